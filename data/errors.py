@@ -1,0 +1,27 @@
+"""The family of mistakes a person can mend: the command line prints the message and exits 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in what a person typed or in a file they brought.
+
+    The message states the rule, the value that broke it and the remedy; it is all that they see.
+    """
+
+
+class DataError(UserError):
+    """A data file that cannot be read as series."""
+
+
+class TaskError(UserError):
+    """Series, split, lengths and strides that do not fit together."""
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """Return '; did you mean "x"?' for the closest known names, or '' when none is near."""
+    close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else ""

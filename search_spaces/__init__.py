@@ -1,0 +1,1 @@
+"""What is searched: one YAML file a space, checked when read; imports neither torch nor Ray."""
