@@ -1,0 +1,41 @@
+"""Owns the branch: what a value of the deciding parameter fixes and searches, and the paths that result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from search_spaces.domain import Domain, scalar_text
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Values and domains that belong together.
+
+    name: '' for the unconditional space; otherwise the value of the deciding parameter, such as 'full'.
+    """
+
+    name: str
+    fixed: Mapping[str, object] = field(default_factory=dict)
+    search: Mapping[str, Domain] = field(default_factory=dict)
+
+
+Conditional: TypeAlias = Mapping[str, Mapping[str, Branch]]
+"""The deciding parameter, one at most, and the branch of each of its values."""
+
+
+def complete_paths(
+    fixed: Mapping[str, object], search: Mapping[str, Domain], conditional: Conditional
+) -> dict[str, Branch]:
+    """Return every path by its name: what holds for all and what the branch adds, the decision among the fixed."""
+    for decider, branches in conditional.items():
+        rest = {name: domain for name, domain in search.items() if name != decider}
+        return {
+            branches[name].name: Branch(
+                name, {**fixed, decider: value, **branches[name].fixed}, {**rest, **branches[name].search}
+            )
+            for value in search[decider].values
+            if (name := scalar_text(value)) in branches
+        }
+    return {"": Branch("", fixed, search)}

@@ -1,0 +1,241 @@
+"""Owns the domain of one parameter: the values that a search may give it, as YAML and as text."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, TypeAlias, TypeGuard, cast
+
+from data.errors import near_names
+from search_spaces.mistakes import SpaceError
+
+Scalar: TypeAlias = str | int | float | bool | None
+Kind = Literal["log", "uniform", "int", "logint", "choice"]
+KINDS: tuple[Kind, ...] = ("log", "uniform", "int", "logint", "choice")
+FORMS = "'log:1e-6:1e-4', 'uniform:0:0.2', 'int:1:10', 'int:0:200:50', 'logint:8:512' or 'choice:16,32'"
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?=\.?[0-9])([0-9]*\.[0-9]*([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)")
+_WORDS: dict[str, Scalar] = {"null": None, "~": None, "true": True, "false": False}
+_ITEM = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^,]*?)\s*(,|$)""")
+_NUMBERS = re.compile(r"(?P<kind>[A-Za-z_]+):[-+.0-9eE]+([:,][-+.0-9eE]+)+")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that one parameter may take; `build_domain` and `parse_domain` make checked ones.
+
+    low, high: both included; whole for 'int' and 'logint'. step: the distance of neighbours, 'int' alone.
+    values: of a 'choice', in the order of the file.
+    """
+
+    kind: Kind
+    low: float = 0
+    high: float = 0
+    step: int = 1
+    values: tuple[Scalar, ...] = ()
+
+    @property
+    def is_finite(self) -> bool:
+        """Say whether `grid` can list the values."""
+        return self.kind in ("int", "logint", "choice")
+
+    def contains(self, value: object) -> bool:
+        """Say whether a parameter of this domain may have the value; 5.0 is the whole number 5."""
+        if self.kind == "choice":
+            return any(_same(value, known) for known in self.values)
+        if not _is_number(value) or not self.low <= value <= self.high:
+            return False
+        return not self.is_finite or (value - self.low) % self.step == 0
+
+    def cast(self, value: object) -> Scalar:
+        """Return a contained value in the domain's own type: int, float, or the choice as it was written."""
+        assert self.contains(value), f"{value!r} is not in {self.to_text()}"
+        if self.kind == "choice":
+            return next(known for known in self.values if _same(value, known))
+        number = cast(float, value)
+        return int(number) if self.is_finite else float(number)
+
+    def grid(self) -> list[Scalar]:
+        """List the values of a finite domain in order; SpaceError for an infinite one."""
+        if not self.is_finite:
+            raise SpaceError(f"{self.to_text()} has no end of values; list some, such as choice:1e-5,1e-4")
+        if self.kind == "choice":
+            return list(self.values)
+        return list(range(int(self.low), int(self.high) + 1, self.step))
+
+    def start(self) -> Scalar:
+        """Return the first value: the low end, or the first choice."""
+        return self.values[0] if self.kind == "choice" else self.cast(self.low)
+
+    def arguments(self) -> list[Scalar]:
+        """Return what stands behind the kind in YAML: [low, high], [low, high, step] or the choices."""
+        if self.kind == "choice":
+            return list(self.values)
+        bounds: list[Scalar] = [self.low, self.high]
+        return bounds if self.step == 1 else [*bounds, self.step]
+
+    def to_text(self) -> str:
+        """Return the text that `parse_domain` reads back as this domain, such as 'log:1e-06:0.0001'."""
+        separator = "," if self.kind == "choice" else ":"
+        return f"{self.kind}:" + separator.join(scalar_text(value) for value in self.arguments())
+
+
+def parse_domain(text: str) -> Domain | Scalar:
+    """Read the right-hand side of `--set KEY=VALUE`: a domain such as 'log:1e-6:1e-4', else one plain value.
+
+    Raises SpaceError for an empty text, a list, a domain of no known kind, or one that breaks its rules.
+    """
+    text = text.strip()
+    if not text or text[0] in "[{":
+        raise SpaceError(f"must be one value or a domain, got {text!r}; write {FORMS}")
+    kind, colon, rest = text.partition(":")
+    if colon and kind in KINDS:
+        items = _split_choices(rest) if kind == "choice" else rest.split(":")
+        return build_domain(
+            kind, [item if isinstance(item, _Quoted) else parse_scalar(item) for item in items]
+        )
+    if match := _NUMBERS.fullmatch(text):
+        raise SpaceError(f"{unknown_kind(match['kind'])}; write {FORMS}")
+    items = _split_choices(text) if text[0] in "\"'" else [text]
+    return str(items[0]) if len(items) == 1 and isinstance(items[0], _Quoted) else parse_scalar(text)
+
+
+def parse_scalar(text: str) -> Scalar:
+    """Read one value as YAML 1.2 does, so that 1e-5 is a number (YAML 1.1, PyYAML's, makes it a string)."""
+    text = text.strip()
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        return float(text)
+    return text
+
+
+def scalar_text(value: Scalar) -> str:
+    """Return the shortest text that `parse_domain` reads back as the value; 0.0 is written 0."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        plain = parse_scalar(value) == value and not re.search(r"""^$|[,:"'\[\]{}]""", value)
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    return repr(value).removesuffix(".0")
+
+
+def show(value: object) -> str:
+    """Return a value for a message: 5e-7 as a person writes it, text in quotes."""
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(show(item) for item in value) + "]"
+    if isinstance(value, float) and 0 < abs(value) < 1e-3:
+        return f"{Decimal(repr(value)).normalize():e}"
+    return repr(value) if isinstance(value, str) or not is_scalar(value) else scalar_text(value)
+
+
+def build_domain(kind: str, arguments: Sequence[object]) -> Domain:
+    """Make a checked domain from its kind and its bounds or choices; SpaceError names every rule broken."""
+    if mistakes := domain_mistakes(kind, arguments):
+        raise SpaceError("; ".join(mistakes))
+    known = next(known for known in KINDS if known == kind)
+    if known == "choice":
+        return Domain(known, values=tuple(cast("Sequence[Scalar]", arguments)))
+    number = float if known in ("log", "uniform") else int
+    low, high, *step = cast("Sequence[float]", arguments)
+    return Domain(known, low=number(low), high=number(high), step=int(step[0]) if step else 1)
+
+
+def domain_mistakes(kind: str, arguments: object) -> list[str]:
+    """List the rules that a domain breaks, each with the value and the remedy."""
+    if kind not in KINDS:
+        return [f"{unknown_kind(kind)}; the kinds are {', '.join(KINDS)}"]
+    if kind == "choice":
+        return _choice_mistakes(arguments)
+    form = "[low, high] or [low, high, step]" if kind == "int" else "[low, high]"
+    if not isinstance(arguments, list) or len(arguments) not in ((2, 3) if kind == "int" else (2,)):
+        return [f"{kind} takes {form}, got {show(arguments)}"]
+    names = ("low", "high", "step")[: len(arguments)]
+    bounds = zip(names, arguments, strict=True)
+    mistakes = [message for name, bound in bounds if (message := _bound_mistake(kind, name, bound))]
+    return mistakes or _range_mistakes(kind, *arguments)
+
+
+def unknown_kind(kind: str) -> str:
+    """Say that no kind of domain has this name, with the nearest that exists."""
+    return f"unknown kind of domain {kind!r}{near_names(kind, KINDS)}"
+
+
+def is_scalar(value: object) -> TypeGuard[Scalar]:
+    """Say whether a value is one text, number, truth value or null."""
+    return value is None or isinstance(value, str | int | float)
+
+
+class _Quoted(str):
+    """A choice that was written in quotes, and so is text whatever it looks like."""
+
+
+def _split_choices(text: str) -> list[str]:
+    """Split at the commas outside quotes; a quoted item comes back as _Quoted without its quotes."""
+    items: list[str] = []
+    position = 0
+    while text and (match := _ITEM.match(text, position)):
+        item = match[1]
+        quoted = len(item) > 1 and item[0] == item[-1] and item[0] in "\"'"
+        items.append(_Quoted(json.loads(item) if item[0] == '"' else item[1:-1]) if quoted else item)
+        position = match.end()
+        if not match[2]:
+            break
+    return items
+
+
+def _choice_mistakes(arguments: object) -> list[str]:
+    if not isinstance(arguments, list) or not arguments:
+        return [f"choice takes a list of at least one value, such as [16, 32], got {show(arguments)}"]
+    nested = [value for value in arguments if not is_scalar(value)]
+    if nested:
+        return [f"a choice must be text, a number, true, false or null, got {show(nested[0])}; flatten it"]
+    twice = [value for i, value in enumerate(arguments) if any(_same(value, v) for v in arguments[:i])]
+    mistakes = [f"choices must differ, got {show(value)} twice; keep one" for value in twice]
+    if "" in arguments:
+        mistakes.append("a choice must not be empty text; leave it out")
+    return mistakes
+
+
+def _bound_mistake(kind: str, name: str, bound: object) -> str:
+    if not _is_number(bound):
+        return f"{name} must be a number, got {show(bound)}"
+    if kind in ("int", "logint") and bound != int(bound):
+        return f"{name} must be a whole number, got {show(bound)}; round it, or use uniform or log"
+    return ""
+
+
+def _range_mistakes(kind: str, low: float, high: float, step: float = 1) -> list[str]:
+    mistakes = []
+    if kind in ("log", "logint") and low <= 0:
+        mistakes.append(
+            f"low must be above 0 for {kind}, got {show(low)}; raise it, or use a kind without log"
+        )
+    if low == high:
+        mistakes.append(
+            f"low must be below high, got {show([low, high])}; give the one value instead of a range"
+        )
+    elif low > high:
+        mistakes.append(f"low must be below high, got {show([low, high])}; swap them")
+    elif step < 1:
+        mistakes.append(f"step must be 1 or more, got {show(step)}")
+    elif (high - low) % step:
+        last = int(high - (high - low) % step)
+        mistakes.append(f"step must lead from low to high, got {show([low, high, step])}; end at {last}")
+    return mistakes
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _same(value: object, known: Scalar) -> bool:
+    """Compare two choices; true is not 1."""
+    return value == known and isinstance(value, bool) == isinstance(known, bool)

@@ -1,0 +1,145 @@
+"""The narrow interface that a model implements to be fine-tuned; everything else stands once, in its siblings."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from data.errors import UserError
+from data.task import ForecastTask
+from data.windows import Batch
+from trainables.hyper import Hyper
+
+QUANTILE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+class CheckpointError(UserError):
+    """A model folder or id that cannot be loaded."""
+
+
+class HyperError(UserError):
+    """Hyperparameters that the chosen model, data or machine cannot honour."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A forecast for each window, in the units of the batch.
+
+    point: (batch, prediction_length), the median where the model knows a distribution.
+    quantiles: (batch, len(QUANTILE_LEVELS), prediction_length), or None for a point forecaster.
+    """
+
+    point: Tensor
+    quantiles: Tensor | None = None
+
+
+class ForecastTrainable(ABC):
+    """A time-series model that can be fine-tuned: one instance a trial, `build` first.
+
+    A new model is one file with a subclass of this, and one search space that names it.
+    """
+
+    Hyper: ClassVar[type[Hyper]] = Hyper
+    betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
+    eps: ClassVar[float] = 1e-8
+
+    module: nn.Module
+
+    @abstractmethod
+    def build(self, hyper: Any, task: ForecastTask) -> nn.Module:
+        """Load the weights and set requires_grad by the strategy; the module is trained where it is moved to.
+
+        Raises CheckpointError or HyperError for what a person can mend.
+        """
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """Give the training loss of each window, (batch,); the mean over windows is minimised."""
+
+    @abstractmethod
+    def forecast(self, batch: Batch) -> Forecast:
+        """Forecast each window from batch.context alone (and batch.features, made of it)."""
+
+    @abstractmethod
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the model in its own format, loadable by its own `from_pretrained`."""
+
+    # What follows has a default that fits most models.
+
+    def check(self, hyper: Any, task: ForecastTask) -> None:  # noqa: B027
+        """Refuse, before any work, values that do not fit the task: raises HyperError."""
+
+    def starting_point(self, hyper: Any) -> str:
+        """Name the untouched model: trials with the same name share one evaluation of epoch 0."""
+        return "start"
+
+    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+        """Give loss and forecast of a batch; overridden where both come from one forward pass."""
+        return self.loss(batch), self.forecast(batch)
+
+    def decays(self, name: str, parameter: nn.Parameter) -> bool:
+        """Tell whether weight decay acts on a parameter; biases and one-dimensional weights are spared."""
+        return parameter.ndim > 1 and not name.endswith("bias")
+
+    def frozen_part(self, hyper: Any) -> str | None:
+        """Name what this trial's frozen part computes, when nothing trainable stands before it; else None."""
+        return None
+
+    def features(self, batch: Batch) -> Tensor:
+        """Compute what the frozen part gives for a batch, (batch, ...); kept once a sweep as batch.features."""
+        raise NotImplementedError
+
+    # Shared by all models.
+
+    def trainable_tensors(self) -> dict[str, Tensor]:
+        """The tensors that this trial trains, by name; all that a checkpoint of it must hold."""
+        return {name: p for name, p in self.module.named_parameters() if p.requires_grad}
+
+    def load_trainable_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Put trained tensors back; raises CheckpointError if names differ."""
+        own = self.trainable_tensors()
+        if own.keys() != tensors.keys():
+            raise CheckpointError(
+                f"a checkpoint must hold the tensors that its trial trains; "
+                f"{len(own.keys() ^ tensors.keys())} names differ; the trial's hyperparameters were changed"
+            )
+        with torch.no_grad():
+            for name, parameter in own.items():
+                parameter.copy_(tensors[name])
+
+    def optimizer(self, hyper: Hyper) -> torch.optim.AdamW:
+        """AdamW over the trainable parameters, with and without weight decay."""
+        decayed: list[Tensor] = []
+        spared: list[Tensor] = []
+        for name, parameter in self.module.named_parameters():
+            if parameter.requires_grad:
+                (decayed if self.decays(name, parameter) else spared).append(parameter)
+        groups = [
+            {"params": decayed, "weight_decay": hyper.weight_decay},
+            {"params": spared, "weight_decay": 0.0},
+        ]
+        groups = [g for g in groups if g["params"]]
+        return torch.optim.AdamW(groups, lr=hyper.lr, betas=self.betas, eps=self.eps)
+
+
+def freeze(module: nn.Module, *, trains: Any, strategy: str) -> None:
+    """Set requires_grad to trains(name) for every parameter; some must train and, unless `full`, some must not.
+
+    Raises HyperError if the strategy would train nothing or freeze nothing.
+    """
+    kept = 0
+    total = 0
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(bool(trains(name)))
+        kept += parameter.requires_grad
+        total += 1
+    if kept == 0 or (kept == total) != (strategy == "full"):
+        raise HyperError(
+            f"strategy {strategy} must train some parameters and freeze some unless it is full; "
+            f"it trains {kept} of {total}; choose another strategy for this checkpoint"
+        )

@@ -1,0 +1,273 @@
+"""The life of a trial: build, zero-shot, a report after each stretch of training, early stop, checkpoint, resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+
+from data.files import replace_text
+from data.task import ForecastTask, Part
+from trainables.base import ForecastTrainable, HyperError
+from trainables.checkpoint import CheckpointSlot
+from trainables.evaluation import Scores, evaluate
+from trainables.frozen import FrozenFeatures
+from trainables.hyper import Hyper
+from trainables.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
+from trainables.training import DivergenceError, Training
+
+logger = logging.getLogger(__name__)
+
+EVAL_BATCH_SIZE = 256
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """What one trial is.
+
+    folder: the trial's own; shared: the sweep's, for what its trials have in common.
+    metric: val_loss, val_mae or val_mse, smaller is better; it decides the best epoch and the patience.
+    reported_epoch: the last epoch that the sweep has on record, -1 if none; later ones are reported again on resume.
+    """
+
+    folder: Path
+    shared: Path
+    hyper: dict[str, Any]
+    metric: str
+    seed: int
+    reported_epoch: float = -1.0
+    gpu_memory_bytes: int | None = None
+
+
+def check_hyper(model: type[ForecastTrainable], values: dict[str, Any]) -> Hyper:
+    """Make a trial's hyperparameters of plain values; HyperError names every wrong one."""
+    try:
+        return model.Hyper(**values)
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(map(str, e['loc'])) or 'hyperparameters'}: {e['msg']}, got {e['input']!r}"
+            for e in error.errors()
+        ]
+        raise HyperError(f"{model.__name__}: " + "; ".join(wrong)) from error
+
+
+class Trial:
+    """One fine-tuning run; `step` does a stretch of it and returns a report, until one says done.
+
+    Epoch 0 is the untouched model, evaluated once a sweep. Best is the best epoch after it: a trial that never beats
+    zero-shot still has a best epoch, and a negative gain. A trial whose folder holds a checkpoint goes on from there.
+    """
+
+    def __init__(self, model: ForecastTrainable, spec: TrialSpec, task: ForecastTask, device: torch.device) -> None:
+        self.model, self.spec, self.task, self.device = model, spec, task, device
+        self.hyper = check_hyper(type(model), spec.hyper)
+        cap_gpu_memory(device, spec.gpu_memory_bytes)
+        reset_peak_memory(device)
+        torch.manual_seed(spec.seed)
+        model.check(self.hyper, task)
+        self._check_precision()
+        model.build(self.hyper, task).to(device)
+        self.eval_batch = MicroBatch(EVAL_BATCH_SIZE)
+        self.train_features = self._frozen("train")
+        self.val_features = self._frozen("val")
+        self.training = self._training()
+        self.latest = CheckpointSlot(spec.folder, "checkpoint")
+        self.best = CheckpointSlot(spec.folder, "best")
+        self.history: list[Report] = []
+        self._restore()
+        self._unreported = deque(r for r in self.history if r["epoch"] > spec.reported_epoch)
+
+    def step(self) -> Report:
+        """Return the next report: one already made before an interruption, epoch 0, or a fresh stretch of training."""
+        if self._unreported:
+            return self._unreported.popleft()
+        if not self.history:
+            report = self._report_zero_shot()
+        else:
+            report = self._train_and_report()
+        self.history.append(report)
+        if report["epoch"] > 0:
+            self._keep(report)
+        return report
+
+    # --- the two kinds of report
+
+    def _report_zero_shot(self) -> Report:
+        started = time.monotonic()
+        scores = self.zero_shot()
+        return self._report(epoch=0, scores=scores, train_loss=None, lr=None, started=started)
+
+    def _train_and_report(self) -> Report:
+        started = time.monotonic()
+        number = len(self.history)  # evaluations done after epoch 0 so far, plus 1
+        first, stop = self._steps_before(number - 1), self._steps_before(number)
+        epoch = number / self.hyper.evals_per_epoch
+        epoch = int(epoch) if epoch.is_integer() else epoch
+        try:
+            segment = self.training.run(first, stop)
+        except DivergenceError as error:
+            logger.warning("%s", error)
+            nothing = Scores(math.nan, math.nan, math.nan)
+            return self._report(epoch=epoch, scores=nothing, train_loss=math.nan, lr=None, started=started)
+        scores = self.evaluate("val")
+        return self._report(epoch=epoch, scores=scores, train_loss=segment.train_loss, lr=segment.lr, started=started)
+
+    def _report(
+        self,
+        *,
+        epoch: float,
+        scores: Scores,
+        train_loss: float | None,
+        lr: float | None,
+        started: float,
+    ) -> Report:
+        report: Report = {
+            "epoch": epoch,
+            **scores.to_dict(),
+            "train_loss": train_loss,
+            "lr": lr,
+            "seconds": time.monotonic() - started,
+            "peak_memory_bytes": peak_memory_bytes(self.device),
+        }
+        trained = [r for r in [*self.history, report] if r["epoch"] > 0]
+        best = self._best_of(trained)
+        report["best_epoch"] = best["epoch"] if best else None
+        report["objective"] = best[self.spec.metric] if best else report[self.spec.metric]
+        report["stopped_by"] = self._stop_reason(trained)
+        report["done"] = report["stopped_by"] is not None
+        return report
+
+    def _best_of(self, reports: list[Report]) -> Report | None:
+        finite = [r for r in reports if math.isfinite(r[self.spec.metric])]
+        return min(finite, key=lambda r: r[self.spec.metric]) if finite else None
+
+    def _stop_reason(self, trained: list[Report]) -> str | None:
+        if not trained:
+            return None
+        if not math.isfinite(trained[-1][self.spec.metric]):
+            return "diverged"
+        if trained[-1]["epoch"] >= self.hyper.epochs:
+            return "epochs"
+        best = self._best_of(trained)
+        without_better = len(trained) - 1 - (trained.index(best) if best else 0)
+        return "patience" if without_better >= self.hyper.patience * self.hyper.evals_per_epoch else None
+
+    def _steps_before(self, evaluation: int) -> int:
+        """Optimiser steps done when evaluation number `evaluation` is due (0 = epoch 0)."""
+        return round(self.training.steps_per_epoch * evaluation / self.hyper.evals_per_epoch)
+
+    # --- measuring
+
+    def evaluate(self, part: Part) -> Scores:
+        """Measure the model as it is now on a part of the task."""
+        return evaluate(
+            self.model,
+            self.task,
+            part,
+            micro_batch=self.eval_batch,
+            precision=self.hyper.precision,
+            features=self.val_features if part == "val" else None,
+        )
+
+    def zero_shot(self) -> Scores:
+        """Return the untouched model's validation, computed by the first trial of a sweep that needs it."""
+        start = self.model.starting_point(self.hyper)
+        key = f"{start}|{self.hyper.precision}|{self.task.fingerprint}"
+        path = self.spec.shared / "zero_shot" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                scores = self.evaluate("val")
+                replace_text(path, json.dumps({"starting_point": start, **scores.to_dict()}, indent=1))
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return Scores(kept["val_loss"], kept["val_mae"], kept["val_mse"])
+
+    # --- what is kept
+
+    def _keep(self, report: Report) -> None:
+        """Write the best weights if this epoch is the best, then all that the next epoch needs."""
+        number = len(self.history) - 1
+        if report["best_epoch"] == report["epoch"]:
+            self.best.write(number, lambda folder: self._write_weights(folder, report))
+        self.latest.write(number, self._write_state)
+
+    def _write_weights(self, folder: Path, report: Report) -> None:
+        tensors = {k: v.detach().cpu().contiguous() for k, v in self.model.trainable_tensors().items()}
+        save_file(tensors, folder / "trained.safetensors")
+        (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+
+    def _write_state(self, folder: Path) -> None:
+        state = {
+            "trained": {k: v.detach() for k, v in self.model.trainable_tensors().items()},
+            "optimizer": self.training.optimizer.state_dict(),
+            "micro_batch_size": self.training.micro_batch.size,
+        }
+        torch.save(state, folder / "state.pt")
+        (folder / "history.json").write_text(json.dumps(self.history), encoding="utf-8")
+
+    def _restore(self) -> None:
+        folder = self.latest.newest()
+        if folder is None:
+            return
+        state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
+        self.model.load_trainable_tensors(state["trained"])
+        self.training.optimizer.load_state_dict(state["optimizer"])
+        self.training.micro_batch.size = state["micro_batch_size"]
+        self.history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+
+    def load_best(self) -> None:
+        """Put the best epoch's weights into the model; HyperError if the trial kept none."""
+        load_best(self.model, self.best)
+
+    # --- parts
+
+    def _training(self) -> Training:
+        return Training(
+            self.model,
+            self.hyper,
+            self.task.gather("train", self.device),
+            seed=self.spec.seed,
+            micro_batch=MicroBatch(self.hyper.micro_batch_size or self.hyper.batch_size),
+            features=self.train_features,
+        )
+
+    def _frozen(self, part: Part) -> FrozenFeatures | None:
+        name = self.model.frozen_part(self.hyper)
+        if name is None:
+            return None
+        return FrozenFeatures.obtain(
+            self.spec.shared / "features",
+            f"{name}|{self.task.fingerprint}|{part}|{self.hyper.precision}",
+            self.model,
+            self.task.gather(part, self.device),
+            micro_batch=self.eval_batch,
+            precision=self.hyper.precision,
+        )
+
+    def _check_precision(self) -> None:
+        if self.hyper.precision != "bf16":
+            return
+        if self.device.type != "cuda" or not torch.cuda.is_bf16_supported():
+            raise HyperError(
+                f"precision bf16 needs a GPU that has it, and this trial runs on {self.device.type}; use fp32"
+            )
+
+
+def load_best(model: ForecastTrainable, slot: CheckpointSlot) -> None:
+    """Put the best epoch's weights into a built model; HyperError if the trial kept none."""
+    folder = slot.newest()
+    if folder is None:
+        raise HyperError(f"trial {slot.folder.name} must have trained for an epoch to be exported; it kept no weights")
+    model.load_trainable_tensors(load_file(folder / "trained.safetensors"))

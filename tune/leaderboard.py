@@ -1,0 +1,160 @@
+"""Trials ranked on validation beside the model they started from; the only reader of results."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.files import replace_text
+from tune.journal import Journal, TrialRecord
+
+METRICS = ("val_loss", "val_mae", "val_mse")
+TEST_FILE = "test_scores.json"
+
+BEATS_ZERO_SHOT = "beats zero-shot"
+KEEP_ZERO_SHOT = "keep zero-shot"
+UNDECIDED = "no trial has trained for an epoch yet"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One trial's line. gain: zero-shot minus its best, in units of the metric; above 0 is better than zero-shot.
+
+    rank is None for a trial without a validation after epoch 0; seconds and memory are over all its epochs.
+    """
+
+    rank: int | None
+    trial_id: str
+    status: str
+    stopped_by: str | None
+    best_epoch: float | None
+    epochs_run: float
+    val_loss: float | None
+    val_mae: float | None
+    val_mse: float | None
+    gain: float | None
+    seconds: float
+    peak_memory_bytes: int
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """sweep, metric (smaller is better), zero_shot (of the strongest start where there are several), standings.
+
+    test: scores on the test part for zero-shot and the best few, once the search has ended; empty before.
+    """
+
+    sweep: str
+    metric: str
+    zero_shot: dict[str, float | None]
+    standings: list[Standing]
+    test: dict[str, dict[str, float]] = field(default_factory=dict)
+    mode: str = "min"
+
+    @classmethod
+    def read(cls, folder: Path, *, metric: str, sweep_is_running: bool) -> Leaderboard:
+        """Read a sweep's folder."""
+        records = Journal(folder).read()
+        starts = [r.zero_shot for r in records if r.zero_shot is not None and r.zero_shot[metric] is not None]
+        start = min(starts, key=lambda row: row[metric]) if starts else None
+        test_file = folder / TEST_FILE
+        return cls(
+            sweep=folder.name,
+            metric=metric,
+            zero_shot={name: start[name] if start else None for name in METRICS},
+            standings=_rank(records, metric, sweep_is_running),
+            test=json.loads(test_file.read_text(encoding="utf-8")) if test_file.exists() else {},
+        )
+
+    @property
+    def best(self) -> Standing | None:
+        """The first of the ranked trials, whether or not it beats zero-shot."""
+        return next((s for s in self.standings if s.rank == 1), None)
+
+    @property
+    def beats_zero_shot(self) -> bool:
+        start = self.zero_shot[self.metric]
+        best = self.best
+        if best is None or start is None:
+            return False
+        value: float | None = getattr(best, self.metric)
+        return value is not None and value < start
+
+    @property
+    def verdict(self) -> str:
+        if self.best is None:
+            return UNDECIDED
+        return BEATS_ZERO_SHOT if self.beats_zero_shot else KEEP_ZERO_SHOT
+
+    def find(self, trial_id: str) -> Standing | None:
+        return next((s for s in self.standings if s.trial_id == trial_id), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stable form that other tools may read."""
+        document: dict[str, Any] = {
+            "sweep": self.sweep,
+            "metric": self.metric,
+            "mode": self.mode,
+            "zero_shot": self.zero_shot,
+            "verdict": self.verdict,
+            "trials": [asdict(standing) for standing in self.standings],
+        }
+        return {**document, "test": self.test} if self.test else document
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1)
+
+    def to_csv(self) -> str:
+        """A line a trial, zero-shot first with rank empty and status zero-shot."""
+        keys = sorted({key for s in self.standings for key in s.config})
+        plain = [name for name in Standing.__dataclass_fields__ if name != "config"]
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, [*plain, *keys], lineterminator="\n")
+        writer.writeheader()
+        writer.writerow({"trial_id": "zero-shot", "status": "zero-shot", "best_epoch": 0, **self.zero_shot})
+        for standing in self.standings:
+            values = asdict(standing)
+            writer.writerow({**{name: values[name] for name in plain}, **standing.config})
+        return buffer.getvalue()
+
+    def write_csv(self, folder: Path) -> None:
+        replace_text(folder / "leaderboard.csv", self.to_csv())
+
+
+def _rank(records: list[TrialRecord], metric: str, sweep_is_running: bool) -> list[Standing]:
+    def value(record: TrialRecord) -> float:
+        best = record.best(metric)
+        return float("inf") if best is None else float(best[metric])
+
+    ordered = sorted(records, key=lambda record: (value(record), record.trial_id))
+    ranked = sum(record.best(metric) is not None for record in records)
+    return [
+        _standing(record, rank if rank <= ranked else None, metric, sweep_is_running)
+        for rank, record in enumerate(ordered, start=1)
+    ]
+
+
+def _standing(record: TrialRecord, rank: int | None, metric: str, sweep_is_running: bool) -> Standing:
+    best = record.best(metric) or {}
+    start = record.zero_shot or {}
+    gain = start[metric] - best[metric] if best and start.get(metric) is not None else None
+    return Standing(
+        rank=rank,
+        trial_id=record.trial_id,
+        status=record.status(sweep_is_running=sweep_is_running),
+        stopped_by=record.stopped_by,
+        best_epoch=best.get("epoch"),
+        epochs_run=record.rows[-1]["epoch"] if record.rows else 0,
+        val_loss=best.get("val_loss"),
+        val_mae=best.get("val_mae"),
+        val_mse=best.get("val_mse"),
+        gain=gain,
+        seconds=record.seconds,
+        peak_memory_bytes=record.peak_memory_bytes,
+        config=record.config["hyper"],
+    )

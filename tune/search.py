@@ -1,0 +1,193 @@
+"""Our domains to Optuna, through Ray's OptunaSearch: every trial of a sweep is one row of the study, for good."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+
+from search_spaces.domain import Domain
+from search_spaces.space import SearchSpace
+from tune.journal import Journal, TrialRecord
+from tune.scheduler import OBJECTIVE
+from tune.spec import SweepError
+
+STUDY_FILE = "study.db"
+CONFIG = "config"
+LIST_SEARCHER = "grid"
+
+
+def trial_id_of(number: int) -> str:
+    """t0007 for Optuna's trial number 7: also the trial's folder, short enough for Windows."""
+    return f"t{number:04d}"
+
+
+def make_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    """tpe, gp, cmaes or random; grid needs none, its points wait in the study."""
+    match name:
+        case "tpe":
+            return optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+        case "gp":
+            return optuna.samplers.GPSampler(seed=seed)
+        case "cmaes":
+            return optuna.samplers.CmaEsSampler(seed=seed)
+        case _:
+            return optuna.samplers.RandomSampler(seed=seed)
+
+
+def check_searcher(name: str, space: SearchSpace) -> None:
+    """Refuse a searcher that cannot search this space; raises SweepError or SpaceError."""
+    if name in ("gp", "cmaes") and space.is_conditional:
+        raise SweepError(
+            f"--searcher {name} needs a space without conditions, and {space.name} has them; "
+            "use tpe or random, or fix the deciding parameter with --set, like --set strategy=full"
+        )
+    if name == LIST_SEARCHER:
+        space.grid()
+
+
+class StudySearch(OptunaSearch):
+    """One sweep's study in a file that optuna-dashboard reads.
+
+    The study is the truth about which trials exist: their numbers make the trial ids, their states say which are
+    still open. A trial's suggestion depends on the seed, its number and the trials before it, never on how often the
+    sweep was interrupted. Trials that an earlier session left open come first, as they were.
+    """
+
+    def __init__(self, folder: Path, space: SearchSpace, *, searcher: str, seed: int, trials: int) -> None:
+        self.folder, self.space, self.searcher_name, self.base_seed = folder, space, searcher, seed
+        self.total_trials = trials
+        self._by_ray_id: dict[str, optuna.Trial] = {}
+        self._records = Journal(folder)
+        super().__init__(
+            space=self._nothing_to_suggest,
+            metric=OBJECTIVE,
+            mode="min",
+            sampler=make_sampler(searcher, seed),
+            storage=open_storage(folder),
+            study_name=folder.name,
+        )
+        self.is_list = searcher == LIST_SEARCHER or not space.search
+        self._enqueue()
+        self._settle_finished()
+        self._open = deque(self._open_trials())
+
+    @staticmethod
+    def _nothing_to_suggest(_: Any) -> dict[str, Any]:
+        raise AssertionError("suggest is overridden")
+
+    @property
+    def study(self) -> optuna.Study:
+        return self._ot_study
+
+    @property
+    def remaining(self) -> int:
+        """Trials still to be run or finished in this session."""
+        started = len(self._started())
+        return len(self._open) + max(0, self.total_trials - started)
+
+    # --- Ray's side
+
+    def suggest(self, trial_id: str) -> Any:
+        if self._open:
+            trial = self._open.popleft()
+            self._by_ray_id[trial_id] = trial
+            return trial.user_attrs[CONFIG]
+        started = self._started()
+        if len(started) >= self.total_trials or (self.is_list and not self._waiting()):
+            return Searcher.FINISHED
+        self.study.sampler = make_sampler(self.searcher_name, self.base_seed * 10_007 + len(started))
+        trial = self.study.ask()
+        self._by_ray_id[trial_id] = trial
+        config = {
+            "trial_id": trial_id_of(trial.number),
+            "seed": self.base_seed * 10_007 + trial.number,
+            "hyper": self.space.sample(lambda name, domain: _suggest(trial, name, domain)),
+        }
+        trial.set_user_attr(CONFIG, config)
+        self._records.start(config["trial_id"], config)
+        return config
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Record a report; epoch 0 is the same for all and teaches the sampler nothing."""
+        value = result.get(OBJECTIVE)
+        if result.get("epoch", 0) > 0 and value is not None and math.isfinite(value):
+            step = round(result["epoch"] * 1000)  # Optuna's steps are whole: thousandths of an epoch
+            self._by_ray_id[trial_id].report(value, step)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        trial = self._by_ray_id[trial_id]
+        if result and not error:
+            self.on_trial_result(trial_id, result)
+        self._tell(trial.number, self._records.read_trial(trial_id_of(trial.number)), failed=error)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the study is on the disk."""
+        Path(checkpoint_path).write_bytes(b"")
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: the study is on the disk."""
+
+    # --- the study
+
+    def _enqueue(self) -> None:
+        """Put the first configurations, or all points of a list, into a new study; a kill in between is made good."""
+        points = self.space.grid_points() if self.is_list else self.space.enqueued()
+        for point in points[self.study.user_attrs.get("enqueued", 0) :]:
+            self.study.enqueue_trial(point)
+            self.study.set_user_attr("enqueued", self.study.user_attrs.get("enqueued", 0) + 1)
+
+    def _settle_finished(self) -> None:
+        """Tell Optuna of trials that ended while nobody could: the journal is ahead of the study after a kill."""
+        records = {record.trial_id: record for record in self._records.read()}
+        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            record = records.get(trial_id_of(trial.number))
+            if CONFIG not in trial.user_attrs:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+            elif record is not None and record.is_finished:
+                self._tell(trial.number, record)
+
+    def _open_trials(self) -> list[optuna.Trial]:
+        running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        return [optuna.Trial(self.study, trial._trial_id) for trial in running]
+
+    def _started(self) -> list[optuna.trial.FrozenTrial]:
+        return [t for t in self.study.get_trials(deepcopy=False) if CONFIG in t.user_attrs]
+
+    def _waiting(self) -> bool:
+        return bool(self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]))
+
+    def _tell(self, number: int, record: TrialRecord, *, failed: bool = False) -> None:
+        """End a trial in the study: complete, pruned if it was stopped before its own epochs, or failed."""
+        values = [row[OBJECTIVE] for row in record.trained_rows if row[OBJECTIVE] is not None]
+        if failed or record.error is not None or not values:
+            self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+            return
+        was_pruned = record.stopped_by in ("asha", "median")
+        # Optuna takes a pruned trial's last report as its value; it must not be told one
+        state = TrialState.PRUNED if was_pruned else TrialState.COMPLETE
+        self.study.tell(number, None if was_pruned else values[-1], state=state, skip_if_finished=True)
+
+
+def open_storage(folder: Path) -> optuna.storages.RDBStorage:
+    """The study's file; `optuna-dashboard sqlite:///…/study.db` shows it."""
+    return optuna.storages.RDBStorage(f"sqlite:///{(folder / STUDY_FILE).as_posix()}")
+
+
+def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Any:
+    match domain.kind:
+        case "choice":
+            return trial.suggest_categorical(name, list(domain.values))
+        case "int" | "logint":
+            step = 1 if domain.kind == "logint" else int(domain.step or 1)
+            return trial.suggest_int(name, int(domain.low), int(domain.high), step=step, log=domain.kind == "logint")
+        case _:
+            return trial.suggest_float(
+                name, float(domain.low), float(domain.high), step=domain.step, log=domain.kind == "log"
+            )

@@ -1,0 +1,77 @@
+"""Everything that defines a sweep: written to its folder before the first trial, read back to resume."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.errors import UserError
+from data.files import replace_text
+from data.task import TaskSpec
+from search_spaces.space import SearchSpace
+
+Metric = Literal["val_loss", "val_mae", "val_mse"]
+Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
+Scheduler = Literal["asha", "median", "none"]
+
+
+class SweepError(UserError):
+    """A sweep that cannot be started, found or resumed."""
+
+
+class DataSource(BaseModel):
+    """Where the series came from; the sweep's folder holds its own copy of them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    format: str | None = None
+    columns: tuple[str, ...] | None = None
+    time_column: str | None = None
+    content_hash: str = ""
+
+
+class SweepSpec(BaseModel):
+    """time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    space: dict[str, Any]
+    trainable: str
+    data: DataSource
+    task: TaskSpec
+    trials: int = Field(ge=1)
+    time_budget_seconds: float | None = Field(default=None, gt=0)
+    searcher: Searcher = "tpe"
+    scheduler: Scheduler = "asha"
+    grace_period: int = Field(default=1, ge=1)
+    reduction_factor: float = Field(default=3, gt=1)
+    max_concurrent: int | None = Field(default=None, ge=1)
+    gpus: int | None = Field(default=None, ge=0)
+    gpu_memory_bytes: int | None = Field(default=None, gt=0)
+    seed: int = 0
+    metric: Metric = "val_loss"
+    created: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    def search_space(self) -> SearchSpace:
+        return SearchSpace.from_dict(self.space)
+
+    def write(self, folder: Path) -> None:
+        """Write sweep.json in one step."""
+        replace_text(folder / "sweep.json", self.model_dump_json(indent=1))
+
+    @classmethod
+    def read(cls, folder: Path) -> SweepSpec:
+        """Read sweep.json; raises SweepError if it is missing or damaged."""
+        path = folder / "sweep.json"
+        try:
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise SweepError(f"{folder}: a sweep's folder holds sweep.json, and there is none") from error
+        except (json.JSONDecodeError, ValidationError) as error:
+            raise SweepError(f"{path}: cannot be read as a sweep: {str(error).splitlines()[0]}") from error
