@@ -89,8 +89,7 @@ class WindowGather:
     """Turns window numbers into batches on the device where the scaled panel lies.
 
     A batch is one `index_select` over a strided view of the panel, which copies whole windows at the speed of
-    memory; `unfold(...)[starts]` reads the same view element by element, at a third of it
-    (tests/benchmarks/bench_windows.py).
+    memory; `unfold(...)[starts]` reads the same view element by element (tests/benchmarks/bench_windows.py).
     """
 
     def __init__(
@@ -110,9 +109,10 @@ class WindowGather:
     def batch(self, ids: torch.Tensor) -> Batch:
         """Return the windows with these numbers; ids: (batch,) int64, on any device."""
         ids = ids.to(self._starts.device)
-        windows = self._windows.index_select(0, self._starts[ids])  # (batch, context + prediction)
-        context, target = windows[:, : self.context_length], windows[:, self.context_length :]
-        return Batch(context, target, self._series[ids], ids)
+        starts = self._starts.index_select(0, ids)
+        windows = self._windows.index_select(0, starts)  # (batch, context_length + prediction_length)
+        context, target = torch.split(windows, [self.context_length, self.prediction_length], dim=1)  # views
+        return Batch(context, target, self._series.index_select(0, ids), ids)
 
     def batches(self, batch_size: int, order: torch.Tensor | None = None) -> Iterator[Batch]:
         """Give all windows in batches, the last one as small as what is left.

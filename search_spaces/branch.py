@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from search_spaces.domain import Domain, scalar_text
+from search_spaces.domain import Domain, Scalar, scalar_text
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Branch:
     search: Mapping[str, Domain] = field(default_factory=dict)
 
 
+def branch_name(value: Scalar) -> str:
+    """Return the name of the branch that a value of the deciding parameter leads to."""
+    return value if isinstance(value, str) else scalar_text(value)
+
+
 Conditional: TypeAlias = Mapping[str, Mapping[str, Branch]]
 """The deciding parameter, one at most, and the branch of each of its values."""
 
@@ -28,14 +33,12 @@ Conditional: TypeAlias = Mapping[str, Mapping[str, Branch]]
 def complete_paths(
     fixed: Mapping[str, object], search: Mapping[str, Domain], conditional: Conditional
 ) -> dict[str, Branch]:
-    """Return every path by its name: what holds for all and what the branch adds, the decision among the fixed."""
+    """Return every path by its name: what holds for all, the decision, and what its branch adds."""
     for decider, branches in conditional.items():
         rest = {name: domain for name, domain in search.items() if name != decider}
         return {
-            branches[name].name: Branch(
-                name, {**fixed, decider: value, **branches[name].fixed}, {**rest, **branches[name].search}
-            )
+            name: Branch(name, {**fixed, decider: value, **branches[name].fixed}, {**rest, **branches[name].search})
             for value in search[decider].values
-            if (name := scalar_text(value)) in branches
+            if (name := branch_name(value)) in branches
         }
     return {"": Branch("", fixed, search)}

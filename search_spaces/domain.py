@@ -18,11 +18,11 @@ Kind = Literal["log", "uniform", "int", "logint", "choice"]
 KINDS: tuple[Kind, ...] = ("log", "uniform", "int", "logint", "choice")
 FORMS = "'log:1e-6:1e-4', 'uniform:0:0.2', 'int:1:10', 'int:0:200:50', 'logint:8:512' or 'choice:16,32'"
 
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(?=\.?[0-9])([0-9]*\.[0-9]*([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)")
 _WORDS: dict[str, Scalar] = {"null": None, "~": None, "true": True, "false": False}
 _ITEM = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^,]*?)\s*(,|$)""")
-_NUMBERS = re.compile(r"(?P<kind>[A-Za-z_]+):[-+.0-9eE]+([:,][-+.0-9eE]+)+")
+_NUMBERS = re.compile(r"[A-Za-z_]+:[-+.0-9eE]+([:,][-+.0-9eE]+)+")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Domain:
         """Return the first value: the low end, or the first choice."""
         return self.values[0] if self.kind == "choice" else self.cast(self.low)
 
+    def ends(self) -> tuple[Scalar, Scalar]:
+        """Return the first value and the last: the bounds, or the first and the last choice."""
+        last = self.values[-1] if self.kind == "choice" else self.high
+        return self.start(), self.cast(last) if self.contains(last) else self.grid()[-1]
+
     def arguments(self) -> list[Scalar]:
         """Return what stands behind the kind in YAML: [low, high], [low, high, step] or the choices."""
         if self.kind == "choice":
@@ -95,14 +100,10 @@ def parse_domain(text: str) -> Domain | Scalar:
         raise SpaceError(f"must be one value or a domain, got {text!r}; write {FORMS}")
     kind, colon, rest = text.partition(":")
     if colon and kind in KINDS:
-        items = _split_choices(rest) if kind == "choice" else rest.split(":")
-        return build_domain(
-            kind, [item if isinstance(item, _Quoted) else parse_scalar(item) for item in items]
-        )
-    if match := _NUMBERS.fullmatch(text):
-        raise SpaceError(f"{unknown_kind(match['kind'])}; write {FORMS}")
-    items = _split_choices(text) if text[0] in "\"'" else [text]
-    return str(items[0]) if len(items) == 1 and isinstance(items[0], _Quoted) else parse_scalar(text)
+        return build_domain(kind, _split_choices(rest) if kind == "choice" else _split_bounds(rest))
+    if colon and (near_names(kind, KINDS) or _NUMBERS.fullmatch(text)):
+        raise SpaceError(f"{unknown_kind(kind)}; write {FORMS}, or quote a plain text")
+    return _unquote(text)
 
 
 def parse_scalar(text: str) -> Scalar:
@@ -173,22 +174,30 @@ def is_scalar(value: object) -> TypeGuard[Scalar]:
     return value is None or isinstance(value, str | int | float)
 
 
-class _Quoted(str):
-    """A choice that was written in quotes, and so is text whatever it looks like."""
+def _split_bounds(text: str) -> list[Scalar]:
+    return [parse_scalar(bound) for bound in text.split(":")]
 
 
-def _split_choices(text: str) -> list[str]:
-    """Split at the commas outside quotes; a quoted item comes back as _Quoted without its quotes."""
-    items: list[str] = []
+def _split_choices(text: str) -> list[Scalar]:
+    """Split at the commas outside quotes."""
+    choices: list[Scalar] = []
     position = 0
     while text and (match := _ITEM.match(text, position)):
-        item = match[1]
-        quoted = len(item) > 1 and item[0] == item[-1] and item[0] in "\"'"
-        items.append(_Quoted(json.loads(item) if item[0] == '"' else item[1:-1]) if quoted else item)
+        choices.append(_unquote(match[1]))
         position = match.end()
         if not match[2]:
             break
-    return items
+    return choices
+
+
+def _unquote(text: str) -> Scalar:
+    """Read one value; what stands in quotes is text whatever it looks like."""
+    if len(text) < 2 or text[0] != text[-1] or text[0] not in "\"'":
+        return parse_scalar(text)
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text[1:-1]
 
 
 def _choice_mistakes(arguments: object) -> list[str]:
@@ -215,25 +224,21 @@ def _bound_mistake(kind: str, name: str, bound: object) -> str:
 def _range_mistakes(kind: str, low: float, high: float, step: float = 1) -> list[str]:
     mistakes = []
     if kind in ("log", "logint") and low <= 0:
-        mistakes.append(
-            f"low must be above 0 for {kind}, got {show(low)}; raise it, or use a kind without log"
-        )
+        mistakes.append(f"low must be above 0 for {kind}, got {show(low)}; raise it")
     if low == high:
-        mistakes.append(
-            f"low must be below high, got {show([low, high])}; give the one value instead of a range"
-        )
+        mistakes.append(f"low must be below high, got {show([low, high])}; give the one value itself")
     elif low > high:
         mistakes.append(f"low must be below high, got {show([low, high])}; swap them")
     elif step < 1:
         mistakes.append(f"step must be 1 or more, got {show(step)}")
-    elif (high - low) % step:
+    elif kind == "int" and (high - low) % step:
         last = int(high - (high - low) % step)
         mistakes.append(f"step must lead from low to high, got {show([low, high, step])}; end at {last}")
     return mistakes
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _same(value: object, known: Scalar) -> bool:

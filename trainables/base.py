@@ -78,6 +78,10 @@ class ForecastTrainable(ABC):
         """Name the untouched model: trials with the same name share one evaluation of epoch 0."""
         return "start"
 
+    def rebuild(self, folder: Path, hyper: Any, task: ForecastTask) -> nn.Module:
+        """Build the model from what `save_pretrained` wrote."""
+        return self.build(hyper.model_copy(update={"pretrained": str(folder)}), task)
+
     def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
         """Give loss and forecast of a batch; overridden where both come from one forward pass."""
         return self.loss(batch), self.forecast(batch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import math
 from pathlib import Path
 from typing import Any, Literal
@@ -157,7 +159,8 @@ def load_moirai(pretrained: str) -> Any:
             f"{', '.join(PRETRAINED)}; got {pretrained!r}, and there is no such folder"
         )
     try:
-        return moirai_module.from_pretrained(source)
+        with contextlib.redirect_stdout(io.StringIO()):  # the Hub client prints where it loads from
+            return moirai_module.from_pretrained(source)
     except Exception as error:  # the Hub client, safetensors and hydra each have errors of their own
         if where.is_dir():
             raise CheckpointError(f"{where}: cannot be loaded as a Moirai checkpoint: {error}") from error

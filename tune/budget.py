@@ -138,3 +138,12 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise SweepError(f"--time-budget must be above zero, got {text!r}")
     return float(seconds)
+
+
+def parse_concurrency(text: str) -> int | None:
+    """Turn 'auto' into None and '2' into 2; SweepError otherwise."""
+    if text == "auto":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise SweepError(f"--max-concurrent must be auto or a number from 1, got {text!r}")
+    return int(text)

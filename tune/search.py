@@ -52,6 +52,11 @@ def check_searcher(name: str, space: SearchSpace) -> None:
         space.grid()
 
 
+def is_list(searcher: str, space: SearchSpace) -> bool:
+    """Whether the trials are a list of points, run in order, after which nothing is left to suggest."""
+    return searcher == LIST_SEARCHER or space.is_points
+
+
 class StudySearch(OptunaSearch):
     """One sweep's study in a file that optuna-dashboard reads.
 
@@ -73,7 +78,7 @@ class StudySearch(OptunaSearch):
             storage=open_storage(folder),
             study_name=folder.name,
         )
-        self.is_list = searcher == LIST_SEARCHER or not space.search
+        self.is_list = is_list(searcher, space)
         self._enqueue()
         self._settle_finished()
         self._open = deque(self._open_trials())
@@ -91,6 +96,13 @@ class StudySearch(OptunaSearch):
         """Trials still to be run or finished in this session."""
         started = len(self._started())
         return len(self._open) + max(0, self.total_trials - started)
+
+    @property
+    def has_open_trials(self) -> bool:
+        """Whether trials are left that have not come to their end."""
+        running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        exhausted = self.is_list and not self._waiting()
+        return bool(running) or (len(self._started()) < self.total_trials and not exhausted)
 
     # --- Ray's side
 
@@ -181,13 +193,13 @@ def open_storage(folder: Path) -> optuna.storages.RDBStorage:
 
 
 def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Any:
+    low, high = domain.low, domain.high
     match domain.kind:
         case "choice":
             return trial.suggest_categorical(name, list(domain.values))
-        case "int" | "logint":
-            step = 1 if domain.kind == "logint" else int(domain.step or 1)
-            return trial.suggest_int(name, int(domain.low), int(domain.high), step=step, log=domain.kind == "logint")
+        case "int":
+            return trial.suggest_int(name, int(low), int(high), step=domain.step)
+        case "logint":
+            return trial.suggest_int(name, int(low), int(high), log=True)
         case _:
-            return trial.suggest_float(
-                name, float(domain.low), float(domain.high), step=domain.step, log=domain.kind == "log"
-            )
+            return trial.suggest_float(name, float(low), float(high), log=domain.kind == "log")

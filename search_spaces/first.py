@@ -1,0 +1,116 @@
+"""Owns the check of the first configurations: complete, known and in range; or points of one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from data.errors import near_names
+from search_spaces.branch import Branch, Conditional, branch_name, complete_paths
+from search_spaces.domain import Domain, is_scalar, show
+from search_spaces.mistakes import Mistakes
+
+Point = dict[str, object]
+
+
+class FirstReader:
+    """Checks the entries under 'first' against the rest of the file.
+
+    broken: parameters whose own mistake is already noted, and which are not judged again.
+    """
+
+    def __init__(
+        self,
+        fixed: Mapping[str, object],
+        search: Mapping[str, Domain],
+        conditional: Conditional,
+        *,
+        broken: set[str],
+        mistakes: Mistakes,
+    ) -> None:
+        self._fixed = fixed
+        self._search = search
+        self._conditional = conditional
+        self._broken = broken
+        self._mistakes = mistakes
+
+    def read(self, value: object) -> tuple[Point, ...]:
+        """Return the configurations with each value in its domain's own type."""
+        if value is not None and not isinstance(value, list):
+            self._mistakes.add("first", f"must be a list of configurations, got {show(value)}; start each with '-'")
+            return ()
+        if any(place.startswith(("search", "conditional")) for place in self._broken):
+            return ()  # without them nothing can be said about the values
+        points: list[Point] = []
+        for number, entry in enumerate(value or [], start=1):
+            place = f"first, entry {number}"
+            if not isinstance(entry, dict):
+                self._mistakes.add(place, f"must be a mapping such as {{lr: 1e-5}}, got {show(entry)}")
+                continue
+            point = self._cast(place, {branch_name(name): item for name, item in entry.items()})
+            if point in points:
+                self._mistakes.add(place, f"repeats entry {points.index(point) + 1}; leave one out")
+            points.append(point)
+        if not self._search and not self._broken:
+            self._check_shape(points)
+        return tuple(points)
+
+    def _cast(self, place: str, entry: Point) -> Point:
+        if self._search or self._broken:
+            path = self._path(place, entry)
+            return entry if path is None else self._fit(place, entry, path)
+        for name, value in entry.items():
+            if not is_scalar(value):
+                self._mistakes.add(f"{place}: {name}", f"must be one value, got {show(value)}")
+            if name in self._fixed:
+                self._mistakes.add(f"{place}: {name}", "stands under fixed too; keep one")
+        return entry
+
+    def _path(self, place: str, entry: Point) -> Branch | None:
+        """Return the path that the entry takes; None, with the mistake noted, if that cannot be told."""
+        paths = complete_paths(self._fixed, self._search, self._conditional)
+        decider = next(iter(self._conditional), None)
+        if decider is None:
+            return paths[""]
+        value = entry.get(decider)
+        if decider not in entry:
+            self._mistakes.add(place, f"misses {decider}, which decides the rest; add it")
+            return None
+        if not self._search[decider].contains(value):
+            message = f"must be one of {', '.join(paths)}, got {show(value)}"
+            self._mistakes.add(f"{place}: {decider}", message + near_names(str(value), paths))
+            return None
+        return paths[branch_name(self._search[decider].cast(value))]
+
+    def _fit(self, place: str, entry: Point, path: Branch) -> Point:
+        """Check one entry against its path's domains; return it with the domains' types."""
+        deciders = set(self._conditional)
+        missing = [name for name in path.search if name not in entry]
+        if missing:
+            self._mistakes.add(place, f"misses {', '.join(missing)}; a first configuration is complete, add it")
+        point = dict(entry)
+        for name in entry.keys() - deciders - self._broken:
+            domain = path.search.get(name)
+            if domain is None:
+                self._mistakes.add(f"{place}: {name}", self._unsearched(name, path))
+            elif not domain.contains(entry[name]):
+                message = f"must lie in {domain.to_text()}, got {show(entry[name])}; widen the domain or mend it"
+                self._mistakes.add(f"{place}: {name}", message)
+            else:
+                point[name] = domain.cast(entry[name])
+        return point
+
+    def _unsearched(self, name: str, path: Branch) -> str:
+        if name in path.fixed:
+            return f"is fixed to {show(path.fixed[name])}; leave it out here"
+        where = f" when {next(iter(self._conditional))} is {path.name}" if path.name else ""
+        return f"is not searched{where}{near_names(name, path.search) or '; leave it out, or search it'}"
+
+    def _check_shape(self, points: Sequence[Point]) -> None:
+        """A list of points: at least one, and all with the same keys."""
+        if not points:
+            self._mistakes.add("search", "must hold a domain, or first a point; there would be nothing to try")
+        for number, point in enumerate(points, start=1):
+            if missing := [name for name in points[0] if name not in point]:
+                self._mistakes.add(f"first, entry {number}", f"misses {', '.join(missing)}, which entry 1 has")
+            if added := [name for name in point if name not in points[0]]:
+                self._mistakes.add(f"first, entry {number}", f"has {', '.join(added)}, which entry 1 lacks")

@@ -1,0 +1,88 @@
+"""After the search: test scores for zero-shot and the best few, the exported winner, the page to look at."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tune.journal import Journal, Row
+from tune.leaderboard import Leaderboard
+from tune.spec import SweepError
+from tune.sweep import Sweep
+
+logger = logging.getLogger(__name__)
+
+BEST_FOLDER = "best"
+
+
+def finish_sweep(sweep: Sweep) -> Leaderboard:
+    """Score, export and report a sweep whose search has ended; doing it again after an extension replaces the old."""
+    from tune.export import export_trial, score_finalists
+    from tune.report import write_report
+
+    workshop = _workshop(sweep)
+    score_finalists(workshop, sweep.leaderboard())
+    leaderboard = sweep.leaderboard()
+    best = sweep.folder / BEST_FOLDER
+    shutil.rmtree(best, ignore_errors=True)
+    if leaderboard.best is not None and leaderboard.beats_zero_shot:
+        export_trial(workshop, leaderboard, leaderboard.best, best)
+    leaderboard.write_csv(sweep.folder)
+    write_report(sweep.folder, leaderboard, sweep.spec)
+    return leaderboard
+
+
+def export(sweep: Sweep, *, trial_id: str | None, target: Path, force: bool) -> Path:
+    """Export one trial, the best by default; SweepError for one that does not beat zero-shot, unless forced."""
+    from tune.export import export_trial
+
+    leaderboard = sweep.leaderboard()
+    standing = leaderboard.best if trial_id is None else leaderboard.find(trial_id)
+    if standing is None:
+        known = ", ".join(s.trial_id for s in leaderboard.standings) or "none yet"
+        what = "a trial that has trained for an epoch" if trial_id is None else f"trial {trial_id}"
+        raise SweepError(f"{sweep.spec.name} has no {what}; its trials are: {known}")
+    if standing.rank is None:
+        raise SweepError(f"{standing.trial_id} has not trained for an epoch, so there is nothing to export")
+    if (standing.gain is None or standing.gain <= 0) and not force:
+        raise SweepError(
+            f"{standing.trial_id} does not beat zero-shot on {leaderboard.metric}: keep the model it started from, "
+            "or export it all the same with --force"
+        )
+    return export_trial(_workshop(sweep), leaderboard, standing, target.absolute())
+
+
+def _workshop(sweep: Sweep) -> Any:
+    import torch
+
+    from tune.budget import look_at_machine
+    from tune.export import Workshop
+
+    machine = look_at_machine()
+    wants_gpu = machine.gpus > 0 and sweep.spec.gpus != 0
+    return Workshop(sweep.folder, sweep.spec, torch.device("cuda" if wants_gpu else "cpu"))
+
+
+class LeaderboardFile:
+    """Rewrites leaderboard.csv whenever a trial ends; an observer."""
+
+    def __init__(self, sweep: Sweep, journal: Journal) -> None:
+        self.sweep = sweep
+
+    def trial_started(self, trial_id: str, hyper: dict[str, Any]) -> None:
+        """A trial that has only started changes no rank."""
+
+    def trial_reported(self, trial_id: str, row: Row) -> None:
+        """Ranks are settled when trials end."""
+
+    def trial_ended(self, trial_id: str) -> None:
+        board = Leaderboard.read(self.sweep.folder, metric=self.sweep.spec.metric, sweep_is_running=True)
+        board.write_csv(self.sweep.folder)
+
+    def tick(self) -> None:
+        """Nothing between reports."""
+
+    def close(self) -> None:
+        """Nothing to release."""
