@@ -46,6 +46,7 @@ NOTHING = "–"
 _MANY_LINES = 40
 _MAX_PANELS = 9
 _MAX_CHOICES = 8
+_DASHES = (0, (5, 4))
 _WIDE = 1000  # a hyperparameter's highest over its lowest value, from where a log axis serves better
 _ALPHA = {"completed": 0.85, "running": 0.95, "interrupted": 0.6}
 _PALE = 0.35
@@ -98,28 +99,25 @@ def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard) -> F
 
 
 def hyperparameter_effects(leaderboard: Leaderboard) -> Figure | None:
-    """Draw each trial's best metric against each hyperparameter that varies; None where there is nothing to compare."""
+    """Draw each trial's best metric against each hyperparameter that varies; None where there is nothing to compare.
+
+    A point carries its trial's id and, after a point, the hyperparameter's name (as an SVG group).
+    """
     standings = [s for s in leaderboard.standings if s.rank is not None]
     names = varying(standings)[:_MAX_PANELS]
     if not names:
         return None
     columns = len(names) if len(names) <= 4 else 3 if len(names) in (5, 6, 9) else 4
     rows = math.ceil(len(names) / columns)
-    width = 3.0 * columns if columns == 4 else 4.0 * columns
-    figure, panels = _canvas((width, 3.0 * rows + 0.4), columns, rows)
+    figure, panels = _canvas((min(4 * columns, 12), 3 * rows + 0.4), columns, rows)
     styles = _styles(standings)
     values = {s.trial_id: np.array([getattr(s, leaderboard.metric)], dtype=float) for s in standings}
-    for place, name in enumerate(names):
-        top = _set_limits(panels[place], leaderboard, values)
-        _draw_effect(panels[place], name, leaderboard, styles, top)
-        for number, line in enumerate(panels[place].lines):  # the same trial stands in every panel: its ids must differ
-            if line.get_gid():
-                line.set_gid(f"{line.get_gid()}.{place}")
-    for ax in panels[len(names) :]:
-        ax.set_visible(False)
-    for place, ax in enumerate(panels):
+    for place, (ax, name) in enumerate(zip(panels, names, strict=False)):
+        _Effect(ax, name, leaderboard, styles, _set_limits(ax, leaderboard, values)).draw()
         ax.set_ylabel(leaderboard.metric if place % columns == 0 else "")
         ax.tick_params(labelleft=place % columns == 0)
+    for ax in panels[len(names) :]:
+        ax.set_visible(False)
     if len(styles) > 1:
         handles = [Line2D([], [], color=c, marker=m, linestyle="none", label=n) for n, (c, m) in styles.items()]
         _legend(figure.legend, handles, loc="outside upper left")
@@ -158,7 +156,7 @@ def svg_markup(figure: Figure, *, name: str, alt: str, titles: Mapping[str, str]
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     told = {str(escape(group)): title for group, title in titles.items()}
     svg = re.sub(
-        rf'<g id="{name}-([^".]+)(\.\d+)?">',
+        rf'<g id="{name}-([^".]+)(\.[^"]*)?">',
         lambda group: group[0] + (f"<title>{escape(told[group[1]])}</title>" if group[1] in told else ""),
         svg,
     )
@@ -330,7 +328,7 @@ def _draw_zero_shot(ax: Axes, leaderboard: Leaderboard) -> None:
     value = leaderboard.zero_shot[leaderboard.metric]
     if value is None:
         return
-    ax.axhline(value, color=_INK, lw=1.4, ls=(0, (5, 4)), zorder=3)
+    ax.axhline(value, color=_INK, lw=1.4, ls=_DASHES, zorder=3)
     text = f"zero-shot\n{score_text(value)}"
     ax.annotate(text, (1, value), (8, 0), ("axes fraction", "data"), "offset points", va="center", color=_INK)
 
@@ -376,37 +374,45 @@ def _legend(draw: Any, handles: list[Line2D], **place: Any) -> None:
 # --- one hyperparameter
 
 
-def _draw_effect(ax: Axes, name: str, leaderboard: Leaderboard, styles: _StyleMap, top: float) -> None:
-    shown = [s for s in leaderboard.standings if s.rank is not None and s.config.get(name) is not None]
-    values = [s.config[name] for s in shown]
-    is_number = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    choices = list(dict.fromkeys(sorted(map(str, values))))
-    places = [float(v) for v in values] if is_number else [float(choices.index(str(v))) for v in values]
-    start = leaderboard.zero_shot[leaderboard.metric]
-    if start is not None:
-        ax.axhline(start, color=_INK, lw=1.2, ls=(0, (5, 4)), zorder=1)
-    for standing, x in zip(shown, places, strict=True):
-        _draw_point(ax, x, standing, leaderboard, styles[_strategy(standing.config)], top)
-    if is_number:
-        _number_axis(ax, name, sorted(set(values)))
-    else:
-        _choice_axis(ax, choices)
-    ax.set_title(name, loc="left", color=_INK, fontsize=11, weight="bold", pad=10).set_parse_math(False)
+@dataclass(frozen=True)
+class _Effect:
+    """One panel: the metric against the hyperparameter `name`; top is where the panel ends."""
 
+    ax: Axes
+    name: str
+    leaderboard: Leaderboard
+    styles: _StyleMap
+    top: float
 
-def _draw_point(
-    ax: Axes, x: float, standing: Standing, leaderboard: Leaderboard, style: tuple[str, str], top: float
-) -> None:
-    value: float = getattr(standing, leaderboard.metric)
-    colour, marker = style
-    if value > top:
-        ax.plot(x, top, "^", ms=7, color=_MUTED, clip_on=False)
-        return
-    if standing.rank == 1:
-        ax.plot(x, value, "o", ms=15, mfc="none", mec=_INK, mew=1.6, zorder=5)
-    fill = "none" if standing.status == "stopped" else colour
-    point = ax.plot(x, value, marker, ms=7, mfc=fill, mec=colour, mew=1.4, alpha=0.85, zorder=4)[0]
-    point.set_gid(standing.trial_id)
+    def draw(self) -> None:
+        shown = [s for s in self.leaderboard.standings if s.rank is not None and s.config.get(self.name) is not None]
+        values = [s.config[self.name] for s in shown]
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            places = [float(v) for v in values]
+            _number_axis(self.ax, self.name, sorted(set(values)))
+        else:
+            choices = sorted(set(map(str, values)))
+            places = [float(choices.index(str(v))) for v in values]
+            _choice_axis(self.ax, choices)
+        for standing, place in zip(shown, places, strict=True):
+            self._draw_point(standing, place)
+        start = self.leaderboard.zero_shot[self.leaderboard.metric]
+        if start is not None:
+            self.ax.axhline(start, color=_INK, lw=1.2, ls=_DASHES, zorder=1)
+        title = self.ax.set_title(self.name, loc="left", color=_INK, fontsize=11, weight="bold", pad=10)
+        title.set_parse_math(False)
+
+    def _draw_point(self, standing: Standing, place: float) -> None:
+        value: float = getattr(standing, self.leaderboard.metric)
+        colour, marker = self.styles[_strategy(standing.config)]
+        if value > self.top:
+            self.ax.plot(place, self.top, "^", ms=7, color=_MUTED, clip_on=False)
+            return
+        if standing.rank == 1:
+            self.ax.plot(place, value, "o", ms=15, mfc="none", mec=_INK, mew=1.6, zorder=5)
+        fill = "none" if standing.status == "stopped" else colour
+        point = self.ax.plot(place, value, marker, ms=7, mfc=fill, mec=colour, mew=1.4, alpha=0.85, zorder=4)[0]
+        point.set_gid(f"{standing.trial_id}.{self.name}")
 
 
 def _number_axis(ax: Axes, name: str, values: Sequence[float]) -> None:

@@ -531,7 +531,7 @@ def test_learning_rate_has_a_log_axis_and_missing_values_are_left_out(tmp_path):
     assert list(panels) == ["lr", "strategy"]  # what all trials share is no panel
     assert panels["lr"].get_xscale() == "log"
     shown = {line.get_gid(): line.get_xdata()[0] for line in panels["lr"].lines if line.get_gid()}
-    assert shown == {"t0000": 1e-5, "t0001": 5e-7, "t0002": 1e-4, "t0003": 3e-5}
+    assert shown == {"t0000.lr": 1e-5, "t0001.lr": 5e-7, "t0002.lr": 1e-4, "t0003.lr": 3e-5}
 
 
 # --- numbers
