@@ -33,7 +33,8 @@ def _corpus_series(rng: np.random.Generator, length: int) -> Array:
         values = values + np.cumsum(rng.normal(0, 0.05, length))
     if rng.random() < 0.2:
         rate = np.exp(np.clip(values - values.mean(), -3, 3) + rng.uniform(0, 3))
-        return rng.poisson(rate).astype(np.float64)
+        counts: Array = rng.poisson(rate).astype(np.float64)
+        return counts
     return values * 10 ** rng.uniform(-1, 2)
 
 

@@ -155,6 +155,11 @@ class SearchSpace:
                 configs.append({**path.fixed, **ends})
         return configs if not self.is_points else self.grid()
 
+    def numbers(self, name: str) -> list[float]:
+        """List the numbers that a parameter has at the corners, in order; empty if the space does not name it."""
+        values = {config[name] for config in self.corners() if name in config}
+        return sorted(value for value in values if isinstance(value, (int, float)))
+
     def override(self, settings: Mapping[str, str]) -> SearchSpace:
         """Return the space with `--set KEY=VALUE` applied; notes say what became of the first configurations.
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from data.errors import UserError
 from data.task import ForecastTask
 from data.windows import Batch
-from trainables.hyper import Hyper
+from trainables.hyper import Hyper as SharedHyper
 
 QUANTILE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -44,7 +44,7 @@ class ForecastTrainable(ABC):
     A new model is one file with a subclass of this, and one search space that names it.
     """
 
-    Hyper: ClassVar[type[Hyper]] = Hyper
+    Hyper: ClassVar[type[SharedHyper]] = SharedHyper
     betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
     eps: ClassVar[float] = 1e-8
 
@@ -116,7 +116,7 @@ class ForecastTrainable(ABC):
             for name, parameter in own.items():
                 parameter.copy_(tensors[name])
 
-    def optimizer(self, hyper: Hyper) -> torch.optim.AdamW:
+    def optimizer(self, hyper: SharedHyper) -> torch.optim.AdamW:
         """AdamW over the trainable parameters, with and without weight decay."""
         decayed: list[Tensor] = []
         spared: list[Tensor] = []

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class MicroBatch:
-    """The number of windows that go through the model at once; shrinks when memory runs out, never the effective batch."""
+    """The number of windows that go through the model at once; it shrinks when memory runs out."""
 
     def __init__(self, size: int) -> None:
         self.size = size

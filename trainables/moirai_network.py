@@ -76,7 +76,8 @@ class PatchHead(nn.Module):
         if self.dim > 1:
             spread = out.new_zeros(*out.shape[:-1], self.dim * self.patch_size)
             out = spread.index_copy(-1, self.places, out)  # type: ignore[arg-type]
-        return (out + self.bias).unflatten(-1, (self.dim, self.patch_size)).transpose(-1, -2)
+        spread_out: Tensor = (out + self.bias).unflatten(-1, (self.dim, self.patch_size))
+        return spread_out.transpose(-1, -2)
 
     @torch.no_grad()
     def write_back(self, source: Any, size_index: int) -> None:
@@ -157,7 +158,8 @@ class FixedPatchMoirai(nn.Module):
         observed = ~torch.isnan(padded)
         filled = torch.where(observed, padded, 0.0)
         loc, scale = self._loc_scale(filled, observed)
-        return Standardised(((filled - loc) / scale).unflatten(-1, (-1, self.patch_size)), loc, scale)
+        patches = ((filled - loc) / scale).unflatten(-1, (-1, self.patch_size))
+        return Standardised(patches, loc, scale)
 
     def _loc_scale(self, filled: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         if not self.standardises:
@@ -199,10 +201,11 @@ def log_prob(distribution: Distribution, values: Tensor) -> Tensor:
     uni2ts draws a sample for every point outside a component's support, only to mask it; here that point is 1,
     which every support holds. Source: uni2ts 2.0 distribution/mixture.py.
     """
-    if not hasattr(distribution, "components"):
-        return distribution.log_prob(values)  # type: ignore[no-any-return, no-untyped-call]
+    mixture: Any = distribution
+    if not hasattr(mixture, "components"):
+        return distribution.log_prob(values)
     terms = []
-    for component, weight in zip(distribution.components, distribution.weights.logits.unbind(-1), strict=True):
+    for component, weight in zip(mixture.components, mixture.weights.logits.unbind(-1), strict=True):
         supported = component.support.check(values)
         density = component.log_prob(torch.where(supported, values, 1.0))
         density = torch.where(supported, density, float("-inf"))

@@ -41,7 +41,7 @@ def make_moirai_tiny(steps: int, seed: int = 0) -> Any:
         network = networks[int(rng.choice(PATCH_SIZES, p=PATCH_SHARE))]
         loss = _loss(network, *_windows(table, rng, network.patch_size))
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()

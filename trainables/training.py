@@ -89,7 +89,7 @@ class Training:
         for part in ids.split(micro_batch_size):
             with autocast(self.device, self.hyper.precision):
                 loss = self.model.loss(self._batch(part)).sum() / len(ids)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += loss.detach()
         return float(total)
 

@@ -93,10 +93,7 @@ class Trial:
         """Return the next report: one already made before an interruption, epoch 0, or a fresh stretch of training."""
         if self._unreported:
             return self._unreported.popleft()
-        if not self.history:
-            report = self._report_zero_shot()
-        else:
-            report = self._train_and_report()
+        report = self._train_and_report() if self.history else self._report_zero_shot()
         self.history.append(report)
         if report["epoch"] > 0:
             self._keep(report)

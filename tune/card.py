@@ -27,7 +27,7 @@ def model_card(facts: dict[str, Any], metric: str) -> str:
         f"content sha256 `{facts['data']['content_hash']}`",
         f"- context {task['context_length']}, prediction {task['prediction_length']}, split {task['split']}, "
         f"scale {task['scale']}, strides {task['train_stride']} (train) and {task['eval_stride']} (validation, test)",
-        f"- windows: {task['windows']['train']} train, {task['windows']['val']} validation, {task['windows']['test']} test",
+        "- windows: {train} train, {val} validation, {test} test".format(**task["windows"]),
         "",
         "## Hyperparameters",
         "",

@@ -155,13 +155,13 @@ def resume(
 def status(storage: Storage = STORAGE) -> None:
     """List the sweeps: how far each is, and how it stands against zero-shot."""
     from tune.sweep import Sweep, sweep_folders
-    from tune.views import print_status
+    from tune.views import make_console, print_status
 
     folders = sweep_folders(storage.absolute())
     if not folders:
         Console().print(f"no sweep in {storage} yet; start one: foretune sweep")
         return
-    print_status(Console(), [Sweep.open(folder.parent, folder.name) for folder in folders])
+    print_status(make_console(), [Sweep.open(folder.parent, folder.name) for folder in folders])
 
 
 @app.command()
@@ -172,12 +172,12 @@ def leaderboard(
 ) -> None:
     """Rank a sweep's trials beside zero-shot."""
     from tune.sweep import Sweep
-    from tune.views import leaderboard_markdown, print_leaderboard
+    from tune.views import leaderboard_markdown, make_console, print_leaderboard
 
     board = Sweep.open(storage.absolute(), name).leaderboard()
     texts = {"csv": board.to_csv, "json": board.to_json, "md": lambda: leaderboard_markdown(board)}
     if format == "table":
-        print_leaderboard(Console(), board)
+        print_leaderboard(make_console(), board)
     elif format in texts:
         sys.stdout.write(texts[format]().rstrip("\n") + "\n")
     else:
@@ -218,18 +218,18 @@ def spaces(context: typer.Context) -> None:
     """List the shipped search spaces."""
     if context.invoked_subcommand is None:
         from search_spaces.space import list_spaces
-        from tune.views import print_spaces
+        from tune.views import make_console, print_spaces
 
-        print_spaces(Console(), list_spaces())
+        print_spaces(make_console(), list_spaces())
 
 
 @spaces_app.command("show")
 def show_space(name: Annotated[str, typer.Argument(help="A shipped space or a YAML file.")]) -> None:
     """Show what a space fixes, searches and tries first."""
     from search_spaces.space import load_space
-    from tune.views import print_facts, space_facts
+    from tune.views import make_console, print_facts, space_facts
 
-    print_facts(Console(), space_facts(load_space(name)))
+    print_facts(make_console(), space_facts(load_space(name)))
 
 
 @spaces_app.command("check")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from tune.journal import Journal
 from tune.plan import Request, check_space, describe_plan, plan_sweep
 from tune.progress import LiveProgress, PlainProgress, SweepState
 from tune.sweep import Ending, Sweep, check_name, run_search
-from tune.views import print_facts, print_leaderboard
+from tune.views import make_console, print_facts, print_leaderboard
 
 OK, NO_TRIAL_SUCCEEDED, INTERRUPTED = 0, 1, 130
 
@@ -54,8 +53,7 @@ def check_space_file(file: str) -> str:
 def _console() -> Console:
     for name in ("huggingface_hub", "filelock", "alembic", "optuna"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="optuna")
-    return Console(soft_wrap=False)
+    return make_console()
 
 
 def _run(sweep: Sweep, console: Console) -> int:

@@ -177,8 +177,8 @@ def installed_versions() -> dict[str, str]:
 def describe_plan(plan: Plan) -> dict[str, str]:
     """What would be done, in numbers, for --dry-run and for the head of a sweep."""
     windows = {part: len(getattr(plan.task, part)) for part in ("train", "val", "test")}
-    batches = sorted({int(c["batch_size"]) for c in plan.space.corners() if "batch_size" in c})
-    steps = ", ".join(f"{math.ceil(windows['train'] / b)} at batch {b}" for b in batches)
+    batches = plan.space.numbers("batch_size")
+    steps = ", ".join(f"{math.ceil(windows['train'] / b)} at batch {b:g}" for b in batches)
     spec, budget = plan.spec, plan.budget
     where = f"{budget.gpus} GPU ({plan.machine.gpu_names[0]})" if budget.gpus else "CPU"
     searched = ", ".join(f"{name} {domain.to_text()}" for name, domain in plan.space.parameters().items())

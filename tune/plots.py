@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
@@ -289,7 +290,7 @@ def _exit_epoch(curve: _Curve, top: float) -> float:
 
 
 def _canvas(size: tuple[float, float], columns: int, rows: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=size, dpi=100, facecolor=_CARD, layout="constrained")
+    figure = Figure(figsize=size, dpi=100, facecolor=_CARD, layout=ConstrainedLayoutEngine(h_pad=0.1))
     panels: list[Axes] = list(np.atleast_1d(figure.subplots(rows, columns)).flat)
     for ax in panels:
         ax.set_facecolor(_CARD)
@@ -301,7 +302,6 @@ def _canvas(size: tuple[float, float], columns: int, rows: int = 1) -> tuple[Fig
         ax.ticklabel_format(useOffset=False)
         ax.xaxis.label.set_color(_INK)
         ax.yaxis.label.set_color(_INK)
-    figure.get_layout_engine().set(h_pad=0.1)  # type: ignore[union-attr,call-arg]  # the engine is the one above
     return figure, panels
 
 

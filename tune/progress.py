@@ -28,6 +28,7 @@ class SweepState:
     running: dict[str, dict[str, Any]] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    first_trial: float | None = None  # when this session's first trial started: Ray's own start-up is no measure
     finished_before: int = 0
 
     @property
@@ -46,8 +47,8 @@ class SweepState:
 
     def seconds_left(self) -> float | None:
         """Estimate from this session's finished trials, or the time budget if that ends first; None at the start."""
-        elapsed = time.monotonic() - self.started
         done = self.finished - self.finished_before
+        elapsed = time.monotonic() - (self.first_trial or self.started)
         estimate = elapsed / done * (self.total - self.finished) if done else None
         if self.deadline is None:
             return estimate
@@ -64,6 +65,7 @@ class _Watcher:
         state.finished_before = state.finished
 
     def trial_started(self, trial_id: str, hyper: dict[str, Any]) -> None:
+        self.state.first_trial = self.state.first_trial or time.monotonic()
         self.state.running[trial_id] = hyper
         self.state.records[trial_id] = self.journal.read_trial(trial_id)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from data.files import replace_text
@@ -41,7 +41,30 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 def write_report(folder: Path, leaderboard: Leaderboard, spec: SweepSpec) -> Path:
     """Write <folder>/report.html in one step, of a finished or a running sweep; returns its path."""
-    records = Journal(folder).read()
+    best_folder = folder.absolute() / BEST_FOLDER
+    page = _template().render(
+        board=leaderboard,
+        spec=spec,
+        best_folder=best_folder if best_folder.is_dir() else None,
+        metrics=METRICS,
+        metric_names=METRIC_NAMES,
+        colours=COLOURS,
+        verdict=verdict_of(leaderboard),
+        progress=progress_of(leaderboard, spec.trials),
+        lines=table_lines(leaderboard),
+        extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
+        effects=_effects(leaderboard),
+        test=_test_table(leaderboard.test),
+        facts=facts_of(spec),
+        domains=domains_of(spec.space),
+        **_of_records(Journal(folder).read(), leaderboard),
+    )
+    path = folder / REPORT_FILE
+    replace_text(path, page)
+    return path
+
+
+def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -52,29 +75,18 @@ def write_report(folder: Path, leaderboard: Leaderboard, spec: SweepSpec) -> Pat
     environment.filters.update(
         number=number_text, score=score_text, gain=gain_text, duration=duration_text, size=size_text, warmup=warmup_text
     )
-    best_folder = folder.absolute() / BEST_FOLDER
-    page = environment.get_template(TEMPLATE).render(
-        board=leaderboard,
-        spec=spec,
-        verdict=verdict_of(leaderboard),
-        progress=progress_of(leaderboard, spec.trials),
-        best_folder=best_folder if best_folder.is_dir() else None,
-        curves=_curves(records, leaderboard),
-        effects=_effects(leaderboard),
-        lines=table_lines(leaderboard),
-        metrics=METRICS,
-        metric_names=METRIC_NAMES,
-        extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
-        starts=len({tuple(r.zero_shot.get(m) for m in METRICS) for r in records if r.zero_shot}),
-        errors=_errors(records),
-        test=_test_table(leaderboard.test),
-        facts=facts_of(spec),
-        domains=domains_of(spec.space),
-        colours=COLOURS,
-    )
-    path = folder / REPORT_FILE
-    replace_text(path, page)
-    return path
+    return environment.get_template(TEMPLATE)
+
+
+def _of_records(records: list[TrialRecord], board: Leaderboard) -> dict[str, Any]:
+    """Give what only the reports themselves tell: the curves, the errors, and how many starting points there are."""
+    curves = _curves(records, board)
+    return {
+        "curves": curves,
+        "drawn": {s.trial_id for s in board.standings if f'<g id="curve-{s.trial_id}">' in curves},
+        "errors": _errors(records),
+        "starts": len({tuple(r.zero_shot.get(m) for m in METRICS) for r in records if r.zero_shot}),
+    }
 
 
 # --- the words
@@ -173,7 +185,7 @@ def gain_text(gain: float | None) -> str:
 
 def duration_text(seconds: float) -> str:
     """Write seconds as a person says them: 4.2 s, 3 min 5 s, 1 h 23 min, 2 d 3 h."""
-    if seconds < 10:
+    if 0 < seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     for unit, name, below, smaller in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s")):

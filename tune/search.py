@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from search_spaces.space import SearchSpace
 from tune.journal import Journal, TrialRecord
 from tune.scheduler import OBJECTIVE
 from tune.spec import SweepError
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+# multivariate TPE and the GP sampler are marked so; their versions are pinned and their results tested
+warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 STUDY_FILE = "study.db"
 CONFIG = "config"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import UserError
 from data.files import replace_text
-from data.task import TaskSpec
+from data.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
 
 Metric = Literal["val_loss", "val_mae", "val_mse"]

@@ -213,7 +213,7 @@ def _fit(sweep: Sweep, journal: Journal, observers: list[Any], time_left: float 
             spec.scheduler,
             grace_period=spec.grace_period,
             reduction_factor=spec.reduction_factor,
-            max_epochs=max(int(c.get("epochs", 1)) for c in space.corners()),
+            max_epochs=int(max(space.numbers("epochs"), default=1)),
             past=journal.read(),
         )
         resources = {"cpu": budget.cpus_per_trial, "gpu": budget.gpu_per_trial}

@@ -13,20 +13,23 @@ from tune.format import duration, memory, number
 from tune.leaderboard import BEATS_ZERO_SHOT, Leaderboard, Standing
 from tune.sweep import Sweep
 
-FIVE = ("strategy", "lr", "epochs", "warmup_steps", "weight_decay", "batch_size")
-COLUMNS = (
-    "rank",
-    "trial",
-    "val_loss",
-    "gain",
-    "val_mae",
-    "val_mse",
-    "best epoch",
-    "ended by",
-    *FIVE,
-    "time",
-    "memory",
-)
+HYPERPARAMETERS = {
+    "strategy": "strategy",
+    "lr": "lr",
+    "epochs": "epochs",
+    "warmup_steps": "warm-up",
+    "weight_decay": "decay",
+    "batch_size": "batch",
+}
+SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by", "time", "memory")
+LEFT = ("trial", "ended by", "strategy")
+WIDE = 125  # columns of text that the whole table needs; narrower terminals get it in two parts
+
+
+def make_console() -> Console:
+    """Where commands print; output that is piped is wide enough for a whole leaderboard."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
 
 
 def print_facts(console: Console, facts: dict[str, str]) -> None:
@@ -56,69 +59,76 @@ def verdict_sentence(board: Leaderboard) -> str:
     )
 
 
-def leaderboard_rows(board: Leaderboard) -> list[list[str]]:
-    """The leaderboard as text, zero-shot where it would rank."""
+def leaderboard_rows(board: Leaderboard) -> list[dict[str, str]]:
+    """The leaderboard as text, a dict a line, zero-shot where it would rank."""
     rows = [_standing_row(standing) for standing in board.standings]
-    start_scores = {name: number(board.zero_shot[name]) for name in ("val_loss", "val_mae", "val_mse")}
-    zero_shot = [{"trial": "zero-shot", **start_scores}.get(name, "") for name in COLUMNS]
     start = board.zero_shot[board.metric]
     place = sum(s.rank is not None and start is not None and getattr(s, board.metric) < start for s in board.standings)
-    return [*rows[:place], zero_shot, *rows[place:]]
+    scores = {name: number(board.zero_shot[name]) for name in ("val_loss", "val_mae", "val_mse")}
+    return [*rows[:place], {"trial": "zero-shot", **scores}, *rows[place:]]
 
 
-def _standing_row(s: Standing) -> list[str]:
-    ended = s.stopped_by or s.status
-    return [
-        "" if s.rank is None else str(s.rank),
-        s.trial_id,
-        number(s.val_loss),
-        "" if s.gain is None else f"{s.gain:+.4f}",
-        number(s.val_mae),
-        number(s.val_mse),
-        f"{number(s.best_epoch)} of {number(s.epochs_run)}",
-        ended,
-        *(number(s.config.get(key)) for key in FIVE),
-        duration(s.seconds),
-        memory(s.peak_memory_bytes),
-    ]
+def _standing_row(s: Standing) -> dict[str, str]:
+    row = {
+        "#": "" if s.rank is None else str(s.rank),
+        "trial": s.trial_id,
+        "val_loss": number(s.val_loss),
+        "gain": "" if s.gain is None else f"{s.gain:+.4f}",
+        "val_mae": number(s.val_mae),
+        "val_mse": number(s.val_mse),
+        "best epoch": f"{number(s.best_epoch)} of {number(s.epochs_run)}",
+        "ended by": s.stopped_by or s.status,
+        "time": duration(s.seconds),
+        "memory": memory(s.peak_memory_bytes),
+    }
+    return row | {title: number(s.config.get(key)) for key, title in HYPERPARAMETERS.items()}
 
 
 def print_leaderboard(console: Console, board: Leaderboard) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name in _shown(board):
-        table.add_column(name, justify="left" if name in ("trial", "ended by", "strategy") else "right", no_wrap=True)
-    indexes = [COLUMNS.index(name) for name in _shown(board)]
-    for row in leaderboard_rows(board):
-        style = "bold cyan" if row[1] == "zero-shot" else "green" if row[0] == "1" and board.beats_zero_shot else None
-        table.add_row(*(row[i] for i in indexes), style=style)
-    console.print(table)
+    """The table, in two parts on a narrow terminal, the test scores if there are any, and the verdict."""
+    hyperparameters = _hyperparameters(board)
+    if console.width >= WIDE:
+        _print_table(console, board, [*SCORES[:-2], *hyperparameters, *SCORES[-2:]])
+    else:
+        _print_table(console, board, list(SCORES[:-2]))
+        _print_table(console, board, ["#", "trial", *hyperparameters, *SCORES[-2:]])
     _print_test(console, board)
     console.print(verdict_sentence(board), style="green" if board.beats_zero_shot else "yellow", highlight=False)
 
 
-def _shown(board: Leaderboard) -> list[str]:
+def _print_table(console: Console, board: Leaderboard, columns: list[str]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
+    for row in leaderboard_rows(board):
+        style = None
+        if row["trial"] == "zero-shot":
+            style = "bold cyan"
+        elif row["#"] == "1" and board.beats_zero_shot:
+            style = "green"
+        table.add_row(*(row.get(name, "") for name in columns), style=style)
+    console.print(table)
+
+
+def _hyperparameters(board: Leaderboard) -> list[str]:
     """Leave out hyperparameters that no trial has."""
     have = {key for s in board.standings for key in s.config}
-    return [name for name in COLUMNS if name not in FIVE or name in have]
+    return [title for key, title in HYPERPARAMETERS.items() if key in have]
 
 
 def _print_test(console: Console, board: Leaderboard) -> None:
     if not board.test:
         return
-    parts = [
-        f"{name} loss {number(t['test_loss'])} mae {number(t['test_mae'])} mse {number(t['test_mse'])}"
-        for name, t in board.test.items()
-    ]
     console.print("test, scored once after the search:", style="dim")
-    for part in parts:
-        console.print(f"  {part}", highlight=False)
+    for name, scores in board.test.items():
+        told = ", ".join(f"{key} {number(value)}" for key, value in scores.items())
+        console.print(f"  {name}: {told}", highlight=False)
 
 
 def leaderboard_markdown(board: Leaderboard) -> str:
-    shown = _shown(board)
-    indexes = [COLUMNS.index(name) for name in shown]
-    lines = ["| " + " | ".join(shown) + " |", "|" + "---|" * len(shown)]
-    lines += ["| " + " | ".join(row[i] for i in indexes) + " |" for row in leaderboard_rows(board)]
+    columns = [*SCORES[:-2], *_hyperparameters(board), *SCORES[-2:]]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row.get(name, "") for name in columns) + " |" for row in leaderboard_rows(board)]
     return "\n".join([*lines, "", verdict_sentence(board)])
 
 

@@ -300,11 +300,11 @@ def test_other_models_hyperparameters_get_columns_and_panels_of_their_own(tmp_pa
     assert "mapping_rank" in page.section("effects")
 
 
-def test_page_says_when_trials_start_from_different_models(tmp_path):
+def test_page_says_when_trials_start_from_different_points(tmp_path):
     add_trial(tmp_path, "t0000", [ZERO_SHOT, 0.45])
     add_trial(tmp_path, "t0001", [0.8, 0.6])
     page = page_of(tmp_path)
-    assert "start from 2 different models" in page.section("leaderboard")
+    assert "start from 2 different points" in page.section("leaderboard")
     assert page.column("trial") == ["t0000", "zero-shot", "t0001"]
     assert page.column("gain") == ["▲ +0.0500 better", "0", "▲ +0.2000 better"]  # 0.8 - 0.6, its own start
 
@@ -417,7 +417,8 @@ def test_what_people_named_is_escaped(tmp_path):
 def test_ids_are_single_and_every_reference_has_its_target(tmp_path):
     three_trials(tmp_path)
     add_trial(tmp_path, "t0003", [ZERO_SHOT], stopped_by=None)
-    Journal(tmp_path).start("t0004", {"trial_id": "t0004", "seed": 0, "hyper": HYPER})
+    add_trial(tmp_path, "t0004", [math.nan], stopped_by=None)
+    Journal(tmp_path).start("t0005", {"trial_id": "t0005", "seed": 0, "hyper": HYPER})
     page = page_of(tmp_path, running=True)
     ids = Counter(a["id"] for _, a in page.elements if "id" in a)
     assert ids.most_common(1)[0][1] == 1
@@ -577,7 +578,7 @@ def test_gains_carry_their_sign(gain, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0.0 s"), (4.21, "4.2 s"), (42.4, "42 s"), (185, "3 min 5 s"), (4980, "1 h 23 min"), (183600, "2 d 3 h")],
+    [(0, "0 s"), (4.21, "4.2 s"), (42.4, "42 s"), (185, "3 min 5 s"), (4980, "1 h 23 min"), (183600, "2 d 3 h")],
 )
 def test_durations_are_said_as_people_say_them(seconds, text):
     assert duration_text(seconds) == text
