@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from data.files import replace_text
 from data.task import ForecastTask, Part
 from trainables.base import ForecastTrainable, HyperError
-from trainables.checkpoint import CheckpointSlot
+from trainables.checkpoint import BEST, LATEST, CheckpointSlot
 from trainables.evaluation import Scores, evaluate
 from trainables.frozen import FrozenFeatures
 from trainables.hyper import Hyper
@@ -83,8 +83,8 @@ class Trial:
         self.train_features = self._frozen("train")
         self.val_features = self._frozen("val")
         self.training = self._training()
-        self.latest = CheckpointSlot(spec.folder, "checkpoint")
-        self.best = CheckpointSlot(spec.folder, "best")
+        self.latest = CheckpointSlot(spec.folder, LATEST)
+        self.best = CheckpointSlot(spec.folder, BEST)
         self.history: list[Report] = []
         self._restore()
         self._unreported = deque(r for r in self.history if r["epoch"] > spec.reported_epoch)

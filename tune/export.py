@@ -15,7 +15,7 @@ from data.files import replace_text
 from data.panel import Panel
 from data.task import ForecastTask, Part
 from trainables.base import ForecastTrainable
-from trainables.checkpoint import CheckpointSlot
+from trainables.checkpoint import BEST, CheckpointSlot
 from trainables.evaluation import Scores, evaluate
 from trainables.hyper import Hyper
 from trainables.memory import MicroBatch
@@ -58,7 +58,7 @@ class Workshop:
     def trained(self, standing: Standing) -> tuple[ForecastTrainable, Hyper]:
         """Build a trial's model with its best epoch's weights."""
         model, hyper = self.untouched(standing)
-        load_best(model, CheckpointSlot(self.folder / standing.trial_id, "best"))
+        load_best(model, CheckpointSlot(self.folder / standing.trial_id, BEST))
         return model, hyper
 
     def scores(self, model: ForecastTrainable, hyper: Hyper, part: Part) -> Scores:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ray.tune import Callback
 
+from trainables.checkpoint import LATEST, CheckpointSlot
 from tune.journal import Journal, Row
 
 REPORT_KEYS = (
@@ -64,8 +65,10 @@ class SweepCallback(Callback):
             observer.trial_reported(trial_id, row)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        trial_id = trial.config["trial_id"]
+        CheckpointSlot(self.journal.folder(trial_id), LATEST).clear()  # the optimiser's state is of no more use
         for observer in self.observers:
-            observer.trial_ended(trial.config["trial_id"])
+            observer.trial_ended(trial_id)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         trial_id = trial.config["trial_id"]

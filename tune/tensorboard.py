@@ -42,7 +42,8 @@ class TensorBoardObserver:
     Steps are epochs. TensorBoard's steps are whole, so a trial with several evaluations an epoch counts evaluations
     instead, and its curve 'epoch' tells how far each one is. best/val_loss and the like are written when an epoch is
     the best so far, at its step: their last point is the trial's result, and what HPARAMS shows.
-    An interrupted trial has no end yet: TensorBoard calls it running, and a resumed sweep goes on in its run.
+    A trial that runs or was interrupted has no end yet: HPARAMS calls its status unknown, and a resumed sweep goes on
+    in its run.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class _Run:
             self._add(_hparams_summary(hparams.SESSION_START_INFO_TAG, session_start_info=start), step=0)
 
     def step(self, row: Row) -> int:
-        return round(row["epoch"] * self.evals_per_epoch)
+        return round(float(row["epoch"]) * self.evals_per_epoch)
 
     def report(self, row: Row) -> None:
         """Add a report's curves; one that comes again takes the place of the first."""
@@ -243,12 +244,12 @@ def _set_hyperparameter(start: plugin_data_pb2.SessionStartInfo, name: str, valu
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    """Each value once, in order; true is not 1."""
-    return list({(isinstance(value, bool), _text(value)): value for value in values}.values())
+    """Each value once, in order; true is not 1, 5.0 is 5."""
+    return list({value if _is_number(value) else _text(value): value for value in values}.values())
 
 
 def _is_number(value: object) -> bool:

@@ -1,0 +1,79 @@
+"""What several tests share: a real TensorBoard on a sweep's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+OURS = (
+    "import logging, sys, pathlib; from tune.tensorboard import serve; "
+    "logging.basicConfig(); serve(pathlib.Path(sys.argv[1]), port=0)"
+)
+STARTUP_SECONDS = 120
+EVENT_FILES = "events.out.tfevents.*"
+
+
+@pytest.fixture(scope="session")
+def tensorboard_server() -> Callable[..., AbstractContextManager[str]]:
+    """`with tensorboard_server(folder) as url:` runs TensorBoard as a process of its own, and has read the folder.
+
+    stock=True runs `tensorboard --logdir` as a person would; otherwise `tune.tensorboard.serve`, which rounds nothing.
+    """
+    return _serve
+
+
+@contextmanager
+def _serve(folder: Path, *, stock: bool = False) -> Iterator[str]:
+    stock_arguments = ["-m", "tensorboard.main", "--logdir", str(folder), "--port=0", "--host=127.0.0.1"]
+    arguments = stock_arguments if stock else ["-c", OURS, str(folder)]
+    log = folder / "tensorboard.log"
+    with log.open("w") as output:
+        process = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT)
+    try:
+        url = _wait_for(lambda: _url_in(log, process), "TensorBoard's URL")
+        _wait_for(lambda: _has_read(folder, url), f"TensorBoard to read {folder}")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _url_in(log: Path, process: subprocess.Popen[bytes]) -> str | None:
+    text = log.read_text()
+    assert process.poll() is None, text
+    found = re.search(r"http://[\w.]+:\d+/", text)
+    return found[0] if found else None
+
+
+def _has_read(folder: Path, url: str) -> bool:
+    """Whether every folder with event files is a run, and nothing new has come for a second."""
+    written = {path.parent.relative_to(folder).as_posix() for path in folder.rglob(EVENT_FILES)}
+    first = _answer(url + "data/runs"), _answer(url + "data/plugin/scalars/tags")
+    time.sleep(1)
+    second = _answer(url + "data/runs"), _answer(url + "data/plugin/scalars/tags")
+    return first == second and written == {run.replace(os.sep, "/") for run in first[0]}
+
+
+def _answer(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as response:
+        return json.load(response)
+
+
+def _wait_for(question: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + STARTUP_SECONDS
+    while time.monotonic() < deadline:
+        if answer := question():
+            return answer
+        time.sleep(0.1)
+    raise TimeoutError(f"waited {STARTUP_SECONDS} s for {what}")

@@ -1,0 +1,196 @@
+"""Whole sweeps through the real command line: real Ray, real Optuna, real signals, a model from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+
+from tune.journal import Journal
+
+TOY = Path(__file__).parent / "toy" / "toy.yaml"
+REPOSITORY = Path(__file__).parents[2]
+UNREPEATABLE = ("seconds", "peak_memory_bytes")
+DEADLINE = 240  # seconds that a wait may take on a busy machine
+
+
+def foretune(*arguments, cwd, **options):
+    """Run the command line in a process of its own and return it, ended."""
+    return subprocess.run(
+        [sys.executable, "-m", "tune", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def start_foretune(*arguments, cwd):
+    log = (cwd / "log.txt").open("w")
+    return subprocess.Popen(
+        [sys.executable, "-m", "tune", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def toy_sweep(name):
+    return ("sweep", TOY, "--data", "sample", "--name", name, "--seed", "3", "--max-concurrent", "1")
+
+
+def wait_for_epoch(process, folder, trial_id, epoch):
+    """Wait until a trial has reported an epoch, and no other has started."""
+    started = time.monotonic()
+    while time.monotonic() - started < DEADLINE:
+        assert process.poll() is None, (folder.parents[1] / "log.txt").read_text()
+        if (folder / trial_id / "result.json").exists():
+            rows = Journal(folder).read_trial(trial_id).rows
+            if rows and rows[-1]["epoch"] >= epoch:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{trial_id} did not reach epoch {epoch} in {DEADLINE} s")
+
+
+def repeatable(board):
+    for trial in board["trials"]:
+        for key in UNREPEATABLE:
+            trial.pop(key)
+    return {key: value for key, value in board.items() if key != "sweep"}
+
+
+def leaderboard_of(name, cwd):
+    done = foretune("leaderboard", name, "--format", "json", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One sweep of the toy, never interrupted: (folder, working directory, what it printed)."""
+    cwd = tmp_path_factory.mktemp("finished")
+    done = foretune(*toy_sweep("whole"), cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return cwd / "ray_results" / "whole", cwd, done.stdout
+
+
+def test_a_model_is_added_by_one_file_and_one_yaml(finished):
+    folder, _, _ = finished
+    assert len(Journal(folder).read()) == 5
+    assert json.loads((folder / "sweep.json").read_text())["trainable"].endswith("toy_model.py:Toy")
+
+
+def test_a_finished_sweep_leaves_the_tree_that_it_promises(finished):
+    folder, _, _ = finished
+    for name in (
+        "sweep.json",
+        "study.db",
+        "leaderboard.csv",
+        "report.html",
+        "best/model.safetensors",
+        "best/README.md",
+    ):
+        assert (folder / name).is_file(), name
+    for record in Journal(folder).read():
+        for name in ("params.json", "result.json", "progress.csv"):
+            assert (folder / record.trial_id / name).is_file(), name
+        assert list((folder / record.trial_id).glob("events.out.tfevents.*"))
+
+
+def test_every_curve_starts_at_the_same_zero_shot(finished):
+    folder, _, _ = finished
+    starts = {tuple(r.zero_shot[m] for m in ("val_loss", "val_mae", "val_mse")) for r in Journal(folder).read()}
+    assert len(starts) == 1
+    assert len(list((folder / "shared" / "zero_shot").glob("*.json"))) == 1
+
+
+def test_the_first_trials_are_the_recommended_points(finished):
+    folder, _, _ = finished
+    assert [r.config["hyper"]["lr"] for r in Journal(folder).read()[:3]] == [1e-2, 1e-4, 2e-2]
+
+
+def test_the_hopeless_trial_is_stopped_and_pruned(finished):
+    folder, _, _ = finished
+    slow = Journal(folder).read_trial("t0001")
+    assert slow.stopped_by == "asha"
+    study = optuna.load_study(study_name="whole", storage=f"sqlite:///{folder / 'study.db'}")
+    assert study.trials[1].state == optuna.trial.TrialState.PRUNED
+    assert study.trials[0].state == optuna.trial.TrialState.COMPLETE
+
+
+def test_the_winner_is_the_best_epoch_and_beats_zero_shot(finished):
+    folder, cwd, printed = finished
+    board = leaderboard_of("whole", cwd)
+    assert board["verdict"] == "beats zero-shot"
+    best = board["trials"][0]
+    rows = Journal(folder).read_trial(best["trial_id"]).trained_rows
+    assert best["val_loss"] == min(row["val_loss"] for row in rows)
+    assert best["gain"] == pytest.approx(board["zero_shot"]["val_loss"] - best["val_loss"])
+    assert set(board["test"]) == {"zero-shot", *(t["trial_id"] for t in board["trials"][:3])}
+    assert "foretune tensorboard whole" in printed
+
+
+def test_no_trial_keeps_its_optimiser_after_its_end(finished):
+    """The optimiser's state is twice the model's size and of use only for going on."""
+    folder, _, _ = finished
+    assert not list(folder.glob("t*/checkpoint_*"))
+    assert list(folder.glob("t*/best_*"))
+
+
+def test_the_same_seed_gives_the_same_leaderboard_and_a_kill_changes_nothing(finished, tmp_path):
+    """SIGKILL to driver and workers in the middle of the third trial, then resume: as if nothing had been."""
+    _, cwd, _ = finished
+    folder = tmp_path / "ray_results" / "cut"
+    process = start_foretune(*toy_sweep("cut"), cwd=tmp_path)
+    wait_for_epoch(process, folder, "t0002", 2)
+    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for member in family:
+        member.kill()
+    psutil.wait_procs(family, timeout=30)
+    process.wait()
+    before = Journal(folder).read()
+    assert [record.is_finished for record in before] == [True, True, False]
+    lines_before = {r.trial_id: (folder / r.trial_id / "result.json").read_text() for r in before}
+
+    done = foretune("resume", "cut", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "t0002 goes on" in done.stdout
+    for record in before:
+        lines = (folder / record.trial_id / "result.json").read_text()
+        assert lines.startswith(lines_before[record.trial_id])
+        epochs = [json.loads(line)["epoch"] for line in lines.splitlines()]
+        assert epochs == sorted(set(epochs)), "an epoch was run twice"
+    assert repeatable(leaderboard_of("cut", tmp_path)) == repeatable(leaderboard_of("whole", cwd))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="POSIX signals")
+def test_an_interrupted_sweep_ends_in_good_order_and_can_be_extended(tmp_path):
+    """SIGINT, then SIGTERM, then a resume with two more trials."""
+    folder = tmp_path / "ray_results" / "night"
+    process = start_foretune(*toy_sweep("night"), "--trials", "2", cwd=tmp_path)
+    wait_for_epoch(process, folder, "t0000", 1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=DEADLINE) == 130
+    assert "foretune resume night" in (tmp_path / "log.txt").read_text()
+
+    process = start_foretune("resume", "night", cwd=tmp_path)
+    wait_for_epoch(process, folder, "t0001", 1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=DEADLINE) == 130
+    assert "foretune resume night" in (tmp_path / "log.txt").read_text()
+
+    done = foretune("resume", "night", "--trials", "3", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    board = leaderboard_of("night", tmp_path)
+    assert sorted(t["trial_id"] for t in board["trials"]) == ["t0000", "t0001", "t0002"]
+    assert all(t["status"] in ("completed", "stopped") for t in board["trials"])
