@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
@@ -102,13 +103,7 @@ class Journal:
         folder = self.folder(trial_id)
         row = {key: _finite(value) for key, value in row.items()}
         _append_line(folder / "result.json", json.dumps(row) + "\n")
-        progress = folder / "progress.csv"
-        is_new = not progress.exists()
-        with progress.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row)
+        _append_line(folder / "progress.csv", _csv_line(row), header=",".join(COLUMNS) + "\n")
 
     def fail(self, trial_id: str, message: str) -> None:
         """Record that a trial ended with an error."""
@@ -127,16 +122,25 @@ class Journal:
         return TrialRecord(trial_id, config, [by_epoch[e] for e in sorted(by_epoch)], error)
 
 
-def _append_line(path: Path, line: str) -> None:
+def _append_line(path: Path, line: str, *, header: str = "") -> None:
+    """Write a line to the end of a file and to the disk; an empty file gets the header first."""
     with path.open("a+b") as file:
-        # a kill in the middle of a write leaves half a line: close it, so that the next one stands alone
-        if file.tell() > 0:
+        if file.tell() == 0:
+            file.write(header.encode())
+        else:
+            # a kill in the middle of a write leaves half a line: close it, so that the next one stands alone
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
+
+
+def _csv_line(row: Row) -> str:
+    buffer = io.StringIO()
+    csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n").writerow(row)
+    return buffer.getvalue()
 
 
 def _lines(path: Path) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -26,22 +27,37 @@ def _key(trial: Any) -> TrialKey:
 
 
 class _OnEpochs:
-    """Schedulers that see a trial under its own id, and nothing of epoch 0, which every trial shares."""
+    """Schedulers that see a trial under its own id, each epoch of it once, and only epochs that tell something.
+
+    Epoch 0 tells nothing: every trial shares it. Neither does a loss that is no number. Ray tells the last report of
+    a trial that was stopped twice.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._seen: dict[str, float] = {}
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_add(tune_controller, _key(trial))  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        if result[TIME_ATTRIBUTE] == 0:
+        if not self._is_news(_key(trial), result):
             return str(TrialScheduler.CONTINUE)
         return super().on_trial_result(tune_controller, _key(trial), result)  # type: ignore[misc,no-any-return]
 
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        if result.get(TIME_ATTRIBUTE, 0) > 0:
+        if self._is_news(_key(trial), result):
             super().on_trial_complete(tune_controller, _key(trial), result)  # type: ignore[misc]
 
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_remove(tune_controller, _key(trial))  # type: ignore[misc]
+
+    def _is_news(self, key: TrialKey, result: dict[str, Any]) -> bool:
+        epoch, objective = result.get(TIME_ATTRIBUTE, 0), result.get(OBJECTIVE)
+        if epoch <= self._seen.get(key.trial_id, 0) or objective is None or not math.isfinite(objective):
+            return False
+        self._seen[key.trial_id] = epoch
+        return True
 
 
 class EpochASHA(_OnEpochs, ASHAScheduler):
@@ -83,21 +99,6 @@ def make_scheduler(
 
 def _replay(scheduler: Any, record: TrialRecord) -> None:
     key = TrialKey(record.trial_id)
-    rows = [row for row in record.trained_rows if row[OBJECTIVE] is not None]
-    if not rows:
-        return
-    scheduler.on_trial_add(None, key)
-    for row in rows:
-        scheduler.on_trial_result(_NO_CONTROLLER, key, row)
-    if record.is_finished:
-        scheduler.on_trial_complete(_NO_CONTROLLER, key, rows[-1])
-
-
-class _NoController:
-    """Stands where Ray's controller does while past reports are replayed; nobody waits in the past."""
-
-    def get_live_trials(self) -> list[Any]:
-        return []
-
-
-_NO_CONTROLLER = _NoController()
+    for row in record.trained_rows:
+        scheduler.on_trial_add(None, key)
+        scheduler.on_trial_complete(None, key, row)  # takes note as on_trial_result does, and decides nothing

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 CURVES = ("train_loss", "lr", "seconds", "peak_memory_bytes")
 BEST = "best/"
 EVENT_FILES = "events.out.tfevents.*"
+VALIDATION_VIEW = "?tagFilter=%5Eval_&smoothing=0#timeseries"
 
 
 class TensorBoardObserver:
@@ -101,12 +102,12 @@ class TensorBoardObserver:
         run.close()
 
     def _write_experiment(self, space: SearchSpace, metrics: tuple[str, ...]) -> None:
-        tags = [(f"{BEST}{name}", f"best {name}") for name in metrics] + [(f"{BEST}epoch", "best epoch")]
+        titles = {f"{BEST}{name}": f"best {name}" for name in metrics} | {name: f"last {name}" for name in metrics}
         infos = [
             api_pb2.MetricInfo(
                 name=api_pb2.MetricName(tag=tag), display_name=title, dataset_type=api_pb2.DATASET_VALIDATION
             )
-            for tag, title in [*tags, *((name, f"last {name}") for name in metrics)]
+            for tag, title in titles.items()
         ]
         experiment = api_pb2.Experiment(
             description=space.description,
@@ -151,13 +152,12 @@ class _Run:
             values["epoch"] = row["epoch"]
         if 0 < row["epoch"] == row["best_epoch"]:
             values |= {f"{BEST}{name}": value for name, value in values.items() if name.startswith("val_")}
-            values[f"{BEST}epoch"] = row["epoch"]
         self._add(_curves(values), step=step)
 
     def end(self, *, failed: bool) -> None:
         status = api_pb2.STATUS_FAILURE if failed else api_pb2.STATUS_SUCCESS
         info = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
-        self._add(_hparams_summary(hparams.SESSION_END_INFO_TAG, session_end_info=info), step=self.last_step)
+        self._add(_hparams_summary(hparams.SESSION_END_INFO_TAG, session_end_info=info), step=max(self.last_step, 0))
 
     def close(self) -> None:
         self._writer.close()
@@ -284,6 +284,7 @@ def serve(folder: Path, *, port: int = 6006, host: str = "127.0.0.1") -> None:
     logger.setLevel(logging.INFO)  # the URL is what was asked for: it is told even where only warnings are
     try:
         logger.info("TensorBoard shows %s at %s (Ctrl+C stops it)", folder.name, url)
+        logger.info("its validation curves alone, as they are: %s%s", url, VALIDATION_VIEW)
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
@@ -298,6 +299,7 @@ def _launch(folder: Path, port: int, host: str) -> str:
     # On Windows HPARAMS looks for metrics in the run 't0001\\' and finds none: os.path.join adds the separator.
     metrics.run_tag_from_session_and_metric = lambda run, metric: (str(Path(run, metric.group)), metric.tag)
     mimetypes.add_type("text/javascript", ".js")  # a Windows registry may say otherwise, and the page stays blank
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of every report that came again
     server = program.TensorBoard(plugins=default.get_plugins())
     # read in this process: a data server is another process to end, and Windows has none
     server.configure(logdir=str(folder), port=port, host=host, load_fast="false", window_title=folder.name)

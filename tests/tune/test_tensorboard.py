@@ -179,7 +179,7 @@ def board(tmp_path_factory: pytest.TempPathFactory, tensorboard_server: Server) 
 
 def test_every_trial_is_a_run(board: Board) -> None:
     curves = {"val_loss", "val_mae", "val_mse", "train_loss", "lr", "seconds", "peak_memory_bytes"}
-    best = {"best/val_loss", "best/val_mae", "best/val_mse", "best/epoch"}
+    best = {"best/val_loss", "best/val_mae", "best/val_mse"}
     assert board.tags() == dict.fromkeys(("t0000", "t0001", "t0002"), curves | best)
 
 
@@ -201,7 +201,6 @@ def test_costs_are_curves_too(board: Board) -> None:
 
 def test_the_best_epochs_stand_at_their_steps(board: Board) -> None:
     assert board.curve("t0000", "best/val_loss") == {1: 0.375, 2: 0.25}
-    assert board.curve("t0000", "best/epoch") == {1: 1, 2: 2}
 
 
 def test_hparams_lists_every_hyperparameter_with_its_domain(board: Board) -> None:
@@ -236,9 +235,9 @@ def test_hparams_shows_how_each_trial_ended(board: Board) -> None:
 
 def test_hparams_shows_the_best_epoch_and_the_last(board: Board) -> None:
     tags = [info["name"]["tag"] for info in board.experiment()["metricInfos"]]
-    assert tags == ["best/val_loss", "best/val_mae", "best/val_mse", "best/epoch", "val_loss", "val_mae", "val_mse"]
+    assert tags == ["best/val_loss", "best/val_mae", "best/val_mse", "val_loss", "val_mae", "val_mse"]
     assert board.sessions()["t0000"]["metrics"] == {
-        **{"best/val_loss": 0.25, "best/val_mae": 0.125, "best/val_mse": 0.0625, "best/epoch": 2},
+        **{"best/val_loss": 0.25, "best/val_mae": 0.125, "best/val_mse": 0.0625},
         **{"val_loss": 0.3125, "val_mae": 0.15625, "val_mse": 0.078125},
     }
 
@@ -314,6 +313,50 @@ def test_what_the_journal_holds_and_a_kill_kept_back_is_shown_after_resume(
         assert status == {"t0000": "STATUS_SUCCESS", "t0001": "STATUS_UNKNOWN"}
 
 
+@pytest.mark.parametrize("stock", [False, True])
+def test_a_trial_that_begins_anew_keeps_its_hyperparameters(
+    tmp_path: Path, tensorboard_server: Server, stock: bool
+) -> None:
+    space = read_space(tmp_path)
+    first = Session(tmp_path, space)
+    first.start("t0000", FULL)
+    first.report("t0000", row(0, 0.5))
+    first.close()
+    second = first.next(space)
+    second.start("t0000", FULL)
+    second.report("t0000", row(0, 0.5), row(1, 0.25, best_epoch=1))
+    second.close()
+    with tensorboard_server(tmp_path, stock=stock) as url:
+        assert Board(url).curve("t0000", "val_loss") == {0: 0.5, 1: 0.25}
+        assert Board(url).sessions()["t0000"]["hparams"] == FULL
+
+
+def test_a_trial_that_fails_before_it_reports_is_shown_as_failed(tmp_path: Path, tensorboard_server: Server) -> None:
+    session = Session(tmp_path, read_space(tmp_path))
+    session.start("t0000", FULL)
+    session.end("t0000", error="no such checkpoint")
+    with tensorboard_server(tmp_path) as url:
+        shown = Board(url).sessions()["t0000"]
+        assert shown == {"hparams": FULL, "status": "STATUS_FAILURE", "metrics": {}}
+
+
+@pytest.mark.parametrize("stock", [False, True])
+def test_a_half_written_report_is_written_again(tmp_path: Path, tensorboard_server: Server, stock: bool) -> None:
+    space = read_space(tmp_path)
+    first = Session(tmp_path, space)
+    first.start("t0000", FULL)
+    first.report("t0000", row(0, 0.5), row(1, 0.25, best_epoch=1))
+    first.close()
+    (file,) = (tmp_path / "t0000").glob("events.out.tfevents.*")
+    file.write_bytes(file.read_bytes()[:-10])
+    second = first.next(space)
+    second.start("t0000", FULL)
+    second.report("t0000", row(2, 0.125, best_epoch=2))
+    second.close()
+    with tensorboard_server(tmp_path, stock=stock) as url:
+        assert Board(url).curve("t0000", "val_loss") == {0: 0.5, 1: 0.25, 2: 0.125}
+
+
 def test_several_evaluations_an_epoch_are_counted_and_the_epoch_is_told(
     tmp_path: Path, tensorboard_server: Server
 ) -> None:
@@ -325,7 +368,6 @@ def test_several_evaluations_an_epoch_are_counted_and_the_epoch_is_told(
         board = Board(url)
         assert board.curve("t0000", "val_loss") == {0: 0.5, 1: 0.25, 2: 0.125}
         assert board.curve("t0000", "epoch") == {0: 0, 1: 0.5, 2: 1}
-        assert board.curve("t0000", "best/epoch") == {1: 0.5, 2: 1}
 
 
 def test_missing_and_infinite_numbers_leave_gaps_and_further_metrics_are_shown(
@@ -360,7 +402,7 @@ time.sleep(600)
     assert process.stdout is not None
     assert process.stdout.readline() == "told\n"
     process.kill()
-    process.wait(30)
+    process.communicate(timeout=30)
     with tensorboard_server(tmp_path) as url:
         assert Board(url).curve("t0000", "val_loss") == {0: 0.5, 1: 0.25}
         assert Board(url).sessions()["t0000"]["hparams"]["lr"] == 5e-7
@@ -426,6 +468,7 @@ def test_ctrl_c_ends_the_server_quietly_and_frees_its_port(tmp_path: Path) -> No
     assert process.stderr is not None
     line = process.stderr.readline()
     assert line.startswith(f"TensorBoard shows {tmp_path.name} at http://127.0.0.1:")
+    assert process.stderr.readline().endswith("#timeseries\n")
     process.send_signal(signal.SIGINT)
     _, rest = process.communicate(timeout=30)
     assert rest == "TensorBoard stopped\n"
