@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+import tune  # noqa: F401  (sets what torch and Ray read when they are imported)
+
 OURS = (
     "import logging, sys, pathlib; from tune.tensorboard import serve; "
     "logging.basicConfig(); serve(pathlib.Path(sys.argv[1]), port=0)"

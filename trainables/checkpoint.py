@@ -9,7 +9,6 @@ from pathlib import Path
 
 from data.files import flush_file, flush_folder
 
-
 LATEST, BEST = "checkpoint", "best"  # a trial's slots: all that the next epoch needs, and the best epoch's weights
 
 

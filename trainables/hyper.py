@@ -33,7 +33,7 @@ class Hyper(BaseModel):
     @model_validator(mode="after")
     def _one_warmup(self) -> Hyper:
         if self.warmup_fraction is not None and self.warmup_steps:
-            raise ValueError("give warmup_steps or warmup_fraction, not both; leave one out")
+            raise ValueError("give warmup_steps or warmup_fraction, not both; set warmup_steps=0 to go by the fraction")
         return self
 
     def warmup_of(self, total_steps: int) -> int:

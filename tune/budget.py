@@ -41,11 +41,19 @@ class Budget:
 def look_at_machine() -> Machine:
     """Count CPU cores and NVIDIA GPUs, honouring CPU affinity and CUDA_VISIBLE_DEVICES."""
     names, memory = _nvidia_gpus()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        count = len([v for v in visible.split(",") if v.strip() not in ("", "-1")])
-        names, memory = names[:count], memory[:count]
+    seen = _visible(os.environ.get("CUDA_VISIBLE_DEVICES"), len(names))
+    names, memory = tuple(names[i] for i in seen), tuple(memory[i] for i in seen)
     return Machine(_cpus(), names, memory)
+
+
+def _visible(setting: str | None, count: int) -> list[int]:
+    """Return which of `count` GPUs this process sees: those listed by number, or as many as are listed by UUID."""
+    if setting is None:
+        return list(range(count))
+    listed = [item.strip() for item in setting.split(",") if item.strip() not in ("", "-1")]
+    if all(item.isdecimal() for item in listed):
+        return [int(item) for item in listed if int(item) < count]
+    return list(range(min(len(listed), count)))
 
 
 def _cpus() -> int:
@@ -144,6 +152,6 @@ def parse_concurrency(text: str) -> int | None:
     """Turn 'auto' into None and '2' into 2; SweepError otherwise."""
     if text == "auto":
         return None
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise SweepError(f"--max-concurrent must be auto or a number from 1, got {text!r}")
     return int(text)

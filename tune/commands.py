@@ -40,6 +40,7 @@ def resume_sweep(name: str, storage: Path, *, trials: int | None, more_seconds: 
     sweep = Sweep.open(storage, name).extended(trials=trials, more_seconds=more_seconds)
     if sweep.unfinished_trials() == 0 and not sweep.is_running:
         console.print(f"all {sweep.spec.trials} trials of {name} have ended; --trials N extends it", highlight=False)
+        return _finish(sweep, console, "finished")
     return _run(sweep, console)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
@@ -11,7 +12,7 @@ def number(value: Any) -> str:
         return "–"
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    if isinstance(value, int):
+    if isinstance(value, int) or not math.isfinite(value):
         return str(value)
     if value != 0 and not 1e-3 <= abs(value) < 1e6:
         mantissa, exponent = f"{value:.3e}".split("e")
@@ -32,6 +33,6 @@ def duration(seconds: float) -> str:
 
 def memory(count: int) -> str:
     """512 MB, 7.9 GB; decimal units."""
-    if count < 10**9:
+    if round(count, -6) < 10**9:
         return f"{count / 10**6:.0f} MB"
     return f"{count / 10**9:.1f} GB"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,8 @@ class Leaderboard:
             "verdict": self.verdict,
             "trials": [asdict(standing) for standing in self.standings],
         }
-        return {**document, "test": self.test} if self.test else document
+        test = {name: {k: v if math.isfinite(v) else None for k, v in row.items()} for name, row in self.test.items()}
+        return {**document, "test": test} if test else document
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1)

@@ -22,8 +22,9 @@ from trainables.base import ForecastTrainable
 from trainables.trial import check_hyper
 from tune.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.registry import absolute_name, find_trainable
-from tune.search import check_searcher, is_list
-from tune.spec import DataSource, SweepError, SweepSpec
+from tune.search import check_searcher
+from tune.spec import DataSource, SweepError, SweepSpec, lists_points
+from tune.sweep import check_trials
 
 DEFAULT_SPACE = "quickstart"
 DEFAULT_TASK = {"context_length": 512, "prediction_length": 96}
@@ -120,11 +121,10 @@ def _sweep_spec(
     request: Request, space: SearchSpace, trainable: str, source: DataSource, task: ForecastTask
 ) -> SweepSpec:
     given = {k: v for k, v in request.sweep.items() if v is not None}
-    listed = is_list(given.get("searcher", "tpe"), space)
-    points = len(space.grid()) if listed else None
+    searcher = given.get("searcher", "tpe")
+    points = len(space.grid()) if lists_points(searcher, space) else None
     trials = given.pop("trials", None) or points or space.trials
-    if points is not None and trials > points:
-        raise SweepError(f"--trials must be at most {points}, the points of {space.name}, got {trials}")
+    check_trials(searcher, space, trials)
     try:
         return SweepSpec(
             name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",

@@ -43,7 +43,7 @@ def find_trainable(name: str) -> type[ForecastTrainable]:
         for _, member in inspect.getmembers(module, inspect.isclass)
         if issubclass(member, ForecastTrainable) and not inspect.isabstract(member)
     }
-    own = {k: c for k, c in classes.items() if c.__module__.startswith(module.__name__)}
+    own = {k: c for k, c in classes.items() if f"{c.__module__}.".startswith(f"{module.__name__}.")}
     if class_name:
         if class_name not in classes:
             raise TrainableError(f"{where} must define {class_name}, and defines {', '.join(own) or 'no model'}")
@@ -87,7 +87,11 @@ def _load_file(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]  # asked for again, it must tell its mistake again
+        raise
     return module
 
 

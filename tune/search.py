@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,14 @@ from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
 from tune.journal import Journal, TrialRecord
 from tune.scheduler import OBJECTIVE
-from tune.spec import SweepError
+from tune.spec import LIST_SEARCHER, SweepError, lists_points
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 # multivariate TPE and the GP sampler are marked so; their versions are pinned and their results tested
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
 STUDY_FILE = "study.db"
-CONFIG = "config"
-LIST_SEARCHER = "grid"
+CONFIG, POINT = "config", "point"  # a trial's configuration; the place of the point it was made of in its list
 
 
 def trial_id_of(number: int) -> str:
@@ -57,11 +57,6 @@ def check_searcher(name: str, space: SearchSpace) -> None:
         space.grid()
 
 
-def is_list(searcher: str, space: SearchSpace) -> bool:
-    """Whether the trials are a list of points, run in order, after which nothing is left to suggest."""
-    return searcher == LIST_SEARCHER or space.is_points
-
-
 class StudySearch(OptunaSearch):
     """One sweep's study in a file that optuna-dashboard reads.
 
@@ -83,9 +78,9 @@ class StudySearch(OptunaSearch):
             storage=open_storage(folder),
             study_name=folder.name,
         )
-        self.is_list = is_list(searcher, space)
+        self.is_list = lists_points(searcher, space)
+        self._settle()
         self._enqueue()
-        self._settle_finished()
         self._open = deque(self._open_trials())
 
     @staticmethod
@@ -132,11 +127,7 @@ class StudySearch(OptunaSearch):
         return config
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Record a report; epoch 0 is the same for all and teaches the sampler nothing."""
-        value = result.get(OBJECTIVE)
-        if result.get("epoch", 0) > 0 and value is not None and math.isfinite(value):
-            step = round(result["epoch"] * 1000)  # Optuna's steps are whole: thousandths of an epoch
-            self._by_ray_id[trial_id].report(value, step)
+        _report(self._by_ray_id[trial_id], result)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self._by_ray_id[trial_id]
@@ -153,22 +144,31 @@ class StudySearch(OptunaSearch):
 
     # --- the study
 
-    def _enqueue(self) -> None:
-        """Put the first configurations, or all points of a list, into a new study; a kill in between is made good."""
-        points = self.space.grid_points() if self.is_list else self.space.enqueued()
-        for point in points[self.study.user_attrs.get("enqueued", 0) :]:
-            self.study.enqueue_trial(point)
-            self.study.set_user_attr("enqueued", self.study.user_attrs.get("enqueued", 0) + 1)
-
-    def _settle_finished(self) -> None:
-        """Tell Optuna of trials that ended while nobody could: the journal is ahead of the study after a kill."""
+    def _settle(self) -> None:
+        """Bring the study up to the journal, which is ahead of it after a kill."""
         records = {record.trial_id: record for record in self._records.read()}
-        for trial in self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+        for trial in self._open_trials():
             record = records.get(trial_id_of(trial.number))
             if CONFIG not in trial.user_attrs:
                 self.study.tell(trial.number, state=TrialState.FAIL)
-            elif record is not None and record.is_finished:
-                self._tell(trial.number, record)
+            elif record is not None:
+                told = self.study.trials[trial.number].intermediate_values
+                for row in record.trained_rows:
+                    if _step(row) not in told:
+                        _report(trial, row)
+                if record.is_finished:
+                    self._tell(trial.number, record)
+
+    def _enqueue(self) -> None:
+        """Put the first configurations, or all points of a list, into the study, unless they are there.
+
+        A kill may come before the last is in, or between taking a point out and making a trial of it.
+        """
+        started = [t for t in self.study.trials if t.state != TrialState.FAIL or CONFIG in t.user_attrs]
+        there = {trial.user_attrs.get(POINT) for trial in started}
+        for number, point in enumerate(self.space.grid_points() if self.is_list else self.space.enqueued()):
+            if number not in there:
+                self.study.enqueue_trial(point, user_attrs={POINT: number})
 
     def _open_trials(self) -> list[optuna.Trial]:
         running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
@@ -195,6 +195,18 @@ class StudySearch(OptunaSearch):
 def open_storage(folder: Path) -> optuna.storages.RDBStorage:
     """The study's file; `optuna-dashboard sqlite:///…/study.db` shows it."""
     return optuna.storages.RDBStorage(f"sqlite:///{(folder / STUDY_FILE).as_posix()}")
+
+
+def _step(result: Mapping[str, Any]) -> int:
+    """Optuna's steps are whole: thousandths of an epoch."""
+    return round(result.get("epoch", 0) * 1000)
+
+
+def _report(trial: optuna.Trial, result: Mapping[str, Any]) -> None:
+    """Record a report; epoch 0 is the same for all and teaches the sampler nothing."""
+    value = result.get(OBJECTIVE)
+    if _step(result) > 0 and value is not None and math.isfinite(value):
+        trial.report(value, _step(result))
 
 
 def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Any:

@@ -18,6 +18,14 @@ Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
 Scheduler = Literal["asha", "median", "none"]
 
 
+LIST_SEARCHER = "grid"
+
+
+def lists_points(searcher: str, space: SearchSpace) -> bool:
+    """Whether the trials are a list of points, run in order, after which nothing is left to suggest."""
+    return searcher == LIST_SEARCHER or space.is_points
+
+
 class SweepError(UserError):
     """A sweep that cannot be started, found or resumed."""
 

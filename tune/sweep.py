@@ -16,9 +16,11 @@ from filelock import FileLock, Timeout
 from data.errors import near_names
 from data.files import replace_text
 from data.panel import Panel
+from search_spaces.space import SearchSpace
+from tune.budget import Budget, look_at_machine, plan_budget
 from tune.journal import Journal, Row
 from tune.leaderboard import Leaderboard
-from tune.spec import SweepError, SweepSpec
+from tune.spec import SweepError, SweepSpec, lists_points
 
 LOCK_FILE = ".lock"
 CLOCK_FILE = "clock.json"
@@ -64,6 +66,7 @@ class Sweep:
             on_record = len(Journal(self.folder).read())
             if trials < max(on_record, 1):
                 raise SweepError(f"--trials must be at least the {on_record} trials on record, got {trials}")
+            check_trials(self.spec.searcher, self.spec.search_space(), trials)
             changes["trials"] = trials
         if more_seconds is not None:
             changes["time_budget_seconds"] = self.seconds_used + more_seconds
@@ -104,6 +107,12 @@ class Sweep:
         """Trials that are still to be started or to be brought to their end."""
         finished = sum(record.is_finished for record in Journal(self.folder).read())
         return max(0, self.spec.trials - finished)
+
+
+def check_trials(searcher: str, space: SearchSpace, trials: int) -> None:
+    """Refuse more trials than a list of points has; SweepError."""
+    if lists_points(searcher, space) and trials > (points := len(space.grid())):
+        raise SweepError(f"--trials must be at most {points}, the points of {space.name}, got {trials}")
 
 
 def check_name(storage: Path, name: str) -> Path:
@@ -191,7 +200,6 @@ def _time_left(sweep: Sweep) -> float | None:
 
 def _fit(sweep: Sweep, journal: Journal, observers: list[Any], time_left: float | None) -> bool:
     """Run Ray Tune; return whether trials are left over."""
-    from tune.budget import look_at_machine, plan_budget
     from tune.ray_session import ray_session
 
     spec = sweep.spec
@@ -207,6 +215,7 @@ def _fit(sweep: Sweep, journal: Journal, observers: list[Any], time_left: float 
         from tune.search import StudySearch
         from tune.worker import RayTrial
 
+        _check_cluster(budget)
         space = spec.search_space()
         search = StudySearch(sweep.folder, space, searcher=spec.searcher, seed=spec.seed, trials=spec.trials)
         scheduler = make_scheduler(
@@ -250,3 +259,16 @@ def _fit(sweep: Sweep, journal: Journal, observers: list[Any], time_left: float 
         if search.remaining:
             tuner.fit()
         return search.has_open_trials
+
+
+def _check_cluster(budget: Budget) -> None:
+    """Refuse what a Ray that was joined cannot give: it would wait for ever, and say nothing."""
+    import ray
+
+    there = ray.cluster_resources()
+    for name, needed in (("CPU", budget.cpus_per_trial), ("GPU", budget.gpu_per_trial)):
+        if there.get(name, 0) < needed:
+            raise SweepError(
+                f"a trial needs {needed:g} {name} and this Ray has {there.get(name, 0):g}; start Ray with more, "
+                "or leave RAY_ADDRESS out to use this machine alone"
+            )

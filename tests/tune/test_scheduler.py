@@ -187,10 +187,10 @@ def test_a_resumed_trial_keeps_the_marks_that_the_journal_tells_of() -> None:
 
 
 def test_a_report_that_comes_again_after_a_kill_changes_nothing() -> None:
-    driver = Driver(make(reduction_factor=1.5))  # rungs at 1, 1.5, 2.25, ...: two of them below epoch 2
+    driver = Driver(make(reduction_factor=1.2, max_epochs=4))  # rungs at 1, 1.2, 1.44, 1.73, 2.07, ...
     for epoch in (1, 2, 2, 2):
-        driver.tell("t0000", epoch, 10.0 / epoch)
-    assert driver.tell("t0001", 1, 9.9) == CONTINUE  # rung 1 holds 10.0
+        driver.tell("t0000", epoch, 1.0)  # at rung 1, then at 1.73 alone
+    assert driver.tell("t0001", 1.5, 100.0) == CONTINUE  # the first at rung 1.44
 
 
 def test_rungs_hold_the_reports_of_stopped_and_of_failed_trials() -> None:

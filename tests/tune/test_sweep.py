@@ -62,6 +62,14 @@ def wait_for_epoch(process, folder, trial_id, epoch):
     raise AssertionError(f"{trial_id} did not reach epoch {epoch} in {DEADLINE} s")
 
 
+def exposed_listeners(pid):
+    """The addresses beyond loopback on which a process or a child of it listens."""
+    family = {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+    listening = [c for c in psutil.net_connections("inet") if c.status == psutil.CONN_LISTEN and c.pid in family]
+    assert listening
+    return [c.laddr for c in listening if c.laddr.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")]
+
+
 def repeatable(board):
     for trial in board["trials"]:
         for key in UNREPEATABLE:
@@ -153,6 +161,7 @@ def test_the_same_seed_gives_the_same_leaderboard_and_a_kill_changes_nothing(fin
     folder = tmp_path / "ray_results" / "cut"
     process = start_foretune(*toy_sweep("cut"), cwd=tmp_path)
     wait_for_epoch(process, folder, "t0002", 2)
+    assert not exposed_listeners(process.pid), "Ray listens beyond loopback"
     family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
     for member in family:
         member.kill()

@@ -1,0 +1,166 @@
+"""How a space's word for a model becomes a class: ours by name, anybody's by file or module."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from trainables.base import ForecastTrainable
+from tune.registry import TrainableError, absolute_name, find_trainable, shipped_trainables
+
+TOY = Path(__file__).parent / "toy" / "toy_model.py"
+
+MODEL = """
+from trainables.base import Forecast, ForecastTrainable
+
+class {name}(ForecastTrainable):
+    def build(self, hyper, task): ...
+    def loss(self, batch): ...
+    def forecast(self, batch): ...
+    def save_pretrained(self, folder): ...
+"""
+
+
+def write(path: Path, *names: str) -> Path:
+    """Write a file that defines a model of each name."""
+    path.write_text("".join(MODEL.format(name=name) for name in names))
+    return path
+
+
+def refusal(name: str) -> str:
+    with pytest.raises(TrainableError) as caught:
+        find_trainable(name)
+    return str(caught.value)
+
+
+# A file of somebody else's
+
+
+def test_a_model_outside_the_packages_is_found_by_its_file() -> None:
+    model = find_trainable(str(TOY))
+    assert model.__name__ == "Toy"
+    assert issubclass(model, ForecastTrainable)
+
+
+def test_a_file_gives_the_same_class_every_time() -> None:
+    """Trials of one worker share it; isinstance and pickling depend on it."""
+    assert find_trainable(str(TOY)) is find_trainable(f"{TOY}:Toy")
+
+
+def test_two_files_of_one_name_are_two_models(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    first, second = (write(tmp_path / folder / "model.py", "Mine") for folder in ("a", "b"))
+    assert find_trainable(str(first)) is not find_trainable(str(second))
+
+
+def test_a_class_is_named_where_a_file_defines_two(tmp_path: Path) -> None:
+    path = write(tmp_path / "two.py", "One", "Two")
+    assert find_trainable(f"{path}:One").__name__ == "One"
+    assert find_trainable(f"{path}:Two").__name__ == "Two"
+
+
+def test_two_classes_in_one_file_without_a_name_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    path = write(tmp_path / "two.py", "One", "Two")
+    assert refusal(str(path)) == (
+        f"{path} must define one ForecastTrainable, and defines One, Two; name it: {path}:Class"
+    )
+
+
+def test_an_imported_model_and_an_abstract_one_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from abc import abstractmethod\n"
+        "from trainables.moirai import Moirai\n"
+        + MODEL.format(name="Mine")
+        + "\nclass Half(ForecastTrainable):\n    pass\n"
+    )
+    assert find_trainable(str(path)).__name__ == "Mine"
+
+
+def test_a_file_without_a_model_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "empty.py"
+    path.write_text("x = 1\n")
+    assert "must define one ForecastTrainable, and defines none" in refusal(str(path))
+
+
+def test_a_class_that_a_file_does_not_define_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "model.py", "Mine")
+    assert refusal(f"{path}:Other") == f"{path} must define Other, and defines Mine"
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    assert refusal(str(tmp_path / "none.py")) == f"trainable names the file {tmp_path / 'none.py'}, and there is none"
+
+
+def test_a_file_with_a_mistake_shows_its_own_error_every_time(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("1 / 0\n")
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            find_trainable(str(path))
+
+
+# Names
+
+
+def test_the_shipped_models_are_told_without_importing_them() -> None:
+    assert "moirai" in shipped_trainables()
+    assert not {"base", "trial", "training", "hyper", "moirai-network"} & set(shipped_trainables())
+
+
+def test_an_unknown_name_is_refused_with_the_near_one() -> None:
+    message = refusal("moiray")
+    assert "trainable must name a model, got 'moiray'" in message
+    assert "did you mean 'moirai'" in message
+    assert "a file of your own is named like my_model.py" in message
+
+
+@pytest.mark.parametrize("name", ["no.such.module", "trainables.no_such", "nothing"])
+def test_a_module_that_is_not_there_is_refused(name: str) -> None:
+    assert f"trainable must name a model, got {name!r}" in refusal(name)
+
+
+def test_a_module_of_ours_that_is_no_model_is_refused() -> None:
+    assert "trainables.schedule must define one ForecastTrainable, and defines none" in refusal("trainables.schedule")
+
+
+def test_a_module_of_an_installed_package_is_found_by_its_dotted_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "their_package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    write(package / "model.py", "Theirs", "Other")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find_trainable("their_package.model:Theirs").__name__ == "Theirs"
+
+
+def test_a_package_that_a_model_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is not the model: the import error tells more than a refusal would."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "their_other").mkdir()
+    (tmp_path / "their_other" / "__init__.py").write_text("import package_that_nobody_has\n")
+    (tmp_path / "their_other" / "model.py").touch()
+    with pytest.raises(ModuleNotFoundError, match="package_that_nobody_has"):
+        find_trainable("their_other.model")
+
+
+# Absolute names, kept in the sweep's record
+
+
+@pytest.mark.parametrize(
+    ("name", "absolute"),
+    [
+        ("model.py", "/spaces/model.py"),
+        ("model.py:Mine", "/spaces/model.py:Mine"),
+        ("../models/model.py:Mine", "/models/model.py:Mine"),
+        ("/elsewhere/model.py", "/elsewhere/model.py"),
+        ("moirai", "moirai"),
+        ("package.module:Class", "package.module:Class"),
+    ],
+)
+@pytest.mark.skipif(Path("/").drive != "", reason="POSIX paths")
+def test_a_file_is_seen_from_the_folder_of_the_space_that_names_it(name: str, absolute: str) -> None:
+    assert absolute_name(name, Path(PurePosixPath("/spaces"))) == absolute
