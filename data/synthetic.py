@@ -16,7 +16,7 @@ SAMPLE_START = "2025-01-06"  # a Monday
 
 
 def make_corpus(*, n_series: int = 600, length: int = 3072, seed: int = CORPUS_SEED) -> Panel:
-    """Make the pretraining corpus: smooth seasons of many periods, trends, autoregressive noise, walks and counts."""
+    """Make the pretraining corpus: smooth and peaked seasons of many periods, trends, noise, walks and counts."""
     rng = np.random.default_rng(seed)
     series = {f"corpus-{i:04d}": _corpus_series(rng, length).astype(np.float32) for i in range(n_series)}
     return Panel.from_series("corpus", series)
@@ -25,7 +25,7 @@ def make_corpus(*, n_series: int = 600, length: int = 3072, seed: int = CORPUS_S
 def _corpus_series(rng: np.random.Generator, length: int) -> Array:
     time = np.arange(length, dtype=np.float64)
     level = rng.normal(0, 2)
-    season = _smooth_season(rng, time)
+    season = _smooth_season(rng, time) if rng.random() < 0.5 else _peaked_season(rng, length)
     trend = rng.normal(0, 1.0) * time / length if rng.random() < 0.3 else np.zeros(length)
     noise = _autoregressive(rng, length, rng.uniform(0, 0.95)) * 10 ** rng.uniform(-1.5, 0)
     values = level + season + trend + noise
@@ -49,6 +49,23 @@ def _smooth_season(rng: np.random.Generator, time: Array) -> Array:
             phase = rng.uniform(0, 2 * np.pi)
             total += amplitude / harmonic * np.sin(2 * np.pi * harmonic * time / period + phase)
     return total
+
+
+def _peaked_season(rng: np.random.Generator, length: int) -> Array:
+    """Repeat a profile of one to four bumps, at times with some periods of every seven damped, as weekends are."""
+    period = int(rng.choice([12, 24, 24, 24, 24, 48, 96])) if rng.random() < 0.8 else int(rng.integers(8, 100))
+    places = np.arange(period)
+    profile = np.zeros(period)
+    for _ in range(rng.integers(1, 5)):
+        distance = np.abs(places - rng.uniform(0, period))
+        distance = np.minimum(distance, period - distance)  # around the clock
+        width = rng.uniform(0.03, 0.2) * period
+        profile += rng.uniform(0.3, 2.0) * np.exp(-0.5 * (distance / width) ** 2)
+    repeats = -(-length // period)
+    sizes = np.ones(7)
+    if rng.random() < 0.5:
+        sizes[: rng.integers(1, 3)] = rng.uniform(0.1, 0.7)
+    return np.outer(np.resize(np.roll(sizes, rng.integers(7)), repeats), profile).ravel()[:length]
 
 
 def _autoregressive(rng: np.random.Generator, length: int, coefficient: float) -> Array:

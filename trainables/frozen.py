@@ -67,7 +67,7 @@ def _compute(
 ) -> bool:
     device = next(model.module.parameters()).device
     model.module.eval()
-    first = _features_of(model, windows, torch.arange(1, device=device), precision)
+    first = micro_batch.attempt(lambda _: _features_of(model, windows, torch.arange(1, device=device), precision))
     shape = (len(windows), *first.shape[1:])
     needed = int(np.prod(shape)) * 4
     free = shutil.disk_usage(path.parent).free

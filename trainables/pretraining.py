@@ -53,8 +53,8 @@ def make_moirai_tiny(steps: int, seed: int = 0) -> Any:
     return source
 
 
-def _untrained() -> Any:
-    moirai_module = import_moirai_module()
+def mixture_output() -> Any:
+    """The published models' predictive distribution: Student's t, a narrow normal, negative binomial, log-normal."""
     from uni2ts.distribution import (
         LogNormalOutput,
         MixtureOutput,
@@ -63,14 +63,12 @@ def _untrained() -> Any:
         StudentTOutput,
     )
 
-    components = [
-        StudentTOutput(),
-        NormalFixedScaleOutput(1e-3),
-        NegativeBinomialOutput(),
-        LogNormalOutput(),
-    ]
-    return moirai_module(
-        distr_output=MixtureOutput(components),
+    return MixtureOutput([StudentTOutput(), NormalFixedScaleOutput(1e-3), NegativeBinomialOutput(), LogNormalOutput()])
+
+
+def _untrained() -> Any:
+    return import_moirai_module()(
+        distr_output=mixture_output(),
         d_model=96,
         num_layers=3,
         patch_sizes=PATCH_SIZES,

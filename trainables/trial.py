@@ -63,6 +63,16 @@ def check_hyper(model: type[ForecastTrainable], values: dict[str, Any]) -> Hyper
         raise HyperError(f"{model.__name__}: " + "; ".join(wrong)) from error
 
 
+def check_evaluations(hyper: Hyper, task: ForecastTask) -> None:
+    """Refuse more evaluations an epoch than it has optimiser steps; HyperError."""
+    steps = math.ceil(len(task.train) / hyper.batch_size)
+    if hyper.evals_per_epoch > steps:
+        raise HyperError(
+            f"evals_per_epoch must be at most the {steps} optimiser steps of an epoch ({len(task.train)} windows, "
+            f"batch_size {hyper.batch_size}), got {hyper.evals_per_epoch}; lower it, batch_size or --train-stride"
+        )
+
+
 class Trial:
     """One fine-tuning run; `step` does a stretch of it and returns a report, until one says done.
 
@@ -77,6 +87,7 @@ class Trial:
         reset_peak_memory(device)
         torch.manual_seed(spec.seed)
         model.check(self.hyper, task)
+        check_evaluations(self.hyper, task)
         self._check_precision()
         model.build(self.hyper, task).to(device)
         self.eval_batch = MicroBatch(EVAL_BATCH_SIZE)
@@ -84,7 +95,8 @@ class Trial:
         self.val_features = self._frozen("val")
         self.training = self._training()
         self.latest = CheckpointSlot(spec.folder, LATEST)
-        self.best = CheckpointSlot(spec.folder, BEST)
+        # a worker is up to one report ahead of the record, whose best epoch must stay
+        self.best = CheckpointSlot(spec.folder, BEST, keep=2)
         self.history: list[Report] = []
         self._restore()
         self._unreported = deque(r for r in self.history if r["epoch"] > spec.reported_epoch)
@@ -97,6 +109,8 @@ class Trial:
         self.history.append(report)
         if report["epoch"] > 0:
             self._keep(report)
+        elif self.spec.reported_epoch >= 0:
+            return self.step()  # interrupted in its first epoch: epoch 0 is on record
         return report
 
     # --- the two kinds of report
@@ -262,9 +276,16 @@ class Trial:
             )
 
 
-def load_best(model: ForecastTrainable, slot: CheckpointSlot) -> None:
-    """Put the best epoch's weights into a built model; HyperError if the trial kept none."""
-    folder = slot.newest()
+def load_best(model: ForecastTrainable, slot: CheckpointSlot, epoch: float | None = None) -> None:
+    """Put the weights of the best epoch, or of this one of the last two best, into a built model.
+
+    Raises HyperError if the trial kept none.
+    """
+    folder = next((f for f in slot.folders() if epoch is None or _epoch_of(f) == epoch), None)
     if folder is None:
         raise HyperError(f"trial {slot.folder.name} must have trained for an epoch to be exported; it kept no weights")
     model.load_trainable_tensors(load_file(folder / "trained.safetensors"))
+
+
+def _epoch_of(folder: Path) -> float:
+    return float(json.loads((folder / "report.json").read_text(encoding="utf-8"))["epoch"])

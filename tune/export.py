@@ -56,9 +56,9 @@ class Workshop:
         return model, hyper
 
     def trained(self, standing: Standing) -> tuple[ForecastTrainable, Hyper]:
-        """Build a trial's model with its best epoch's weights."""
+        """Build a trial's model with the weights of the best epoch on record."""
         model, hyper = self.untouched(standing)
-        load_best(model, CheckpointSlot(self.folder / standing.trial_id, BEST))
+        load_best(model, CheckpointSlot(self.folder / standing.trial_id, BEST), standing.best_epoch)
         return model, hyper
 
     def scores(self, model: ForecastTrainable, hyper: Hyper, part: Part) -> Scores:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from ray.tune import Callback
 
-from trainables.checkpoint import LATEST, CheckpointSlot
+from trainables.checkpoint import BEST, LATEST, CheckpointSlot
 from tune.journal import Journal, Row
 
 REPORT_KEYS = (
@@ -66,7 +66,9 @@ class SweepCallback(Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         trial_id = trial.config["trial_id"]
-        CheckpointSlot(self.journal.folder(trial_id), LATEST).clear()  # the optimiser's state is of no more use
+        folder = self.journal.folder(trial_id)
+        CheckpointSlot(folder, LATEST).clear()  # the optimiser's state is of no more use
+        CheckpointSlot(folder, BEST).prune(1)  # every report is on record
         for observer in self.observers:
             observer.trial_ended(trial_id)
 

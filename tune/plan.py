@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from data.errors import near_names
 from data.panel import Panel
 from data.readers import read_panel
-from data.samples import SAMPLES
+from data.samples import PRETRAINED, SAMPLES
 from data.task import ForecastTask, TaskSpec
-from search_spaces.space import SearchSpace, check_keys, load_space
+from search_spaces.space import SearchSpace, load_space
 from trainables.base import ForecastTrainable
 from trainables.trial import check_hyper
 from tune.budget import Budget, Machine, look_at_machine, plan_budget
@@ -33,7 +33,7 @@ RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "uni2
 
 @dataclass(frozen=True)
 class Request:
-    """What a person typed; None where they left it out."""
+    """What a person typed; None where they left it out. set: the parameters given with --set."""
 
     space: str = DEFAULT_SPACE
     data: str | None = None
@@ -41,9 +41,19 @@ class Request:
     columns: tuple[str, ...] | None = None
     time_column: str | None = None
     task: dict[str, Any] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)
+    set: dict[str, str] = field(default_factory=dict)
+    evals_per_epoch: int | None = None
     sweep: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """The parameters that flags set."""
+        settings = {key: Setting(value, f"--set {key}={value}") for key, value in self.set.items()}
+        if self.evals_per_epoch is not None:
+            value = str(self.evals_per_epoch)
+            settings["evals_per_epoch"] = Setting(value, f"--evals-per-epoch {value}")
+        return settings
 
 
 @dataclass(frozen=True)
@@ -61,35 +71,50 @@ class Plan:
 
 def plan_sweep(request: Request) -> Plan:
     """Check a request and work out the sweep; raises a UserError for whatever cannot be."""
-    space = load_space(request.space).override(request.settings)
-    trainable, model = check_space(space, Path(request.space))
-    source, panel = _read_data(request, space)
-    task = ForecastTask(panel, _task_spec(request, space))
-    spec = _sweep_spec(request, space, trainable, source, task)
-    check_searcher(spec.searcher, space)
+    space = load_space(request.space)
+    trainable, model = find_model(space, request.space)
+    space = _absolute_start(fit_space(space, model, source=request.space, settings=request.settings))
+    task_spec, settings = _read_flags(request, space)
+    check_searcher(settings.searcher, space)
+    _check_trials(settings, space)
     machine = look_at_machine()
     budget = plan_budget(
-        machine, gpus=spec.gpus, max_concurrent=spec.max_concurrent, gpu_memory_bytes=spec.gpu_memory_bytes
+        machine,
+        gpus=settings.gpus,
+        max_concurrent=settings.max_concurrent,
+        gpu_memory_bytes=settings.gpu_memory_bytes,
     )
-    _check_configurations(model, space, task)
+    source, panel = _read_data(request, space)
+    task = ForecastTask(panel, task_spec)
+    _check_configurations(model, space, task, has_gpu=budget.gpus > 0)
+    spec = SweepSpec(
+        name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
+        space=space.to_dict(),
+        trainable=trainable,
+        data=source,
+        task=task.spec,
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        versions=installed_versions(),
+        **settings.model_dump(),
+    )
     return Plan(spec, space, panel, task, model, machine, budget)
 
 
-def check_space(space: SearchSpace, file: Path) -> tuple[str, type[ForecastTrainable]]:
-    """Return the space's trainable, its name made absolute, and its class; raises for keys that it does not have."""
-    trainable = absolute_name(space.trainable, file.resolve().parent)
-    model = find_trainable(trainable)
-    check_keys(space, model.Hyper.model_fields)
-    return trainable, model
+def _absolute_start(space: SearchSpace) -> SearchSpace:
+    """Make the folder of a fixed start absolute: a resume may come from another folder."""
+    start = space.fixed.get("pretrained")
+    if not isinstance(start, str) or start in PRETRAINED or not Path(start).is_dir():
+        return space
+    return replace(space, fixed={**space.fixed, "pretrained": str(Path(start).resolve())})
 
 
 def _read_data(request: Request, space: SearchSpace) -> tuple[DataSource, Panel]:
-    wanted = request.data or str(space.task.get("data", "sample"))
+    wanted = str(space.task.get("data", "sample")) if request.data is None else request.data
     path = SAMPLES.get(wanted, Path(wanted).expanduser())
-    if not path.exists():
+    if not wanted or not path.exists():
         raise SweepError(
             f"--data must name a file, a folder or a bundled dataset ({', '.join(SAMPLES)}), and there is no "
-            f"{wanted}{near_names(wanted, [*SAMPLES, *(p.name for p in _siblings(path))])}"
+            f"{wanted!r}{near_names(wanted, [*SAMPLES, *(p.name for p in _siblings(path))])}"
         )
     path = path.resolve()
     panel = read_panel(path, format=request.format, columns=request.columns, time_column=request.time_column)
@@ -107,54 +132,40 @@ def _siblings(path: Path) -> list[Path]:
     return list(path.parent.iterdir()) if path.parent.is_dir() else []
 
 
-def _task_spec(request: Request, space: SearchSpace) -> TaskSpec:
+def _read_flags(request: Request, space: SearchSpace) -> tuple[TaskSpec, SweepSettings]:
+    """Check the flags of the task and of the search; raises SweepError with all mistakes, as they were typed."""
     # a space's own task goes with its own data; with other data, only its lengths and strides are a good start
     of_space = {k: v for k, v in space.task.items() if k != "data"}
-    given = {k: v for k, v in request.task.items() if v is not None}
+    searched = {k: v for k, v in request.sweep.items() if v is not None}
+    mistakes: list[str] = []
+    task = settings = None
     try:
-        return TaskSpec(**{**DEFAULT_TASK, **of_space, **given})
+        given = {k: v for k, v in request.task.items() if v is not None}
+        task = TaskSpec(**{**DEFAULT_TASK, **of_space, **given})
     except ValidationError as error:
-        raise SweepError(_mistakes(error)) from error
-
-
-def _sweep_spec(
-    request: Request, space: SearchSpace, trainable: str, source: DataSource, task: ForecastTask
-) -> SweepSpec:
-    given = {k: v for k, v in request.sweep.items() if v is not None}
-    searcher = given.get("searcher", "tpe")
-    points = len(space.grid()) if lists_points(searcher, space) else None
-    trials = given.pop("trials", None) or points or space.trials
-    check_trials(searcher, space, trials)
+        mistakes += _as_flags(error)
     try:
-        return SweepSpec(
-            name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
-            space=space.to_dict(),
-            trainable=trainable,
-            data=source,
-            task=task.spec,
-            trials=trials,
-            created=datetime.now().astimezone().isoformat(timespec="seconds"),
-            versions=installed_versions(),
-            **given,
-        )
+        points = len(space.first) if is_list(searched.get("searcher", "tpe"), space) else None
+        settings = SweepSettings(**{"trials": points or space.trials, **searched})
     except ValidationError as error:
-        raise SweepError(_mistakes(error)) from error
+        mistakes += _as_flags(error)
+    if task is None or settings is None:
+        raise SweepError("\n".join(mistakes))
+    return task, settings
 
 
-def _mistakes(error: ValidationError) -> str:
-    """All mistakes of a request, named as the flags that a person typed."""
-    lines = []
-    for item in error.errors():
-        flag = "--" + ".".join(str(part) for part in item["loc"]).replace("_", "-")
-        lines.append(f"{flag}: {item['msg'].removeprefix('Value error, ')}, got {item['input']!r}")
-    return "\n".join(lines)
+def _as_flags(error: ValidationError) -> list[str]:
+    told = refusals(error).items()
+    return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in told]
 
 
-def _check_configurations(model: type[ForecastTrainable], space: SearchSpace, task: ForecastTask) -> None:
-    """Check the hyperparameters at the corners of the space, and that each model it starts from loads and fits."""
+def _check_configurations(model: Model, space: SearchSpace, task: ForecastTask, *, has_gpu: bool) -> None:
+    """Check that what the space holds goes with task and machine, and that each model it starts from loads and fits."""
     starts = set()
     for configuration in space.corners():
         hyper = check_hyper(model, configuration)
+        if hyper.precision == "bf16" and not has_gpu:
+            raise SweepError("precision bf16 needs a GPU that has it, and this sweep runs on the CPU; use fp32")
         trainable = model()
         trainable.check(hyper, task)
         start = (trainable.starting_point(hyper), configuration.get("strategy"))
@@ -195,6 +206,6 @@ def describe_plan(plan: Plan) -> dict[str, str]:
         "searched": searched or "nothing: a list of points",
         "trials": f"{spec.trials}, searcher {spec.searcher}, scheduler {spec.scheduler}, metric {spec.metric}, "
         f"seed {spec.seed}",
-        "time budget": "none" if spec.time_budget_seconds is None else f"{spec.time_budget_seconds:.0f} s",
+        "time budget": "none" if spec.time_budget_seconds is None else duration(spec.time_budget_seconds),
         "machine": f"{where}, {budget.concurrent} trial(s) at once, {budget.cpus_per_trial} CPU core(s) each",
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -141,7 +142,7 @@ class LiveProgress(_Watcher):
         left = state.seconds_left()
         head.append(f", {duration(time.monotonic() - state.started)} so far")
         head.append("" if left is None else f", about {duration(left)} left")
-        bar = ProgressBar(total=max(1, state.total), completed=state.finished, width=60)
+        bar = Padding(ProgressBar(total=max(1, state.total), completed=state.finished, width=60), 0)  # on its own line
         return Group(head, bar, self._best_line(), self._running_table())
 
     def _best_line(self) -> Text:

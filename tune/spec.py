@@ -42,27 +42,35 @@ class DataSource(BaseModel):
     content_hash: str = ""
 
 
-class SweepSpec(BaseModel):
-    """time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU."""
+class SweepSettings(BaseModel):
+    """How to search, and with what of the machine.
+
+    time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trials: int = Field(ge=1)
+    time_budget_seconds: float | None = Field(default=None, gt=0)
+    searcher: Searcher = "tpe"
+    scheduler: Scheduler = "asha"
+    grace_period: int = Field(default=1, ge=1)
+    reduction_factor: float = Field(default=3, gt=1, allow_inf_nan=False)
+    max_concurrent: int | None = Field(default=None, ge=1)
+    gpus: int | None = Field(default=None, ge=0)
+    gpu_memory_bytes: int | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0, lt=10**9)
+    metric: Metric = "val_loss"
+
+
+class SweepSpec(SweepSettings):
+    """A sweep whole: its settings, the space and the model, the data and the task."""
 
     name: str
     space: dict[str, Any]
     trainable: str
     data: DataSource
     task: TaskSpec
-    trials: int = Field(ge=1)
-    time_budget_seconds: float | None = Field(default=None, gt=0)
-    searcher: Searcher = "tpe"
-    scheduler: Scheduler = "asha"
-    grace_period: int = Field(default=1, ge=1)
-    reduction_factor: float = Field(default=3, gt=1)
-    max_concurrent: int | None = Field(default=None, ge=1)
-    gpus: int | None = Field(default=None, ge=0)
-    gpu_memory_bytes: int | None = Field(default=None, gt=0)
-    seed: int = 0
-    metric: Metric = "val_loss"
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
 

@@ -18,6 +18,9 @@ from tune.journal import Journal
 from tune.search import STUDY_FILE, StudySearch, check_searcher
 from tune.spec import SweepError
 
+# pytest forgets the filter that tune/search.py sets
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
 # strategy, lr, epochs, batch_size, warmup_steps, patience: typed in from the table of recommended points
 KEYS = ("strategy", "lr", "epochs", "batch_size", "warmup_steps", "patience")
 SMALL = [

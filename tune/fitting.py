@@ -1,0 +1,88 @@
+"""Fits a space to the model that it is for: what was set on the command line, parameter names, and all values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from data.errors import near_names
+from search_spaces.space import SearchSpace, SpaceError, check_keys
+from trainables.base import ForecastTrainable
+from tune.refusals import MISSING, refusals
+from tune.registry import TrainableError, absolute_name, find_trainable
+
+Model = type[ForecastTrainable]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value that a flag gives a parameter, and how it was typed, such as '--set lr=1e-5'."""
+
+    value: str
+    typed: str
+
+
+def find_model(space: SearchSpace, source: str) -> tuple[str, Model]:
+    """Return the space's trainable, its name made absolute, and its class.
+
+    source: the space's name or file, as a person gave it. Raises TrainableError if there is no such model.
+    """
+    trainable = absolute_name(space.trainable, Path(source).expanduser().resolve().parent)
+    try:
+        return trainable, find_trainable(trainable)
+    except TrainableError as error:
+        raise TrainableError(f"{Path(source).name}: {error}") from error
+
+
+def fit_space(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> SearchSpace:
+    """Return the space with the settings applied, checked by the model; raises SpaceError with all mistakes."""
+    known = list(model.Hyper.model_fields)
+    mistakes = _unknown_settings(space, settings, known)
+    try:
+        check_keys(space, known)
+    except SpaceError as error:
+        mistakes.append(str(error))
+    try:
+        space = space.override({key: setting.value for key, setting in settings.items() if key in known})
+    except SpaceError as error:
+        mistakes.append(str(error))
+    else:
+        mistakes += _value_mistakes(space, model, source=source, settings=settings)
+    if mistakes:
+        raise SpaceError("\n".join(mistakes))
+    return space
+
+
+def _unknown_settings(space: SearchSpace, settings: Mapping[str, Setting], known: Iterable[str]) -> list[str]:
+    known = list(known)
+    return [
+        f"{setting.typed}: {space.trainable!r} has no parameter {key!r}"
+        f"{near_names(key, known) or f'; it knows {", ".join(known)}'}"
+        for key, setting in settings.items()
+        if key not in known
+    ]
+
+
+def _value_mistakes(
+    space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]
+) -> list[str]:
+    """Say which values of the space the model refuses, each once, where it was written."""
+    mistakes: dict[str, None] = {}  # a set that keeps its order
+    for configuration in space.corners():
+        try:
+            model.Hyper(**{key: value for key, value in configuration.items() if key in model.Hyper.model_fields})
+        except ValidationError as error:
+            for name, told in refusals(error).items():
+                mistakes[_place(name, told, Path(source).name, settings)] = None
+    return list(mistakes)
+
+
+def _place(name: str, told: str, source: str, settings: Mapping[str, Setting]) -> str:
+    if name in settings:
+        return f"{settings[name].typed}: {told}"
+    if told == MISSING:
+        return f"{source}: {name} {MISSING}; give it under fixed or search, or with --set {name}=VALUE"
+    return ": ".join(part for part in (source, name, told) if part)

@@ -1,0 +1,59 @@
+"""Owns how a wrong value is told: pydantic's findings as a rule and the value that broke it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from data.errors import near_names
+from search_spaces.domain import show
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import ValidationError
+
+MISSING = "is missing"
+_RULES = {
+    "greater_than": "above {gt}",
+    "greater_than_equal": "{ge} or more",
+    "less_than": "below {lt}",
+    "less_than_equal": "{le} or less",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "text",
+}
+
+
+def refusals(error: ValidationError) -> dict[str, str]:
+    """Say of each wrong field, by its name, which rule it breaks with which value; '' stands for the whole."""
+    by_field: dict[str, list[Mapping[str, Any]]] = {}
+    for item in error.errors(include_url=False):
+        by_field.setdefault(str(item["loc"][0]) if item["loc"] else "", []).append(item)
+    return {field: _tell(items) for field, items in by_field.items()}
+
+
+def _tell(items: Sequence[Mapping[str, Any]]) -> str:
+    """One field's findings; of a union's members, each has its own."""
+    first = items[0]
+    if first["type"] == "missing":
+        return MISSING
+    if first["type"] == "value_error":  # a check of ours: its message is whole
+        return str(first["ctx"]["error"])
+    rules = " or ".join(dict.fromkeys(_rule(item) for item in items))
+    return f"must be {rules}, got {show(first['input'])}{near_names(str(first['input']), _expected(items))}"
+
+
+def _rule(item: Mapping[str, Any]) -> str:
+    if item["type"] == "literal_error":
+        return str(item["ctx"]["expected"])
+    known = _RULES.get(item["type"])
+    return str(item["msg"]).removeprefix("Input should be ") if known is None else known.format(**item.get("ctx", {}))
+
+
+def _expected(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [name for item in items for name in re.findall(r"'([^']*)'", str(item.get("ctx", {}).get("expected", "")))]
