@@ -135,5 +135,5 @@ def _kept(path: Path, ids: list[str], columns: Sequence[str] | None) -> list[str
     for name in columns or ():
         if name not in ids:
             near = near_names(name, ids) or f"; choose among {ids[:8]}"
-            raise DataError(f"{path}: columns must name series of the file, got {name!r}{near}")
+            raise DataError(f"{path}: --columns must name series of the file, got {name!r}{near}")
     return ids if columns is None else list(dict.fromkeys(columns))

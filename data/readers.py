@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import warnings
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from data.timegrid import Rows
 FORMATS = ("wide-csv", "long-csv", "parquet", "jsonl")
 
 _CSV = re.compile(r"\.(csv|tsv|txt)(\.(gz|bz2|zip|xz|zst))?$", re.IGNORECASE)
+_PACKED = re.compile(r"\.(gz|bz2|zip|xz|zst)$", re.IGNORECASE)
+_UNPACKING_ERRORS = (OSError, EOFError, ValueError, ImportError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _PARQUET = re.compile(r"\.(parquet|pq)$", re.IGNORECASE)
 _JSONL = re.compile(r"\.(jsonl|ndjson)$", re.IGNORECASE)
 
@@ -40,7 +45,7 @@ def read_panel(
     """
     source = Path(source)
     if format is not None and format not in FORMATS:
-        raise DataError(f"format must be one of {', '.join(FORMATS)}, got {format!r}{near_names(format, FORMATS)}")
+        raise DataError(f"--format must be one of {', '.join(FORMATS)}, got {format!r}{near_names(format, FORMATS)}")
     if not source.exists():
         siblings = [path.name for path in source.parent.iterdir()] if source.parent.is_dir() else []
         near = near_names(source.name, siblings) or "; check the path"
@@ -64,11 +69,11 @@ def _read_file(path: Path, format: str | None, columns: Sequence[str] | None, ti
     if format == "parquet" or (format is None and _PARQUET.search(path.name)):
         table = _read_parquet(path)
     elif format is not None or _CSV.search(path.name):
-        table = _read_csv(path)
+        table = _read_packed_csv(path) if _PACKED.search(path.name) else _read_csv(path)
     else:
         raise DataError(
             f"{path}: the suffix must tell the format (.csv, .parquet, .jsonl), got {path.suffix!r}; rename the "
-            f"file or set format to one of {', '.join(FORMATS)}"
+            f"file or give --format, one of {', '.join(FORMATS)}"
         )
     table.columns, table.time_column = columns, time_column
     long = is_long(table) if format in (None, "parquet") else format == "long-csv"
@@ -97,7 +102,7 @@ def _read_folder(folder: Path, format: str | None, columns: Sequence[str] | None
     for name in columns or ():
         if name not in series:
             near = near_names(name, series) or f"; choose among {list(series)[:8]}"
-            raise DataError(f"{folder}: columns must name series as 'file/column', got {name!r}{near}")
+            raise DataError(f"{folder}: --columns must name series as 'file/column', got {name!r}{near}")
     kept = list(series if columns is None else dict.fromkeys(columns))
     return Panel.from_series(
         folder.resolve().name,
@@ -111,6 +116,17 @@ def _read_folder(folder: Path, format: str | None, columns: Sequence[str] | None
 def _stem(path: Path) -> str:
     """Return the file's name without its suffixes: 'etth1' for 'etth1.csv.gz'."""
     return _CSV.sub("", path.name) if _CSV.search(path.name) else path.stem
+
+
+def _read_packed_csv(path: Path) -> Table:
+    """Parse a compressed CSV file; refuse one that cannot be unpacked."""
+    try:
+        return _read_csv(path)
+    except UnicodeDecodeError:
+        raise
+    except _UNPACKING_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: the file cannot be unpacked ({reason}); unpack it, or pack it again") from error
 
 
 def _read_csv(path: Path) -> Table:

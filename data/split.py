@@ -68,7 +68,7 @@ def parse_split(text: str) -> SplitRule:
         return SplitRule("ett")
     if kind == "date":
         return SplitRule("date", dates=_parse_dates(text, rest))
-    raise TaskError(f"split must be {_FORMS}, got {text!r}{near_names(kind, _KINDS) or '; choose one of these'}")
+    raise TaskError(f"--split must be {_FORMS}, got {text!r}{near_names(kind, _KINDS) or '; choose one of these'}")
 
 
 def split_panel(panel: Panel, rule: SplitRule) -> Split:
@@ -95,7 +95,7 @@ def _parse_shares(text: str, rest: str) -> tuple[int, int, int]:
     except (ValueError, ZeroDivisionError):
         valid = False
     if not valid:
-        raise TaskError(f"split ratio needs three shares above 0, got {text!r}; write it like 'ratio:7:1:2'")
+        raise TaskError(f"--split ratio needs three shares above 0, got {text!r}; write it like 'ratio:7:1:2'")
     whole = math.lcm(train.denominator, val.denominator, test.denominator)
     shares = int(train * whole), int(val * whole), int(test * whole)
     factor = math.gcd(*shares)
@@ -106,10 +106,10 @@ def _parse_dates(text: str, rest: str) -> tuple[str, str]:
     """Read 'TRAIN_END,VAL_END'; a date with a zone is taken to UTC, as the readers do with timestamps."""
     parts = [part.strip() for part in rest.split(",")]
     if len(parts) != 2:
-        raise TaskError(f"split date needs two dates, got {text!r}; write it like 'date:2017-07-01,2017-11-01'")
+        raise TaskError(f"--split date needs two dates, got {text!r}; write it like 'date:2017-07-01,2017-11-01'")
     first, second = (_parse_date(part) for part in parts)
     if not first < second:
-        raise TaskError(f"split date: TRAIN_END must be before VAL_END, got {text!r}; swap or change them")
+        raise TaskError(f"--split date: TRAIN_END must be before VAL_END, got {text!r}; swap or change them")
     return first.isoformat(), second.isoformat()
 
 
@@ -119,7 +119,7 @@ def _parse_date(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise TaskError(
-            f"split date must be an ISO timestamp, got {text!r}; write it like 2017-07-01 or 2017-07-01T12:00"
+            f"--split date must be an ISO timestamp, got {text!r}; write it like 2017-07-01 or 2017-07-01T12:00"
         ) from error
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
@@ -137,13 +137,14 @@ def _split_ett(panel: Panel) -> Split:
     a_day = _rows_a_day(panel.freq)
     if a_day not in _ETT_ROWS_A_DAY:
         raise TaskError(
-            f"split ett needs hourly or 15-minute series, but {panel.name} has freq {panel.freq}; use 'ratio' or 'date'"
+            f"--split ett needs hourly or 15-minute series, but {panel.name} has freq {panel.freq}; "
+            "use 'ratio' or 'date'"
         )
     train_end, val_end, test_end = np.cumsum([days * a_day for days in _ETT_DAYS])
     short = int(np.argmin(panel.lengths))
     if panel.lengths[short] < test_end:
         raise TaskError(
-            f"split ett needs {test_end} rows a series (20 months of 30 days, {a_day} rows a day), but "
+            f"--split ett needs {test_end} rows a series (20 months of 30 days, {a_day} rows a day), but "
             f"series {panel.ids[short]!r} of {panel.name} has {panel.lengths[short]}; use 'ratio' or 'date'"
         )
     return Split(*(np.full(len(panel), end, dtype=np.int64) for end in (train_end, val_end, test_end)))
@@ -168,7 +169,7 @@ def _split_date(panel: Panel, rule: SplitRule) -> Split:
     import pandas as pd
 
     if panel.freq is None or None in panel.starts:
-        raise TaskError(f"split {rule} needs timestamps, but {panel.name} has none; use 'ratio'")
+        raise TaskError(f"--split {rule} needs timestamps, but {panel.name} has none; use 'ratio'")
     assert rule.dates is not None
     rows = panel.lengths
     starts = [start for start in panel.starts if start is not None]
@@ -180,7 +181,7 @@ def _split_date(panel: Panel, rule: SplitRule) -> Split:
     train_date, val_date = (pd.Timestamp(date) for date in rule.dates)
     if train_date <= first or val_date > last:
         raise TaskError(
-            f"split {rule}: both dates must lie inside the data, but {panel.name} runs from {first} to "
+            f"--split {rule}: both dates must lie inside the data, but {panel.name} runs from {first} to "
             f"{last}; choose TRAIN_END and VAL_END between these"
         )
     ends = {start: grid.searchsorted([train_date, val_date]) for start, grid in grids.items()}

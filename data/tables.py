@@ -126,7 +126,7 @@ def _find_time(table: Table) -> str | None:
     if table.time_column is not None:
         if table.time_column not in names:
             raise DataError(
-                f"{table.rows.file}: time_column must be one of its columns, got {table.time_column!r}"
+                f"{table.rows.file}: --time-column must be one of its columns, got {table.time_column!r}"
                 f"{near_names(table.time_column, names) or f'; choose among {_listed(names)}'}"
             )
         return table.time_column
@@ -145,7 +145,7 @@ def _long_names(table: Table) -> tuple[str, ...]:
         if name is None:
             raise DataError(
                 f"{table.rows.file}: a long table needs a column with the {role}, named {' or '.join(known)}, got "
-                f"{_listed(names)}; rename one, or read the file as wide"
+                f"{_listed(names)}; rename one, or take --format wide-csv"
             )
     return tuple(name for name in found if name is not None)
 
@@ -157,7 +157,7 @@ def _wanted(table: Table, names: list[str]) -> list[str]:
     for name in table.columns:
         if name not in names:
             raise DataError(
-                f"{table.rows.file}: columns must name series of the file, got {name!r}"
+                f"{table.rows.file}: --columns must name series of the file, got {name!r}"
                 f"{near_names(name, names) or f'; choose among {_listed(names)}'}"
             )
     return list(dict.fromkeys(table.columns))
@@ -206,5 +206,5 @@ def _refuse_empty(table: Table, names: Iterable[Any], empty: NDArray[np.bool_]) 
     if lost:
         raise DataError(
             f"{table.rows.file}: a series needs an observed value, and {_listed(lost)} has none; remove it from the "
-            f"file, or name the others in columns"
+            f"file, or name the others with --columns"
         )

@@ -116,8 +116,8 @@ class ForecastTask:
             rows = rows[~np.isnan(rows)]
             if not len(rows):
                 raise TaskError(
-                    f"scale standard needs a train value in every series, but {name!r} has none in its first "
-                    f"{self.split.train_end[i]} rows; drop the series, split later, or set scale to none"
+                    f"--scale standard needs a train value in every series, but {name!r} has none in its first "
+                    f"{self.split.train_end[i]} rows; drop the series, split later, or take --scale none"
                 )
             mean[i], std[i] = rows.mean(), rows.std()
         return mean, np.where(std == 0, 1.0, std)
@@ -158,8 +158,8 @@ class ForecastTask:
             f"{self.panel.name}: no series has a {part} window: one needs {needed} rows (context_length "
             f"{spec.context_length} + prediction_length {spec.prediction_length}), the last "
             f"{spec.prediction_length} of them {part} rows, with an observed value in context and target; under "
-            f"split {spec.split} {rows}; shorten context_length or prediction_length, give the part more rows, "
-            f"or bring longer series"
+            f"split {spec.split} {rows}; shorten --context-length or --prediction-length, give the part more rows "
+            f"with --split, or bring longer series"
         )
 
 

@@ -147,13 +147,17 @@ class SearchSpace:
         return scoped
 
     def corners(self) -> list[dict[str, object]]:
-        """List whole configurations that together hold each domain's ends and every path; the first ones too."""
+        """List whole configurations: the first ones, and some with every path and each domain's ends or choices."""
+        if self.is_points:
+            return self.grid()
         configs = [self._config(point) for point in self.first]
         for path in self.paths().values():
-            for end in (0, -1):
-                ends = {name: domain.ends()[end] for name, domain in path.search.items()}
-                configs.append({**path.fixed, **ends})
-        return configs if not self.is_points else self.grid()
+            marks = {name: domain.values or domain.ends() for name, domain in path.search.items()}
+            for i in range(max(map(len, marks.values()), default=1)):
+                configs.append(
+                    {**path.fixed, **{name: values[min(i, len(values) - 1)] for name, values in marks.items()}}
+                )
+        return configs
 
     def numbers(self, name: str) -> list[float]:
         """List the numbers that a parameter has at the corners, in order; empty if the space does not name it."""

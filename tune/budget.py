@@ -113,7 +113,9 @@ def _gpu_share(gpus: int, concurrent: int) -> float:
 def _memory_per_trial(machine: Machine, gpus: int, concurrent: int, limit: int | None) -> int | None:
     if gpus == 0:
         if limit is not None:
-            raise SweepError("--gpu-memory limits a GPU, and this sweep has none; leave it out")
+            raise SweepError(
+                f"--gpu-memory limits a GPU, got {limit / 1e9:g} GB, and this sweep has none; leave it out"
+            )
         return None
     smallest = min(machine.gpu_memory_bytes[:gpus])
     if limit is not None and limit > smallest:

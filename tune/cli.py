@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
 
-from data.errors import UserError
+from data.errors import UserError, near_names
+
+MISTAKE, INTERRUPTED = 2, 130
+
+
+class _StopError(Exception):
+    """Ctrl+C outside a search, which ends in its own way."""
+
+
+class _Commands(TyperGroup):
+    """Lets Ctrl+C through to `main`: Typer would make a silent exit of it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _StopError from error
+
 
 app = typer.Typer(
     name="foretune",
-    no_args_is_help=True,
+    cls=_Commands,
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Find the best fine-tune of a time-series foundation model on one GPU, never worse than zero-shot.",
@@ -22,24 +42,59 @@ app = typer.Typer(
 spaces_app = typer.Typer(help="List, show and check search spaces.", invoke_without_command=True)
 app.add_typer(spaces_app, name="spaces")
 
-Storage = Annotated[Path, typer.Option("--storage", help="Folder of the sweeps.", show_default=True)]
+
+def _folder(param: typer.CallbackParam, folder: Path) -> Path:
+    """Make a folder that a flag names absolute; refuse one that is, or lies in, a file."""
+    folder = folder.expanduser().absolute()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"--{param.name} must be a folder, got {folder}, and {there} is a file; give another")
+    return folder
+
+
+Storage = Annotated[
+    Path,
+    typer.Option("--storage", help="Folder of the sweeps.", callback=_folder),
+]
 Name = Annotated[str, typer.Argument(help="A sweep's name.")]
 STORAGE = Path("ray_results")
 DATA, SEARCH, MACHINE = "Data and task", "Search", "Machine"
-INTERRUPTED = 130
 
 
 def main() -> None:
     """Run the command line; a person's mistake is one message on stderr and exit 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        app()
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:
-        Console(stderr=True).print(f"foretune: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("stopped; what was on record stays: foretune status")
+        _tell(str(error), style="red")
+        sys.exit(MISTAKE)
+    except typer.TyperException as error:
+        _tell(_usage(error), style="red")
+        sys.exit(MISTAKE)
+    except _StopError:
+        _tell("stopped; what was on record stays: foretune status")
         sys.exit(INTERRUPTED)
+
+
+def _tell(message: str, *, style: str = "") -> None:
+    """Write to stderr, unwrapped and with every bracket as it is."""
+    Console(stderr=True).print(Text(f"foretune: {message}", style=style), soft_wrap=True)
+
+
+def _usage(error: typer.TyperException) -> str:
+    """Say what is wrong with the command line itself, and where to look."""
+    message, cause, param = error.format_message(), error.__cause__, getattr(error, "param", None)
+    if cause is not None and param is not None:
+        from pydantic import ValidationError
+
+        from tune.refusals import refusals
+
+        if isinstance(cause, ValidationError):
+            message = f"{param.opts[0]} {', '.join(refusals(cause).values())}"
+    context = getattr(error, "ctx", None)
+    where = f"{context.command_path} --help" if context is not None else "foretune --help"
+    return f"{message.rstrip('.')}{'' if message.endswith('?') else ';'} see {where}"
 
 
 def _option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
@@ -86,7 +141,7 @@ def sweep(
         space=space,
         data=data,
         format=format,
-        columns=tuple(c.strip() for c in columns.split(",")) if columns else None,
+        columns=None if columns is None else tuple(c.strip() for c in columns.split(",")),
         time_column=time_column,
         task={
             "split": split,
@@ -96,7 +151,8 @@ def sweep(
             "eval_stride": eval_stride,
             "scale": scale,
         },
-        settings=_settings(set_ or [], evals_per_epoch),
+        set=_settings(set_ or []),
+        evals_per_epoch=evals_per_epoch,
         sweep=_sweep_values(
             trials=trials,
             time_budget=time_budget,
@@ -112,15 +168,18 @@ def sweep(
         ),
         name=name,
     )
-    raise typer.Exit(start_sweep(request, storage.absolute(), dry_run=dry_run))
+    raise typer.Exit(start_sweep(request, storage, dry_run=dry_run))
 
 
-def _settings(pairs: list[str], evals_per_epoch: int | None) -> dict[str, str]:
+def _settings(pairs: list[str]) -> dict[str, str]:
     wrong = [pair for pair in pairs if "=" not in pair or pair.startswith("=")]
     if wrong:
         raise UserError(f"--set takes KEY=VALUE, got {', '.join(map(repr, wrong))}; like --set lr=1e-5")
-    settings = dict(pair.split("=", 1) for pair in pairs)
-    return settings if evals_per_epoch is None else {**settings, "evals_per_epoch": str(evals_per_epoch)}
+    settings: dict[str, str] = {}
+    for key, value in (pair.split("=", 1) for pair in pairs):
+        if settings.setdefault(key.strip(), value) != value:
+            raise UserError(f"--set takes each key once, got {key}={settings[key.strip()]} and {key}={value}; keep one")
+    return settings
 
 
 def _sweep_values(
@@ -148,7 +207,7 @@ def resume(
     from tune.commands import resume_sweep
 
     more = None if time_budget is None else parse_duration(time_budget)
-    raise typer.Exit(resume_sweep(name, storage.absolute(), trials=trials, more_seconds=more))
+    raise typer.Exit(resume_sweep(name, storage, trials=trials, more_seconds=more))
 
 
 @app.command()
@@ -157,9 +216,9 @@ def status(storage: Storage = STORAGE) -> None:
     from tune.sweep import Sweep, sweep_folders
     from tune.views import make_console, print_status
 
-    folders = sweep_folders(storage.absolute())
+    folders = sweep_folders(storage)
     if not folders:
-        Console().print(f"no sweep in {storage} yet; start one: foretune sweep")
+        make_console().print(f"no sweep in {storage} yet; start one: foretune sweep", soft_wrap=True)
         return
     print_status(make_console(), [Sweep.open(folder.parent, folder.name) for folder in folders])
 
@@ -174,14 +233,18 @@ def leaderboard(
     from tune.sweep import Sweep
     from tune.views import leaderboard_markdown, make_console, print_leaderboard
 
-    board = Sweep.open(storage.absolute(), name).leaderboard()
-    texts = {"csv": board.to_csv, "json": board.to_json, "md": lambda: leaderboard_markdown(board)}
+    board = Sweep.open(storage, name).leaderboard()
+    texts: dict[str, Callable[[], str]] = {
+        "csv": board.to_csv,
+        "json": board.to_json,
+        "md": lambda: leaderboard_markdown(board),
+    }
     if format == "table":
         print_leaderboard(make_console(), board)
     elif format in texts:
         sys.stdout.write(texts[format]().rstrip("\n") + "\n")
     else:
-        raise UserError(f"--format must be table, csv, json or md, got {format!r}")
+        raise UserError(f"--format must be table, csv, json or md, got {format!r}{near_names(format, texts)}")
 
 
 @app.command()
@@ -194,13 +257,13 @@ def tensorboard(
     from tune.sweep import Sweep
     from tune.tensorboard import serve
 
-    serve(Sweep.open(storage.absolute(), name).folder, port=port)
+    serve(Sweep.open(storage, name).folder, port=port)
 
 
 @app.command()
 def export(
     name: Name,
-    to: Annotated[Path, typer.Option(help="A new folder.")],
+    to: Annotated[Path, typer.Option(help="A new folder.", callback=_folder)],
     trial: Annotated[str | None, typer.Option(help="Another trial than the best.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Even if it does not beat zero-shot.")] = False,
     storage: Storage = STORAGE,
@@ -208,9 +271,10 @@ def export(
     """Write a trial's best epoch as a checkpoint in the model's own format."""
     from tune.finish import export as export_checkpoint
     from tune.sweep import Sweep
+    from tune.views import make_console
 
-    target = export_checkpoint(Sweep.open(storage.absolute(), name), trial_id=trial, target=to, force=force)
-    Console().print(f"exported to {target}", highlight=False)
+    target = export_checkpoint(Sweep.open(storage, name), trial_id=trial, target=to, force=force)
+    make_console().print(f"exported to {target}", soft_wrap=True)
 
 
 @spaces_app.callback()
@@ -236,5 +300,6 @@ def show_space(name: Annotated[str, typer.Argument(help="A shipped space or a YA
 def check_space(file: Annotated[str, typer.Argument(help="A YAML file.")]) -> None:
     """Check a space of your own against the model it is for; all mistakes at once."""
     from tune.commands import check_space_file
+    from tune.views import make_console
 
-    Console().print(check_space_file(file), highlight=False)
+    make_console().print(check_space_file(file), soft_wrap=True)

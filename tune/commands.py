@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,11 @@ from rich.console import Console
 
 from search_spaces.space import load_space
 from tune.finish import LeaderboardFile, finish_sweep
+from tune.fitting import find_model, fit_space
 from tune.journal import Journal
-from tune.plan import Request, check_space, describe_plan, plan_sweep
+from tune.plan import Request, describe_plan, plan_sweep
 from tune.progress import LiveProgress, PlainProgress, SweepState
+from tune.spec import SweepError
 from tune.sweep import Ending, Sweep, check_name, run_search
 from tune.views import make_console, print_facts, print_leaderboard
 
@@ -23,15 +28,18 @@ def start_sweep(request: Request, storage: Path, *, dry_run: bool) -> int:
     """Plan a sweep, run it, finish it; return the exit status."""
     console = _console()
     if request.name is not None:
-        check_name(storage, request.name)
+        with _storable(storage):
+            check_name(storage, request.name)
     with console.status("reading the data, loading the model"):
         plan = plan_sweep(request)
     print_facts(console, describe_plan(plan))
     for note in (*plan.panel.notes, *plan.space.notes):
-        console.print(f"note: {note}", highlight=False)
+        console.print(f"note: {note}")
     if dry_run:
         return OK
-    return _run(Sweep.create(storage, plan.spec, plan.panel), console)
+    with _storable(storage):
+        sweep = Sweep.create(storage, plan.spec, plan.panel)
+    return _run(sweep, console)
 
 
 def resume_sweep(name: str, storage: Path, *, trials: int | None, more_seconds: float | None) -> int:
@@ -39,19 +47,32 @@ def resume_sweep(name: str, storage: Path, *, trials: int | None, more_seconds: 
     console = _console()
     sweep = Sweep.open(storage, name).extended(trials=trials, more_seconds=more_seconds)
     if sweep.unfinished_trials() == 0 and not sweep.is_running:
-        console.print(f"all {sweep.spec.trials} trials of {name} have ended; --trials N extends it", highlight=False)
+        console.print(f"all {sweep.spec.trials} trials of {name} have ended; --trials N extends it")
         return _finish(sweep, console, "finished")
     return _run(sweep, console)
 
 
 def check_space_file(file: str) -> str:
-    """Check a space's syntax and its keys against its model; return what to tell."""
+    """Check a space's syntax, and its keys and values against its model; return what to tell."""
     space = load_space(file)
-    check_space(space, Path(file))
-    return f"{file}: a space for {space.trainable}, {len(space.parameters())} parameters searched, no mistakes"
+    _, model = find_model(space, file)
+    fit_space(space, model, source=file, settings={})
+    return f"{file}: a space for {space.trainable}, {len(space.parameters())} parameter(s) searched, no mistakes"
+
+
+@contextmanager
+def _storable(storage: Path) -> Iterator[None]:
+    """Tell of a storage folder that cannot be written as of a mistake."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SweepError(f"--storage must be a folder that can hold the sweep, got {storage}: {reason}") from error
 
 
 def _console() -> Console:
+    """Where a sweep is told, with the libraries below it silent: what they warn of, we tell."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # read when it is imported; the level below holds after that
     for name in ("huggingface_hub", "filelock", "alembic", "optuna"):
         logging.getLogger(name).setLevel(logging.ERROR)
     return make_console()
@@ -85,9 +106,7 @@ def _observers(sweep: Sweep, journal: Journal, console: Console) -> list[Any]:
 def _tell_interrupted(sweep: Sweep, console: Console) -> int:
     print_leaderboard(console, sweep.leaderboard())
     left = sweep.unfinished_trials()
-    console.print(
-        f"interrupted with {left} trials to go; go on with: foretune resume {sweep.spec.name}", highlight=False
-    )
+    console.print(f"interrupted with {left} trials to go; go on with: foretune resume {sweep.spec.name}")
     return INTERRUPTED
 
 
@@ -98,15 +117,15 @@ def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
     if board.best is None:
         for record in Journal(sweep.folder).read():
             if record.error:
-                console.print(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}", highlight=False)
+                console.print(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}")
                 break
         return NO_TRIAL_SUCCEEDED
     name = sweep.spec.name
     if ending == "time budget":
-        console.print(f"the time budget is used up; more: foretune resume {name} --time-budget 1h", highlight=False)
+        console.print(f"the time budget is used up; more: foretune resume {name} --time-budget 1h")
     if board.beats_zero_shot:
-        console.print(f"best checkpoint: {sweep.folder / 'best'}", highlight=False, soft_wrap=True)
-    console.print(f"report: {sweep.folder / 'report.html'}", highlight=False, soft_wrap=True)
+        console.print(f"best checkpoint: {sweep.folder / 'best'}", soft_wrap=True)
+    console.print(f"report: {sweep.folder / 'report.html'}", soft_wrap=True)
     _say_next(sweep, console)
     return OK
 
@@ -119,4 +138,4 @@ def _say_next(sweep: Sweep, console: Console) -> None:
         f"foretune resume {name} --trials {sweep.spec.trials * 2}",
         "foretune sweep moirai-small-head-only --data your.csv --time-budget 2h --name night1",
     ):
-        console.print(f"  {command}", highlight=False, soft_wrap=True)
+        console.print(f"  {command}", soft_wrap=True)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from data.errors import near_names
 from tune.journal import Journal, Row
 from tune.leaderboard import Leaderboard
 from tune.spec import SweepError
@@ -41,9 +42,10 @@ def export(sweep: Sweep, *, trial_id: str | None, target: Path, force: bool) -> 
     leaderboard = sweep.leaderboard()
     standing = leaderboard.best if trial_id is None else leaderboard.find(trial_id)
     if standing is None:
-        known = ", ".join(s.trial_id for s in leaderboard.standings) or "none yet"
-        what = "a trial that has trained for an epoch" if trial_id is None else f"trial {trial_id}"
-        raise SweepError(f"{sweep.spec.name} has no {what}; its trials are: {known}")
+        known = [s.trial_id for s in leaderboard.standings]
+        what = "trial that has trained for an epoch" if trial_id is None else f"trial {trial_id}"
+        hint = f"its trials are {', '.join(known)}" if known else f"go on with: foretune resume {sweep.spec.name}"
+        raise SweepError(f"{sweep.spec.name} has no {what}; {hint}{near_names(trial_id or '', known)}")
     if standing.rank is None:
         raise SweepError(f"{standing.trial_id} has not trained for an epoch, so there is nothing to export")
     if (standing.gain is None or standing.gain <= 0) and not force:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,39 +44,43 @@ def fit_space(space: SearchSpace, model: Model, *, source: str, settings: Mappin
     try:
         check_keys(space, known)
     except SpaceError as error:
-        mistakes.append(str(error))
-    try:
-        space = space.override({key: setting.value for key, setting in settings.items() if key in known})
-    except SpaceError as error:
-        mistakes.append(str(error))
-    else:
-        mistakes += _value_mistakes(space, model, source=source, settings=settings)
+        mistakes += [f"{Path(source).name}: {line.removeprefix(f'{space.name}: ')}" for line in str(error).splitlines()]
+    usable: dict[str, str] = {}
+    for key, setting in settings.items():
+        try:
+            space.override({**usable, key: setting.value})
+        except SpaceError as error:
+            mistakes.append(str(error).removeprefix(f"{space.name}: "))
+        else:
+            usable |= {key: setting.value} if key in known else {}
+    space = space.override(usable)
+    mistakes += _value_mistakes(space, model, source=Path(source).name, settings=settings)
     if mistakes:
         raise SpaceError("\n".join(mistakes))
     return space
 
 
-def _unknown_settings(space: SearchSpace, settings: Mapping[str, Setting], known: Iterable[str]) -> list[str]:
-    known = list(known)
-    return [
-        f"{setting.typed}: {space.trainable!r} has no parameter {key!r}"
-        f"{near_names(key, known) or f'; it knows {", ".join(known)}'}"
-        for key, setting in settings.items()
-        if key not in known
-    ]
+def _unknown_settings(space: SearchSpace, settings: Mapping[str, Setting], known: list[str]) -> list[str]:
+    mistakes = []
+    for key, setting in settings.items():
+        if key not in known:
+            hint = near_names(key, known) or f"; it knows {', '.join(known)}"
+            mistakes.append(f"{setting.typed}: {space.trainable!r} has no parameter {key!r}{hint}")
+    return mistakes
 
 
-def _value_mistakes(
-    space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]
-) -> list[str]:
+def _value_mistakes(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> list[str]:
     """Say which values of the space the model refuses, each once, where it was written."""
+    known = model.Hyper.model_fields
     mistakes: dict[str, None] = {}  # a set that keeps its order
     for configuration in space.corners():
+        unknown = [key for key in configuration if key not in known]
         try:
-            model.Hyper(**{key: value for key, value in configuration.items() if key in model.Hyper.model_fields})
+            model.Hyper.model_validate({key: value for key, value in configuration.items() if key in known})
         except ValidationError as error:
             for name, told in refusals(error).items():
-                mistakes[_place(name, told, Path(source).name, settings)] = None
+                if told != MISSING or not any(near_names(key, [name]) for key in unknown):
+                    mistakes[_place(name, told, source, settings)] = None
     return list(mistakes)
 
 

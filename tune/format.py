@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from search_spaces.domain import Domain
+
 
 def number(value: Any) -> str:
     """Four to five significant digits; small and large ones in powers of ten without padding (5e-7, not 5e-07)."""
@@ -19,6 +21,11 @@ def number(value: Any) -> str:
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
     text = f"{value:.4f}"
     return text.rstrip("0").rstrip(".") if value == round(value, 3) else text
+
+
+def domain_text(domain: Domain) -> str:
+    """log:5e-7:1e-4, choice:16,32: as a person types it after --set."""
+    return f"{domain.kind}:{(',' if domain.kind == 'choice' else ':').join(map(number, domain.arguments()))}"
 
 
 def duration(seconds: float) -> str:

@@ -18,12 +18,13 @@ from data.readers import read_panel
 from data.samples import PRETRAINED, SAMPLES
 from data.task import ForecastTask, TaskSpec
 from search_spaces.space import SearchSpace, load_space
-from trainables.base import ForecastTrainable
 from trainables.trial import check_hyper
 from tune.budget import Budget, Machine, look_at_machine, plan_budget
-from tune.registry import absolute_name, find_trainable
+from tune.fitting import Model, Setting, find_model, fit_space
+from tune.format import domain_text, duration
+from tune.refusals import refusals
 from tune.search import check_searcher
-from tune.spec import DataSource, SweepError, SweepSpec, lists_points
+from tune.spec import DataSource, SweepError, SweepSettings, SweepSpec, lists_points
 from tune.sweep import check_trials
 
 DEFAULT_SPACE = "quickstart"
@@ -64,7 +65,7 @@ class Plan:
     space: SearchSpace
     panel: Panel
     task: ForecastTask
-    model: type[ForecastTrainable]
+    model: Model
     machine: Machine
     budget: Budget
 
@@ -76,7 +77,7 @@ def plan_sweep(request: Request) -> Plan:
     space = _absolute_start(fit_space(space, model, source=request.space, settings=request.settings))
     task_spec, settings = _read_flags(request, space)
     check_searcher(settings.searcher, space)
-    _check_trials(settings, space)
+    check_trials(settings.searcher, space, settings.trials)
     machine = look_at_machine()
     budget = plan_budget(
         machine,
@@ -145,7 +146,7 @@ def _read_flags(request: Request, space: SearchSpace) -> tuple[TaskSpec, SweepSe
     except ValidationError as error:
         mistakes += _as_flags(error)
     try:
-        points = len(space.first) if is_list(searched.get("searcher", "tpe"), space) else None
+        points = len(space.grid()) if lists_points(searched.get("searcher", "tpe"), space) else None
         settings = SweepSettings(**{"trials": points or space.trials, **searched})
     except ValidationError as error:
         mistakes += _as_flags(error)
@@ -192,7 +193,7 @@ def describe_plan(plan: Plan) -> dict[str, str]:
     steps = ", ".join(f"{math.ceil(windows['train'] / b)} at batch {b:g}" for b in batches)
     spec, budget = plan.spec, plan.budget
     where = f"{budget.gpus} GPU ({plan.machine.gpu_names[0]})" if budget.gpus else "CPU"
-    searched = ", ".join(f"{name} {domain.to_text()}" for name, domain in plan.space.parameters().items())
+    searched = ", ".join(f"{name} {domain_text(domain)}" for name, domain in plan.space.parameters().items())
     return {
         "sweep": spec.name,
         "data": f"{plan.panel.name}: {len(plan.panel)} series, {len(plan.panel.values)} rows, "

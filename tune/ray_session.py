@@ -9,6 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tune.spec import SweepError
+
+logger = logging.getLogger(__name__)
+
+START_ATTEMPTS = 3
+
 
 @contextmanager
 def ray_session(*, num_cpus: int, num_gpus: int) -> Iterator[None]:
@@ -22,14 +28,7 @@ def ray_session(*, num_cpus: int, num_gpus: int) -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address = os.environ.get("RAY_ADDRESS")
     resources: dict[str, Any] = {} if address else {"num_cpus": num_cpus, "num_gpus": num_gpus}
-    ray.init(
-        address=address or "local",
-        include_dashboard=None if address else False,
-        log_to_driver=False,
-        logging_level=logging.CRITICAL,
-        configure_logging=False,
-        **resources,
-    )
+    _start_ray(address=address or "local", include_dashboard=None if address else False, **resources)
     previous = _end_gracefully_on_signals()
     try:
         yield
@@ -37,6 +36,24 @@ def ray_session(*, num_cpus: int, num_gpus: int) -> Iterator[None]:
         for number, handler in previous.items():
             signal.signal(number, handler)
         ray.shutdown()
+
+
+def _start_ray(**options: Any) -> None:
+    """Start or join Ray; on a busy machine its own limit of 30 s, which cannot be set, may pass: then try again."""
+    import ray
+
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **options)
+            return
+        except Exception as error:  # Ray raises plain Exception and RuntimeError for a start that took too long
+            ray.shutdown()
+            if "imed out" not in str(error) or attempt == START_ATTEMPTS:
+                raise SweepError(
+                    f"Ray could not be started ({str(error).splitlines()[0]}); is the machine overloaded? "
+                    "Nothing is lost: go on with foretune resume"
+                ) from error
+            logger.warning("Ray did not start in time, trying again")
 
 
 def _end_gracefully_on_signals() -> dict[int, Any]:

@@ -65,15 +65,21 @@ def _load(where: str, name: str) -> ModuleType:
     if where.endswith(".py"):
         return _load_file(Path(where))
     dotted = where if "." in where else f"trainables.{where.replace('-', '_')}"
+    if dotted.startswith("."):  # './my_model' has forgotten its suffix
+        raise _no_model(name)
     try:
         return importlib.import_module(dotted)
     except ModuleNotFoundError as error:
         if error.name is None or not dotted.startswith(error.name):
             raise
-        raise TrainableError(
-            f"trainable must name a model, got {name!r}; there are {', '.join(shipped_trainables())}"
-            f"{near_names(name, shipped_trainables())}; a file of your own is named like my_model.py"
-        ) from error
+        raise _no_model(name) from error
+
+
+def _no_model(name: str) -> TrainableError:
+    return TrainableError(
+        f"trainable must name a model, got {name!r}; there are {', '.join(shipped_trainables())}"
+        f"{near_names(name, shipped_trainables())}; a file of your own is named like my_model.py"
+    )
 
 
 def _load_file(path: Path) -> ModuleType:

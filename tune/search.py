@@ -199,7 +199,7 @@ def open_storage(folder: Path) -> optuna.storages.RDBStorage:
 
 def _step(result: Mapping[str, Any]) -> int:
     """Optuna's steps are whole: thousandths of an epoch."""
-    return round(result.get("epoch", 0) * 1000)
+    return round(float(result.get("epoch", 0)) * 1000)
 
 
 def _report(trial: optuna.Trial, result: Mapping[str, Any]) -> None:

@@ -138,13 +138,15 @@ class SearchClock:
 
     def __init__(self, folder: Path, used_before: float) -> None:
         self.path, self.used_before = folder / CLOCK_FILE, used_before
-        self.started = self.written = time.monotonic()
+        self.started: float | None = None  # at the first trial: Ray's start is not part of the search
+        self.written = 0.0
 
     @property
     def seconds(self) -> float:
-        return self.used_before + time.monotonic() - self.started
+        return self.used_before + (0.0 if self.started is None else time.monotonic() - self.started)
 
     def trial_started(self, trial_id: str, hyper: dict[str, Any]) -> None:
+        self.started = self.started or time.monotonic()
         self.write()
 
     def trial_reported(self, trial_id: str, row: Row) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search_spaces.space import SearchSpace
-from tune.format import duration, memory, number
+from tune.format import domain_text, duration, memory, number
 from tune.leaderboard import BEATS_ZERO_SHOT, Leaderboard, Standing
 from tune.sweep import Sweep
 
@@ -27,9 +27,9 @@ WIDE = 125  # columns of text that the whole table needs; narrower terminals get
 
 
 def make_console() -> Console:
-    """Where commands print; output that is piped is wide enough for a whole leaderboard."""
-    console = Console()
-    return console if console.is_terminal else Console(width=160)
+    """Where commands print, every bracket and colon as it is; what is piped is wide enough for a whole leaderboard."""
+    width = None if Console().is_terminal else 160
+    return Console(width=width, markup=False, highlight=False, emoji=False)
 
 
 def print_facts(console: Console, facts: dict[str, str]) -> None:
@@ -93,7 +93,7 @@ def print_leaderboard(console: Console, board: Leaderboard) -> None:
         _print_table(console, board, list(SCORES[:-2]))
         _print_table(console, board, ["#", "trial", *hyperparameters, *SCORES[-2:]])
     _print_test(console, board)
-    console.print(verdict_sentence(board), style="green" if board.beats_zero_shot else "yellow", highlight=False)
+    console.print(verdict_sentence(board), style="green" if board.beats_zero_shot else "yellow")
 
 
 def _print_table(console: Console, board: Leaderboard, columns: list[str]) -> None:
@@ -122,7 +122,7 @@ def _print_test(console: Console, board: Leaderboard) -> None:
     console.print("test, scored once after the search:", style="dim")
     for name, scores in board.test.items():
         told = ", ".join(f"{key} {number(value)}" for key, value in scores.items())
-        console.print(f"  {name}: {told}", highlight=False)
+        console.print(f"  {name}: {told}")
 
 
 def leaderboard_markdown(board: Leaderboard) -> str:
@@ -167,7 +167,7 @@ def print_spaces(console: Console, spaces: list[SearchSpace]) -> None:
 def space_facts(space: SearchSpace) -> dict[str, Any]:
     facts = {"space": space.name, "what it is": space.description, "trainable": space.trainable}
     facts |= {f"fixed {key}": number(value) for key, value in space.fixed.items()}
-    facts |= {f"searched {key}": domain.to_text() for key, domain in space.parameters().items()}
+    facts |= {f"searched {key}": domain_text(domain) for key, domain in space.parameters().items()}
     facts |= {
         f"first {i}": ", ".join(f"{k} {number(v)}" for k, v in point.items())
         for i, point in enumerate(space.first, start=1)

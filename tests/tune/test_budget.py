@@ -97,8 +97,8 @@ def test_trials_on_one_gpu_share_its_memory(gpus: int, concurrent: int, limit: i
         (CPU_ONLY, {"concurrent": 9}, "--max-concurrent must not exceed the CPU cores, got 9, there are 8"),
         (ONE_GPU, {"memory": 30 * GB}, "--gpu-memory must not exceed the GPU's memory, got 30.0 GB, it has 24.0 GB"),
         (FOUR_GPUS, {"gpus": 4, "memory": 60 * GB}, "got 60.0 GB, it has 40.0 GB"),
-        (CPU_ONLY, {"memory": 8 * GB}, "--gpu-memory limits a GPU, and this sweep has none"),
-        (ONE_GPU, {"gpus": 0, "memory": 8 * GB}, "--gpu-memory limits a GPU, and this sweep has none"),
+        (CPU_ONLY, {"memory": 8 * GB}, "--gpu-memory limits a GPU"),
+        (ONE_GPU, {"gpus": 0, "memory": 8 * GB}, "--gpu-memory limits a GPU"),
     ],
 )
 def test_more_than_the_machine_has_is_refused(machine: Machine, wanted: dict[str, int], message: str) -> None:
