@@ -72,7 +72,7 @@ def _unknown_settings(space: SearchSpace, settings: Mapping[str, Setting], known
 def _value_mistakes(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> list[str]:
     """Say which values of the space the model refuses, each once, where it was written."""
     known = model.Hyper.model_fields
-    mistakes: dict[str, None] = {}  # a set that keeps its order
+    mistakes: dict[str, str] = {}
     for configuration in space.corners():
         unknown = [key for key in configuration if key not in known]
         try:
@@ -80,8 +80,9 @@ def _value_mistakes(space: SearchSpace, model: Model, *, source: str, settings: 
         except ValidationError as error:
             for name, told in refusals(error).items():
                 if told != MISSING or not any(near_names(key, [name]) for key in unknown):
-                    mistakes[_place(name, told, source, settings)] = None
-    return list(mistakes)
+                    mistakes[_place(name, told, source, settings)] = name
+    order = [*settings, *known, ""]
+    return sorted(mistakes, key=lambda line: order.index(mistakes[line]))
 
 
 def _place(name: str, told: str, source: str, settings: Mapping[str, Setting]) -> str:

@@ -113,9 +113,10 @@ def _read_data(request: Request, space: SearchSpace) -> tuple[DataSource, Panel]
     wanted = str(space.task.get("data", "sample")) if request.data is None else request.data
     path = SAMPLES.get(wanted, Path(wanted).expanduser())
     if not wanted or not path.exists():
+        near = near_names(path.name, [*SAMPLES, *(p.name for p in _siblings(path))]) or "; check the path"
         raise SweepError(
             f"--data must name a file, a folder or a bundled dataset ({', '.join(SAMPLES)}), and there is no "
-            f"{wanted!r}{near_names(wanted, [*SAMPLES, *(p.name for p in _siblings(path))])}"
+            f"{wanted!r}{near}"
         )
     path = path.resolve()
     panel = read_panel(path, format=request.format, columns=request.columns, time_column=request.time_column)

@@ -265,9 +265,9 @@ def test_all_mistakes_in_set_are_told_at_once_as_they_were_typed(refused: Callab
         "--set lrr=1e-5: 'moirai' has no parameter 'lrr'; did you mean 'lr'?",
         "--set lr=log:1e-4:1e-6: low must be below high, got [1e-4, 1e-6]; swap them",
         "--set epochs=2.5: must be a whole number, got 2.5",
+        "--set weight_decay=uniform:-1:0.2: must be 0 or more, got -1",
         "--set patch_size=some: must be 'auto' or a whole number, got 'some'",
         "--evals-per-epoch 0: must be 1 or more, got 0",
-        "--set weight_decay=uniform:-1:0.2: must be 0 or more, got -1",
     ]
 
 
@@ -364,7 +364,7 @@ def test_all_mistakes_in_flags_are_told_at_once(refused: Callable[..., str]) -> 
         "--searcher must be 'tpe', 'gp', 'cmaes', 'random' or 'grid', got 'bayes'",
         "--scheduler must be 'asha', 'median' or 'none', got 'hyperband'",
         "--grace-period must be 1 or more, got 0",
-        "--reduction-factor must be above 1, got 1.0",
+        "--reduction-factor must be above 1, got 1",
         "--gpus must be 0 or more, got -1",
         "--seed must be 0 or more, got -1",
         "--metric must be 'val_loss', 'val_mae' or 'val_mse', got 'loss'",
@@ -872,3 +872,12 @@ def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
     ended = process("-m", "tune", "--help", cwd=tmp_path)
     assert ended.status == 0
     assert "leaderboard" in ended.out
+
+
+@pytest.mark.slow
+def test_a_hub_that_refuses_connections_is_told_without_the_noise_of_its_retries(tmp_path: Path) -> None:
+    nobody = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "cache")}
+    ended = process("-m", "tune", "sweep", "moirai-small", "--dry-run", cwd=tmp_path, **nobody)
+    assert ended.status == 2
+    assert len(ended.err.splitlines()) == 1
+    assert "cannot be had from the Hub" in ended.err
