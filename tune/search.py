@@ -33,6 +33,11 @@ def trial_id_of(number: int) -> str:
     return f"t{number:04d}"
 
 
+def derived_seed(base: int, number: int) -> int:
+    """A seed of its own for each trial number, small enough for numpy, which takes 32 bits."""
+    return (base * 10_007 + number) % 2**32
+
+
 def make_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
     """tpe, gp, cmaes or random; grid needs none, its points wait in the study."""
     match name:
@@ -114,12 +119,12 @@ class StudySearch(OptunaSearch):
         started = self._started()
         if len(started) >= self.total_trials or (self.is_list and not self._waiting()):
             return Searcher.FINISHED
-        self.study.sampler = make_sampler(self.searcher_name, self.base_seed * 10_007 + len(started))
+        self.study.sampler = make_sampler(self.searcher_name, derived_seed(self.base_seed, len(started)))
         trial = self.study.ask()
         self._by_ray_id[trial_id] = trial
         config = {
             "trial_id": trial_id_of(trial.number),
-            "seed": self.base_seed * 10_007 + trial.number,
+            "seed": derived_seed(self.base_seed, trial.number),
             "hyper": self.space.sample(lambda name, domain: _suggest(trial, name, domain)),
         }
         trial.set_user_attr(CONFIG, config)

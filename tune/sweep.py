@@ -44,9 +44,13 @@ class Sweep:
         unfinished = storage / f".{spec.name}.tmp"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        panel.save(unfinished / DATA_FOLDER)
-        spec.write(unfinished)
-        unfinished.rename(folder)
+        try:
+            panel.save(unfinished / DATA_FOLDER)
+            spec.write(unfinished)
+            unfinished.rename(folder)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
         return cls(folder, spec)
 
     @classmethod
@@ -63,9 +67,9 @@ class Sweep:
         """The sweep with more trials or more time, written to its folder; SweepError for fewer trials than it has."""
         changes: dict[str, Any] = {}
         if trials is not None:
-            on_record = len(Journal(self.folder).read())
-            if trials < max(on_record, 1):
-                raise SweepError(f"--trials must be at least the {on_record} trials on record, got {trials}")
+            least = max(1, len(Journal(self.folder).read()))
+            if trials < least:
+                raise SweepError(f"--trials must be at least {least}, the trials on record, got {trials}")
             check_trials(self.spec.searcher, self.spec.search_space(), trials)
             changes["trials"] = trials
         if more_seconds is not None:
@@ -85,6 +89,8 @@ class Sweep:
     @property
     def is_running(self) -> bool:
         """Whether a process holds this sweep; the lock of one that was killed is free."""
+        if not (self.folder / LOCK_FILE).exists():
+            return False  # never run; and looking at a folder must not write into it
         try:
             with FileLock(self.folder / LOCK_FILE, timeout=0):
                 return False

@@ -100,7 +100,7 @@ print(sum(p.numel() for p in module.parameters()))
         [sys.executable, "-c", script, str(folder / "best")], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert 600_000 < int(done.stdout) < 750_000
+    assert 600_000 < int(done.stdout.split()[-1]) < 750_000
 
 
 def test_tensorboard_lists_every_trial_with_curves_and_hyperparameters(demo, tensorboard_server):
