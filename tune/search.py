@@ -122,7 +122,7 @@ class StudySearch(OptunaSearch):
         self.study.sampler = make_sampler(self.searcher_name, derived_seed(self.base_seed, len(started)))
         trial = self.study.ask()
         self._by_ray_id[trial_id] = trial
-        config = {
+        config: dict[str, Any] = {
             "trial_id": trial_id_of(trial.number),
             "seed": derived_seed(self.base_seed, trial.number),
             "hyper": self.space.sample(lambda name, domain: _suggest(trial, name, domain)),

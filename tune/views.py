@@ -76,7 +76,7 @@ def _standing_row(s: Standing) -> dict[str, str]:
         "gain": "" if s.gain is None else f"{s.gain:+.4f}",
         "val_mae": number(s.val_mae),
         "val_mse": number(s.val_mse),
-        "best epoch": f"{number(s.best_epoch)} of {number(s.epochs_run)}",
+        "best epoch": "" if s.best_epoch is None else f"{number(s.best_epoch)} of {number(s.epochs_run)}",
         "ended by": s.stopped_by or s.status,
         "time": duration(s.seconds),
         "memory": memory(s.peak_memory_bytes),
