@@ -65,7 +65,7 @@ def main() -> None:
     """Run the command line; a person's mistake is one message on stderr and exit 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        sys.exit(app(sys.argv[1:] or ["--help"], prog_name="foretune", standalone_mode=False))
     except UserError as error:
         _tell(str(error), style="red")
         sys.exit(MISTAKE)

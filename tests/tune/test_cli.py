@@ -516,9 +516,9 @@ def test_brackets_in_the_names_of_columns_survive(foretune: Foretune, tmp_path: 
 def test_dry_run_tells_the_bundled_default_in_numbers_and_writes_nothing(foretune: Foretune, tmp_path: Path) -> None:
     header, *lines = SAMPLES["sample"].read_text().splitlines()
     rows, n_series = len(lines), header.count(",")
-    # context 256 and prediction 64; train 80 % in steps of 8, validation and test 10 % in steps of 16
+    # context 256 and prediction 64; train 80 % in steps of 16, validation and test 10 % in steps of 16
     train_rows, test_rows = rows * 8 // 10, rows // 10
-    train = n_series * ((train_rows - 320) // 8 + 1)
+    train = n_series * ((train_rows - 320) // 16 + 1)
     val = n_series * ((rows - train_rows - test_rows - 64) // 16 + 1)
     test = n_series * ((test_rows - 64) // 16 + 1)
     storage = tmp_path / "ray_results"
@@ -528,7 +528,7 @@ def test_dry_run_tells_the_bundled_default_in_numbers_and_writes_nothing(foretun
     assert not storage.exists()
     assert told["data"] == f"sample: {n_series} series, {n_series * rows} rows, frequency h"
     assert told["task"] == "context 256, prediction 64, split ratio, scale standard"
-    assert told["windows"] == f"{train} train (stride 8), {val} validation and {test} test (stride 16)"
+    assert told["windows"] == f"{train} train (stride 16), {val} validation and {test} test (stride 16)"
     steps = [f"{-(-train // batch)} at batch {batch}" for batch in (16, 32, 64)]
     assert told["optimiser steps an epoch"] == ", ".join(steps)
     assert told["space"] == "quickstart, trainable moirai"
@@ -799,7 +799,7 @@ def test_export_refuses_a_trial_that_is_no_gain(
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--trials", "2"), "--trials must be at least the 4 trials on record, got 2"),
+        (("--trials", "2"), "--trials must be at least 4, the trials on record, got 2"),
         (("--trials", "x"), "--trials must be a whole number, got 'x'; see foretune resume --help"),
         (("--time-budget", "soon"), "--time-budget must be a duration like 2h, 90m or 1h30m, got 'soon'"),
     ],

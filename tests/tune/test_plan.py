@@ -38,11 +38,11 @@ def test_the_hash_on_record_is_that_of_the_series(tmp_path: Path) -> None:
 
 
 def test_another_file_takes_the_lengths_of_the_space_but_not_its_data() -> None:
-    # quickstart's own: context 256, prediction 64, stride 8
+    # quickstart's own: context 256, prediction 64, stride 16
     plan = plan_sweep(Request(data=str(SAMPLES["sample"]), task={"prediction_length": 32}))
     assert plan.spec.data.path == str(SAMPLES["sample"])
     task = plan.spec.task
-    assert (task.context_length, task.prediction_length, task.train_stride) == (256, 32, 8)
+    assert (task.context_length, task.prediction_length, task.train_stride) == (256, 32, 16)
 
 
 def test_trials_default_to_the_space_or_to_its_points() -> None:
