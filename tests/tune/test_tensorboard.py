@@ -461,7 +461,8 @@ def test_only_this_machine_is_served(tmp_path: Path, host: str) -> None:
 def test_ctrl_c_ends_the_server_quietly_and_frees_its_port(tmp_path: Path) -> None:
     write_sweep(tmp_path)
     script = (
-        "import logging, pathlib, sys; logging.basicConfig(level=logging.WARNING, format='%(message)s')\n"
+        "import logging, pathlib, signal, sys; logging.basicConfig(level=logging.WARNING, format='%(message)s')\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "from tune.tensorboard import serve; serve(pathlib.Path(sys.argv[1]), port=0)"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.PIPE, text=True)
