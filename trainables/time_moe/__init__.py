@@ -1,0 +1,6 @@
+"""Time-MoE (Shi et al. 2024, arXiv:2409.16040): the published model on current transformers, and its fine-tuning."""
+
+from trainables.time_moe.config import TimeMoeConfig
+from trainables.time_moe.modeling import TimeMoeForPrediction
+
+__all__ = ["TimeMoeConfig", "TimeMoeForPrediction"]
