@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from data.errors import TaskError, near_names
 from data.panel import Panel
 
-_FORMS = "'ratio', 'ratio:7:1:2', 'ett' or 'date:2017-07-01,2017-11-01'"
-_KINDS = ("ratio", "ett", "date")
+_FORMS = "'ratio', 'ratio:7:1:2', 'ett', 'date:2017-07-01,2017-11-01' or 'rows:512'"
+_KINDS = ("ratio", "ett", "date", "rows")
 _ETT_DAYS = (12 * 30, 4 * 30, 4 * 30)  # train, validation, test
 _ETT_ROWS_A_DAY = (24, 96)
 
@@ -26,11 +26,13 @@ class SplitRule:
 
     shares: the whole-number shares of train, validation and test, in lowest terms ('ratio' alone).
     dates: TRAIN_END and VAL_END as ISO timestamps without a zone ('date' alone).
+    train_rows: how many rows of each series come before validation, which has the rest ('rows' alone).
     """
 
-    kind: Literal["ratio", "ett", "date"]
+    kind: Literal["ratio", "ett", "date", "rows"]
     shares: tuple[int, int, int] = (8, 1, 1)
     dates: tuple[str, str] | None = None
+    train_rows: int = 0
 
     def __str__(self) -> str:
         """Return the text that `parse_split` reads back as this rule."""
@@ -38,6 +40,8 @@ class SplitRule:
             return "date:" + ",".join(self.dates)
         if self.kind == "ratio" and self.shares != (8, 1, 1):
             return "ratio:" + ":".join(map(str, self.shares))
+        if self.kind == "rows":
+            return f"rows:{self.train_rows}"
         return self.kind
 
 
@@ -58,7 +62,8 @@ def parse_split(text: str) -> SplitRule:
     """Read a split's name.
 
     'ratio' is 8:1:1, 'ratio:7:1:2' any other shares; 'ett' is 12, 4 and 4 months of 30 days;
-    'date:TRAIN_END,VAL_END' trains before the first date, validates before the second, tests from there on.
+    'date:TRAIN_END,VAL_END' trains before the first date, validates before the second, tests from there on;
+    'rows:N' validates from row N of each series to its end, and tests nothing.
     Raises TaskError for anything else, with the nearest name.
     """
     kind, _, rest = text.strip().partition(":")
@@ -68,6 +73,8 @@ def parse_split(text: str) -> SplitRule:
         return SplitRule("ett")
     if kind == "date":
         return SplitRule("date", dates=_parse_dates(text, rest))
+    if kind == "rows" and rest.isdecimal():
+        return SplitRule("rows", train_rows=int(rest))
     raise TaskError(f"--split must be {_FORMS}, got {text!r}{near_names(kind, _KINDS) or '; choose one of these'}")
 
 
@@ -84,6 +91,9 @@ def split_panel(panel: Panel, rule: SplitRule) -> Split:
         return _split_ratio(panel, rule)
     if rule.kind == "ett":
         return _split_ett(panel)
+    if rule.kind == "rows":
+        train_end = np.minimum(rule.train_rows, panel.lengths)
+        return Split(train_end, panel.lengths, panel.lengths)
     return _split_date(panel, rule)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from data.errors import DataError, TaskError
+from data.moments import series_moments
 from data.panel import Panel
 from data.split import parse_split, split_panel
 from data.task_spec import PARTS, Part, TaskSpec
@@ -40,8 +42,11 @@ class ForecastTask:
     its context reaches back into the train rows; test likewise (the ETT protocol of Informer and Time-LLM).
     """
 
-    def __init__(self, panel: Panel, spec: TaskSpec) -> None:
-        """Raise DataError if a series has no value at all, TaskError if a part of the split has no window."""
+    def __init__(self, panel: Panel, spec: TaskSpec, parts: Collection[Part] = PARTS) -> None:
+        """List the windows of these parts; to measure a checkpoint, one is enough.
+
+        Raises DataError if a series has no value at all, TaskError if a part has no window.
+        """
         _refuse_empty_series(panel)
         self.panel = panel
         self.spec = spec
@@ -49,17 +54,26 @@ class ForecastTask:
         self.prediction_length = spec.prediction_length
         self.split = split_panel(panel, parse_split(spec.split))
         self.mean, self.std = self._moments()
-        self.train = self._windows("train")
-        self.val = self._windows("val")
-        self.test = self._windows("test")
+        self._index = {part: self._windows(part) for part in PARTS if part in parts}
         self._on_device: dict[str, _DeviceCopy] = {}
+
+    @property
+    def train(self) -> WindowIndex:
+        return self._index["train"]
+
+    @property
+    def val(self) -> WindowIndex:
+        return self._index["val"]
+
+    @property
+    def test(self) -> WindowIndex:
+        return self._index["test"]
 
     def gather(self, part: Part, device: torch.device | str = "cpu") -> WindowGather:
         """Return the part's windows on a device; the scaled panel moves there once and all parts share it."""
-        index: WindowIndex = getattr(self, part)
         return WindowGather(
             self._copy(torch.device(device)).values,
-            index,
+            self._index[part],
             context_length=self.context_length,
             prediction_length=self.prediction_length,
         )
@@ -89,7 +103,7 @@ class ForecastTask:
             "rows": len(self.panel.values),
             "freq": self.panel.freq,
             **self.spec.model_dump(),
-            "windows": {part: len(getattr(self, part)) for part in PARTS},
+            "windows": {part: len(index) for part, index in self._index.items()},
             "notes": list(self.panel.notes),
             "hash": self.fingerprint,
         }
@@ -108,19 +122,16 @@ class ForecastTask:
 
     def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and deviation of each series' observed train rows."""
-        mean, std = np.zeros(len(self.panel)), np.ones(len(self.panel))
         if self.spec.scale == "none":
-            return mean, std
-        for i, name in enumerate(self.panel.ids):
-            rows = self.panel.series(i)[: self.split.train_end[i]].astype(np.float64)
-            rows = rows[~np.isnan(rows)]
-            if not len(rows):
-                raise TaskError(
-                    f"--scale standard needs a train value in every series, but {name!r} has none in its first "
-                    f"{self.split.train_end[i]} rows; drop the series, split later, or take --scale none"
-                )
-            mean[i], std[i] = rows.mean(), rows.std()
-        return mean, np.where(std == 0, 1.0, std)
+            return np.zeros(len(self.panel)), np.ones(len(self.panel))
+        mean, std = series_moments(self.panel, self.split.train_end)
+        if np.isnan(mean).any():
+            i = int(np.isnan(mean).argmax())
+            raise TaskError(
+                f"--scale standard needs a train value in every series, but {self.panel.ids[i]!r} has none in its "
+                f"first {self.split.train_end[i]} rows; drop the series, split later, or take --scale none"
+            )
+        return mean, std
 
     def _scale(self) -> NDArray[np.float32]:
         """Return the scaled panel, (rows,) float32, computed in float64 as the upstream loaders do."""

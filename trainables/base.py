@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import UserError
-from data.task import ForecastTask
-from data.windows import Batch
+from data.task import ForecastTask, Part
+from data.windows import Batch, WindowGather
 from trainables.hyper import Hyper as SharedHyper
 
 QUANTILE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -47,6 +49,8 @@ class ForecastTrainable(ABC):
     Hyper: ClassVar[type[SharedHyper]] = SharedHyper
     betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
     eps: ClassVar[float] = 1e-8
+    inference: ClassVar[Mapping[str, Any]] = {}  # hyperparameters without a default, for a model that only forecasts
+    frozen_parts: ClassVar[tuple[Part, ...]] = ("train", "val")  # of whose windows `features` can be kept
 
     module: nn.Module
 
@@ -73,6 +77,20 @@ class ForecastTrainable(ABC):
 
     def check(self, hyper: Any, task: ForecastTask) -> None:  # noqa: B027
         """Refuse, before any work, values that do not fit the task: raises HyperError."""
+
+    @classmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        """Tell by its config.json whether a checkpoint is of this model."""
+        return False
+
+    @classmethod
+    def untouched(cls, pretrained: str) -> SharedHyper:
+        """Give hyperparameters that build a checkpoint to forecast with it, as it is."""
+        return cls.Hyper(lr=1e-5, epochs=1, batch_size=1, **{"pretrained": pretrained, **cls.inference})
+
+    def training_windows(self, hyper: Any, task: ForecastTask, device: torch.device) -> WindowGather:
+        """Give the windows to train on; a model that trains on whole sequences makes its own of the train rows."""
+        return task.gather("train", device)
 
     def starting_point(self, hyper: Any) -> str:
         """Name the untouched model: trials with the same name share one evaluation of epoch 0."""
@@ -115,6 +133,15 @@ class ForecastTrainable(ABC):
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(tensors[name])
+
+    def frozen_weights_hash(self) -> str:
+        """Return the sha256 of the weights that this trial leaves alone."""
+        digest = hashlib.sha256()
+        for name, parameter in self.module.named_parameters():
+            if not parameter.requires_grad:
+                digest.update(name.encode())
+                digest.update(parameter.detach().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def optimizer(self, hyper: SharedHyper) -> torch.optim.AdamW:
         """AdamW over the trainable parameters, with and without weight decay."""

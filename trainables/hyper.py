@@ -12,6 +12,7 @@ class Hyper(BaseModel):
 
     lr is the nominal learning rate, reached after the warm-up. batch_size is the effective batch: memory decides
     only into how many micro-batches it is cut. patience counts epochs without a better validation.
+    The schedule ends at min_learning_rate or, where that is not given, at lr * min_lr_ratio.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,10 +25,11 @@ class Hyper(BaseModel):
     weight_decay: float = Field(default=0.1, ge=0)
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     min_lr_ratio: float = Field(default=0.0, ge=0, le=1)
+    min_learning_rate: float | None = Field(default=None, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)
     patience: int = Field(default=3, ge=1)
     evals_per_epoch: int = Field(default=1, ge=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     micro_batch_size: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
@@ -35,6 +37,21 @@ class Hyper(BaseModel):
         if self.warmup_fraction is not None and self.warmup_steps:
             raise ValueError("give warmup_steps or warmup_fraction, not both; set warmup_steps=0 to go by the fraction")
         return self
+
+    @model_validator(mode="after")
+    def _floor_below_peak(self) -> Hyper:
+        if self.min_learning_rate is not None and self.min_learning_rate > self.lr:
+            raise ValueError(
+                f"min_learning_rate must be at most lr, got {self.min_learning_rate} and lr {self.lr}; lower it"
+            )
+        if self.min_learning_rate is not None and self.min_lr_ratio:
+            raise ValueError("give min_learning_rate or min_lr_ratio, not both")
+        return self
+
+    @property
+    def floor_ratio(self) -> float:
+        """The lowest learning rate of the schedule over the nominal one."""
+        return self.min_lr_ratio if self.min_learning_rate is None else self.min_learning_rate / self.lr
 
     def warmup_of(self, total_steps: int) -> int:
         """Return the warm-up in optimiser steps for a run of total_steps."""

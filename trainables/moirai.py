@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +13,14 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from data.panel import Panel
-from data.samples import PRETRAINED
 from data.task import ForecastTask
 from data.windows import Batch
-from trainables.base import QUANTILE_LEVELS, CheckpointError, Forecast, ForecastTrainable, HyperError, freeze
+from trainables.base import QUANTILE_LEVELS, Forecast, ForecastTrainable, HyperError, freeze
 from trainables.hyper import Hyper
 from trainables.moirai_network import FixedPatchMoirai, Standardised, import_moirai_module, log_prob
+from trainables.pretrained import Family, load_pretrained
+
+FAMILY = Family("Moirai", "Salesforce/moirai-1.1-R-small", "moirai-tiny (--set pretrained=moirai-tiny)")
 
 # For each unit of time, the smallest of the published patch sizes (8 to 128) in the range that uni2ts allows for it
 # (uni2ts 2.0, transform/patch.py, DefaultPatchSizeConstraints). Keys are pandas aliases without number and anchor.
@@ -58,8 +58,13 @@ class Moirai(ForecastTrainable):
     Hyper = MoiraiHyper
     betas = (0.9, 0.98)
     eps = 1e-6
+    inference = {"strategy": "full"}  # noqa: RUF012
 
     module: FixedPatchMoirai
+
+    @classmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        return "distr_output" in config and "patch_sizes" in config
 
     def check(self, hyper: MoiraiHyper, task: ForecastTask) -> None:
         """Refuse a patch size below 1; what depends on the weights is refused in `build`."""
@@ -107,7 +112,7 @@ class Moirai(ForecastTrainable):
         """With head_only, all before the head is frozen; dropout in it would make its output change."""
         if hyper.strategy != "head_only" or any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.module.modules()):
             return None
-        return f"encoder of {self.starting_point(hyper)} {_weights_hash(self.module)}"
+        return f"encoder of {self.starting_point(hyper)} {self.frozen_weights_hash()}"
 
     def features(self, batch: Batch) -> Tensor:
         """The encoder's output at the prediction tokens, (batch, prediction_tokens, d_model)."""
@@ -145,29 +150,7 @@ class Moirai(ForecastTrainable):
 
 def load_moirai(pretrained: str) -> Any:
     """Load a MoiraiModule from a bundled name, a local folder or the Hub; raises CheckpointError."""
-    moirai_module = import_moirai_module()
-    where = PRETRAINED.get(pretrained, Path(pretrained))
-    if where.is_dir():
-        if not (where / "config.json").is_file():
-            raise CheckpointError(f"{where}: a Moirai checkpoint holds config.json; give another folder or a Hub id")
-        source = str(where)
-    elif pretrained.count("/") == 1 and not pretrained.startswith((".", "/", "~")):
-        source = pretrained
-    else:
-        raise CheckpointError(
-            f"pretrained must be a folder, a Hub id like Salesforce/moirai-1.1-R-small, or one of "
-            f"{', '.join(PRETRAINED)}; got {pretrained!r}, and there is no such folder"
-        )
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the Hub client prints where it loads from
-            return moirai_module.from_pretrained(source)
-    except Exception as error:  # the Hub client, safetensors and hydra each have errors of their own
-        if where.is_dir():
-            raise CheckpointError(f"{where}: cannot be loaded as a Moirai checkpoint: {error}") from error
-        raise CheckpointError(
-            f"{pretrained} cannot be had from the Hub ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            "give a folder with a downloaded copy, or the bundled moirai-tiny: --set pretrained=moirai-tiny"
-        ) from error
+    return load_pretrained(pretrained, import_moirai_module().from_pretrained, FAMILY)
 
 
 def resolve_patch_size(wanted: int | str, panel: Panel, offered: tuple[int, ...] | list[int]) -> int:
@@ -181,12 +164,3 @@ def resolve_patch_size(wanted: int | str, panel: Panel, offered: tuple[int, ...]
             "choose one with --set patch_size=N"
         )
     return int(wanted)
-
-
-def _weights_hash(module: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, parameter in module.named_parameters():
-        if not parameter.requires_grad:
-            digest.update(name.encode())
-            digest.update(parameter.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -14,9 +15,13 @@ from trainables.hyper import Hyper
 from trainables.memory import MicroBatch
 from trainables.schedule import Schedule
 
+logger = logging.getLogger(__name__)
+
+LEAST_LOSS_SCALE = 1.0  # below it, scaling no longer helps against overflow
+
 
 class DivergenceError(Exception):
-    """The training loss is no longer a finite number; the trial ends and keeps its best epoch."""
+    """The training loss or its gradient is no longer a finite number; the trial ends and keeps its best epoch."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,11 @@ class Training:
         self.seed, self.micro_batch, self.features = seed, micro_batch, features
         self.device = next(model.module.parameters()).device
         self.optimizer = model.optimizer(hyper)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=hyper.precision == "fp16")
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.steps_per_epoch = math.ceil(len(windows) / hyper.batch_size)
         self.total_steps = self.steps_per_epoch * hyper.epochs
-        self.schedule = Schedule(
-            hyper.schedule, hyper.warmup_of(self.total_steps), self.total_steps, hyper.min_lr_ratio
-        )
+        self.schedule = Schedule(hyper.schedule, hyper.warmup_of(self.total_steps), self.total_steps, hyper.floor_ratio)
         self._shuffled: tuple[int, torch.Tensor] | None = None
 
     def run(self, first_step: int, stop_step: int) -> Segment:
@@ -63,7 +67,7 @@ class Training:
             loss = self.micro_batch.attempt(lambda size, ids=ids: self._accumulate(ids, size))  # type: ignore[misc]
             if not math.isfinite(loss):
                 raise DivergenceError(f"the training loss became {loss} at step {step}")
-            self._update()
+            self._update(step)
             total += loss * len(ids)
             seen += len(ids)
         return Segment(total / seen, lr)
@@ -89,7 +93,7 @@ class Training:
         for part in ids.split(micro_batch_size):
             with autocast(self.device, self.hyper.precision):
                 loss = self.model.loss(self._batch(part)).sum() / len(ids)
-            loss.backward()
+            self.scaler.scale(loss).backward()
             total += loss.detach()
         return float(total)
 
@@ -97,6 +101,21 @@ class Training:
         batch = self.windows.batch(ids.to(self.device))
         return self.features.attach(batch) if self.features else batch
 
-    def _update(self) -> None:
-        torch.nn.utils.clip_grad_norm_(self.parameters, self.hyper.gradient_clip)
-        self.optimizer.step()
+    def _update(self, step: int) -> None:
+        """Clip and apply the gradient; one that fp16 cannot hold is left out, and the loss scaled less from then on."""
+        self.scaler.unscale_(self.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.hyper.gradient_clip)
+        if not torch.isfinite(norm):
+            self._tell_overflow(step, float(norm))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _tell_overflow(self, step: int, norm: float) -> None:
+        if not self.scaler.is_enabled():
+            raise DivergenceError(f"the gradient's norm became {norm} at step {step}")
+        scale = self.scaler.get_scale()
+        if scale <= LEAST_LOSS_SCALE:
+            raise DivergenceError(
+                f"the gradient's norm became {norm} at step {step}, with the loss scaled by {scale:g}"
+            )
+        logger.warning("fp16: gradient norm %s at step %d: update left out, loss scale %g halved", norm, step, scale)

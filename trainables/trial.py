@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from data.files import replace_text
 from data.task import ForecastTask, Part
+from data.windows import WindowGather
 from trainables.base import ForecastTrainable, HyperError
 from trainables.checkpoint import BEST, LATEST, CheckpointSlot
 from trainables.evaluation import Scores, evaluate
@@ -63,12 +64,12 @@ def check_hyper(model: type[ForecastTrainable], values: dict[str, Any]) -> Hyper
         raise HyperError(f"{model.__name__}: " + "; ".join(wrong)) from error
 
 
-def check_evaluations(hyper: Hyper, task: ForecastTask) -> None:
+def check_evaluations(hyper: Hyper, n_windows: int) -> None:
     """Refuse more evaluations an epoch than it has optimiser steps; HyperError."""
-    steps = math.ceil(len(task.train) / hyper.batch_size)
+    steps = math.ceil(n_windows / hyper.batch_size)
     if hyper.evals_per_epoch > steps:
         raise HyperError(
-            f"evals_per_epoch must be at most the {steps} optimiser steps of an epoch ({len(task.train)} windows, "
+            f"evals_per_epoch must be at most the {steps} optimiser steps of an epoch ({n_windows} windows, "
             f"batch_size {hyper.batch_size}), got {hyper.evals_per_epoch}; lower it, batch_size or --train-stride"
         )
 
@@ -87,12 +88,13 @@ class Trial:
         reset_peak_memory(device)
         torch.manual_seed(spec.seed)
         model.check(self.hyper, task)
-        check_evaluations(self.hyper, task)
         self._check_precision()
         model.build(self.hyper, task).to(device)
+        self.train_windows = model.training_windows(self.hyper, task, device)
+        check_evaluations(self.hyper, len(self.train_windows))
         self.eval_batch = MicroBatch(EVAL_BATCH_SIZE)
-        self.train_features = self._frozen("train")
-        self.val_features = self._frozen("val")
+        self.train_features = self._frozen("train", self.train_windows)
+        self.val_features = self._frozen("val", task.gather("val", device))
         self.training = self._training()
         self.latest = CheckpointSlot(spec.folder, LATEST)
         # a worker is up to one report ahead of the record, whose best epoch must stay
@@ -223,6 +225,7 @@ class Trial:
         state = {
             "trained": {k: v.detach() for k, v in self.model.trainable_tensors().items()},
             "optimizer": self.training.optimizer.state_dict(),
+            "scaler": self.training.scaler.state_dict(),
             "micro_batch_size": self.training.micro_batch.size,
         }
         torch.save(state, folder / "state.pt")
@@ -235,6 +238,7 @@ class Trial:
         state = torch.load(folder / "state.pt", map_location=self.device, weights_only=True)
         self.model.load_trainable_tensors(state["trained"])
         self.training.optimizer.load_state_dict(state["optimizer"])
+        self.training.scaler.load_state_dict(state["scaler"])
         self.training.micro_batch.size = state["micro_batch_size"]
         self.history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
 
@@ -248,32 +252,36 @@ class Trial:
         return Training(
             self.model,
             self.hyper,
-            self.task.gather("train", self.device),
+            self.train_windows,
             seed=self.spec.seed,
             micro_batch=MicroBatch(self.hyper.micro_batch_size or self.hyper.batch_size),
             features=self.train_features,
         )
 
-    def _frozen(self, part: Part) -> FrozenFeatures | None:
-        name = self.model.frozen_part(self.hyper)
+    def _frozen(self, part: Part, windows: WindowGather) -> FrozenFeatures | None:
+        name = self.model.frozen_part(self.hyper) if part in self.model.frozen_parts else None
         if name is None:
             return None
         return FrozenFeatures.obtain(
             self.spec.shared / "features",
             f"{name}|{self.task.fingerprint}|{part}|{self.hyper.precision}",
             self.model,
-            self.task.gather(part, self.device),
+            windows,
             micro_batch=self.eval_batch,
             precision=self.hyper.precision,
         )
 
     def _check_precision(self) -> None:
-        if self.hyper.precision != "bf16":
+        precision = self.hyper.precision
+        if precision == "fp32" or (self.device.type == "cuda" and (precision == "fp16" or bf16_is_there())):
             return
-        if self.device.type != "cuda" or not torch.cuda.is_bf16_supported():
-            raise HyperError(
-                f"precision bf16 needs a GPU that has it, and this trial runs on {self.device.type}; use fp32"
-            )
+        raise HyperError(
+            f"precision {precision} needs a GPU that has it, and this trial runs on {self.device.type}; use fp32"
+        )
+
+
+def bf16_is_there() -> bool:
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def load_best(model: ForecastTrainable, slot: CheckpointSlot, epoch: float | None = None) -> None:

@@ -166,8 +166,10 @@ def _check_configurations(model: Model, space: SearchSpace, task: ForecastTask, 
     starts = set()
     for configuration in space.corners():
         hyper = check_hyper(model, configuration)
-        if hyper.precision == "bf16" and not has_gpu:
-            raise SweepError("precision bf16 needs a GPU that has it, and this sweep runs on the CPU; use fp32")
+        if hyper.precision != "fp32" and not has_gpu:
+            raise SweepError(
+                f"precision {hyper.precision} needs a GPU that has it, and this sweep runs on the CPU; use fp32"
+            )
         trainable = model()
         trainable.check(hyper, task)
         start = (trainable.starting_point(hyper), configuration.get("strategy"))

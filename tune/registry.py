@@ -8,8 +8,10 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import trainables
 from data.errors import UserError, near_names
@@ -25,10 +27,21 @@ def shipped_trainables() -> list[str]:
     found = []
     for module in pkgutil.iter_modules(trainables.__path__):
         path = Path(trainables.__path__[0]) / module.name
-        source = path / "__init__.py" if module.ispkg else path.with_suffix(".py")
-        if "(ForecastTrainable)" in source.read_text(encoding="utf-8"):
+        sources = path.glob("*.py") if module.ispkg else [path.with_suffix(".py")]
+        if any("(ForecastTrainable)" in source.read_text(encoding="utf-8") for source in sources):
             found.append(module.name.replace("_", "-"))
     return found
+
+
+def recognise_trainable(config: Mapping[str, Any], checkpoint: str) -> str:
+    """Return the name of our model that a checkpoint's config.json is of; TrainableError if of none."""
+    for name in shipped_trainables():
+        if find_trainable(name).recognises(config):
+            return name
+    raise TrainableError(
+        f"{checkpoint}: a checkpoint must be of one of our models ({', '.join(shipped_trainables())}), and its "
+        "config.json is of none of them; give another"
+    )
 
 
 def find_trainable(name: str) -> type[ForecastTrainable]:

@@ -252,7 +252,7 @@ def test_an_unreachable_hub_names_the_local_alternative(monkeypatch):
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(CheckpointError, match="--set pretrained=moirai-tiny"):
+    with pytest.raises(CheckpointError, match="pretrained=moirai-tiny"):
         load_moirai("Salesforce/moirai-1.1-R-small")
 
 

@@ -2,5 +2,6 @@
 
 from trainables.time_moe.config import TimeMoeConfig
 from trainables.time_moe.modeling import TimeMoeForPrediction
+from trainables.time_moe.trainable import TimeMoe
 
-__all__ = ["TimeMoeConfig", "TimeMoeForPrediction"]
+__all__ = ["TimeMoe", "TimeMoeConfig", "TimeMoeForPrediction"]

@@ -43,8 +43,6 @@ class TimeMoeConfig(PreTrainedConfig):
     def __post_init__(self, **kwargs: Any) -> None:
         if self.num_key_value_heads is None:
             self.num_key_value_heads = self.num_attention_heads
-        if isinstance(self.horizon_lengths, int):
-            self.horizon_lengths = [self.horizon_lengths]
         self.horizon_lengths = list(self.horizon_lengths)
         self._check()
         super().__post_init__(**kwargs)

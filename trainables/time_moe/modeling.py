@@ -169,7 +169,8 @@ class TimeMoeForPrediction(TimeMoePreTrainedModel):
         if not self.config.apply_aux_loss:
             return torch.zeros((), device=self.device)
         balance = router_balance(list(router_logits), self.config.num_experts_per_tok, attention_mask)
-        return self.config.router_aux_loss_factor * balance
+        weighted: Tensor = self.config.router_aux_loss_factor * balance
+        return weighted
 
     def predict(self, states: Tensor, max_horizon_length: int | None = None) -> Tensor:
         """Give the prediction of the head that serves so many points, (batch, steps, horizon)."""

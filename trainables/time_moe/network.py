@@ -103,7 +103,9 @@ class TimeMoeAttention(nn.Module):
         self, states: Tensor, angles: tuple[Tensor, Tensor], attention_mask: Tensor | None, cache: Cache | None
     ) -> tuple[Tensor, Tensor | None]:
         heads = (*states.shape[:2], -1, self.head_size)
-        query, key, value = (proj(states).view(heads).transpose(1, 2) for proj in (self.q_proj, self.k_proj, self.v_proj))
+        query, key, value = (
+            proj(states).view(heads).transpose(1, 2) for proj in (self.q_proj, self.k_proj, self.v_proj)
+        )
         query, key = rotate(query, angles), rotate(key, angles)
         if cache is not None:
             key, value = cache.update(key, value, self.layer_idx)

@@ -1,0 +1,86 @@
+"""Where a model's weights come from: a bundled name, a folder, or a Hub id; told in one message when they do not."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from data.samples import PRETRAINED
+from trainables.base import CheckpointError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Family:
+    """What to tell a person about a model's checkpoints: its name, one of its Hub ids, what works without a network."""
+
+    name: str
+    example: str
+    bundled: str
+
+
+ANY_FAMILY = Family("model", "Salesforce/moirai-1.1-R-small", ", ".join(PRETRAINED))
+
+
+def load_pretrained(pretrained: str, load: Callable[[str], T], family: Family) -> T:
+    """Load weights with load(folder or Hub id).
+
+    Raises CheckpointError whatever goes wrong in `load`: the Hub client, safetensors and each model have their own.
+    """
+    source = locate(pretrained, family)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # the Hub client prints where it loads from
+            return load(source)
+    except Exception as error:
+        if Path(source).is_dir():
+            raise CheckpointError(f"{source}: cannot be loaded as a {family.name} checkpoint: {error}") from error
+        raise _unreachable(pretrained, error, family) from error
+
+
+def locate(pretrained: str, family: Family = ANY_FAMILY) -> str:
+    """Return the folder or Hub id to load from; CheckpointError if it is neither, nor a bundled name."""
+    where = PRETRAINED.get(pretrained, Path(pretrained).expanduser())
+    if where.is_dir():
+        if not (where / "config.json").is_file():
+            raise CheckpointError(
+                f"{where}: a {family.name} checkpoint holds config.json; give another folder or a Hub id"
+            )
+        return str(where)
+    if pretrained.count("/") == 1 and not pretrained.startswith((".", "/", "~")):
+        return pretrained
+    raise CheckpointError(
+        f"a checkpoint must be a folder, a Hub id like {family.example}, or one of {', '.join(PRETRAINED)}; got "
+        f"{pretrained!r}, and there is no such folder"
+    )
+
+
+def read_config(pretrained: str) -> dict[str, Any]:
+    """Return a checkpoint's config.json; CheckpointError if it cannot be had."""
+    source = locate(pretrained)
+    path = Path(source) / "config.json"
+    try:
+        if not path.is_file():
+            from huggingface_hub import hf_hub_download
+
+            path = Path(hf_hub_download(source, "config.json"))
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        if Path(source).is_dir():
+            raise CheckpointError(f"{path}: cannot be read as a checkpoint's configuration: {error}") from error
+        raise _unreachable(pretrained, error, ANY_FAMILY) from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: a checkpoint's configuration must be a JSON object, got {config!r}")
+    return config
+
+
+def _unreachable(pretrained: str, error: Exception, family: Family) -> CheckpointError:
+    return CheckpointError(
+        f"{pretrained} cannot be had from the Hub ({type(error).__name__}: {str(error).splitlines()[0]}); give a "
+        f"folder with a downloaded copy, or what is bundled: {family.bundled}"
+    )

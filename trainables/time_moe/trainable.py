@@ -1,0 +1,219 @@
+"""Time-MoE as a trainable: trained on whole sequences with its own objective, forecasting each context by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+from transformers.utils import is_flash_attn_2_available
+from transformers.utils import logging as transformers_logging
+
+from data.moments import context_moments, series_moments
+from data.sequences import SequenceGather, sequence_windows
+from data.task import ForecastTask
+from data.windows import Batch
+from trainables.base import Forecast, ForecastTrainable, HyperError, freeze
+from trainables.hyper import Hyper
+from trainables.pretrained import Family, load_pretrained
+from trainables.time_moe.losses import HUBER_DELTA
+from trainables.time_moe.modeling import TimeMoeForPrediction
+
+FAMILY = Family("Time-MoE", "Maple728/TimeMoE-50M", "time-moe-tiny (--set pretrained=time-moe-tiny)")
+
+STRATEGIES: dict[str, Any] = {
+    "full": lambda name: True,
+    "freeze_experts": lambda name: ".experts." not in name,
+    "heads_only": lambda name: name.startswith("lm_heads."),
+}
+IMPLEMENTATIONS = {"eager": "eager", "sdpa": "sdpa", "flash": "flash_attention_2"}
+
+
+class TimeMoeHyper(Hyper):
+    """pretrained: a folder, a Hub id, or the name of a bundled model.
+
+    max_length: steps of a training window; stride: rows from one to the next, max_length where it is not given.
+    normalization: of each training sequence as a whole. norm: of what is forecast from, undone afterwards: by the
+    window's own context, by its series' training rows, or not at all.
+    """
+
+    pretrained: str
+    strategy: Literal["full", "freeze_experts", "heads_only"]
+    max_length: int = Field(default=1024, ge=2)
+    stride: int | None = Field(default=None, ge=1)
+    normalization: Literal["zero", "max", "none"] = "zero"
+    norm: Literal["context", "series", "none"] = "context"
+    attention: Literal["eager", "sdpa", "flash"] = "sdpa"
+    gradient_checkpointing: bool = False
+
+
+class TimeMoe(ForecastTrainable):
+    """Time-MoE fine-tuned as its authors do: every horizon's Huber loss from every step, and the router's balance.
+
+    Training windows are cut from each series' train rows by max_length and stride; the task's own windows, of
+    context and prediction, are what validation forecasts. val_loss is the Huber loss of that forecast, in deviations
+    of the context, so it compares with val_mae and not with train_loss.
+    Source: Shi et al. 2024, arXiv:2409.16040 (objective; AdamW betas; weight decay on all but biases).
+    """
+
+    Hyper = TimeMoeHyper
+    betas = (0.9, 0.95)
+    inference = {"strategy": "full", "norm": "none"}  # noqa: RUF012
+    frozen_parts = ("train",)  # a forecast feeds its own points back
+
+    module: TimeMoeForPrediction
+
+    @classmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        return config.get("model_type") == "time_moe"
+
+    def check(self, hyper: TimeMoeHyper, task: ForecastTask) -> None:
+        if hyper.attention == "flash" and not is_flash_attn_2_available():
+            raise HyperError("attention flash needs the package flash-attn and a GPU, and they are not there; use sdpa")
+        if hyper.attention == "flash" and hyper.precision == "fp32":
+            raise HyperError("attention flash needs precision bf16 or fp16, got fp32; change one of them")
+
+    def build(self, hyper: TimeMoeHyper, task: ForecastTask) -> nn.Module:
+        self.check(hyper, task)
+        self.module = load_time_moe(hyper.pretrained, IMPLEMENTATIONS[hyper.attention])
+        longest = self.module.config.max_position_embeddings
+        self._check_length("context_length + prediction_length", task.context_length + task.prediction_length, longest)
+        self._check_length("max_length", hyper.max_length, longest)
+        freeze(self.module, trains=STRATEGIES[hyper.strategy], strategy=hyper.strategy)
+        if hyper.gradient_checkpointing:
+            self.module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        self.prediction_length = task.prediction_length
+        self.norm = hyper.norm
+        self.series_moments = _series_moments(task) if hyper.norm == "series" else None
+        return self.module
+
+    @staticmethod
+    def _check_length(what: str, length: int, longest: int) -> None:
+        if length > longest:
+            raise HyperError(f"{what} must be at most {longest}, the positions of the model, got {length}; shorten it")
+
+    def training_windows(self, hyper: TimeMoeHyper, task: ForecastTask, device: torch.device) -> SequenceGather:
+        return sequence_windows(
+            task.panel,
+            task.split.train_end,
+            max_length=hyper.max_length,
+            stride=hyper.stride or hyper.max_length,
+            normalization=hyper.normalization,
+            device=device,
+        )
+
+    def starting_point(self, hyper: TimeMoeHyper) -> str:
+        return f"{hyper.pretrained} norm={hyper.norm}"
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The objective of a micro-batch, (batch,): its masked mean, the same for each of its windows.
+
+        batch.context, batch.target: (batch, max_length), inputs and labels; a NaN label does not count.
+        """
+        labels = batch.target
+        observed = ~labels.isnan()
+        if batch.features is not None:
+            loss = self.module.loss_of(batch.features, labels.nan_to_num(), observed)
+        else:
+            decoded = self.module.model(fill_forward(batch.context))
+            loss = self.module.loss_of(decoded.last_hidden_state, labels.nan_to_num(), observed)
+            loss = loss + self.module.auxiliary_loss(decoded.router_logits, None)
+        return loss.expand(len(labels))
+
+    def forecast(self, batch: Batch) -> Forecast:
+        mean, deviation = self._moments(batch)
+        context = fill_forward((batch.context - mean) / deviation)
+        points = self.module.generate(context, max_new_tokens=self.prediction_length)[:, context.shape[1] :]
+        return Forecast(points * deviation + mean)
+
+    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+        """Huber loss of the forecast over observed points, in deviations of the context, (batch,)."""
+        forecast = self.forecast(batch)
+        _, deviation = context_moments(batch.context)
+        observed = ~batch.target.isnan()
+        target = torch.where(observed, batch.target, forecast.point)
+        errors = F.huber_loss(forecast.point / deviation, target / deviation, reduction="none", delta=HUBER_DELTA)
+        return errors.sum(1) / observed.sum(1).clamp_min(1), forecast
+
+    def save_pretrained(self, folder: Any) -> None:
+        """Write config.json and model.safetensors, which the published code loads as well as ours."""
+        with quiet_transformers():
+            self.module.save_pretrained(folder)
+
+    def decays(self, name: str, parameter: nn.Parameter) -> bool:
+        """All but biases; the norms' weights too, as in the published training."""
+        return not name.endswith("bias")
+
+    def frozen_part(self, hyper: TimeMoeHyper) -> str | None:
+        """With heads_only, the decoder's states at every training step; its router's balance is then constant."""
+        if hyper.strategy != "heads_only" or self.module.config.attention_dropout > 0:
+            return None
+        windows = f"{hyper.max_length} {hyper.stride} {hyper.normalization}"
+        return f"decoder of {hyper.pretrained} {windows} {self.frozen_weights_hash()}"
+
+    def features(self, batch: Batch) -> Tensor:
+        """The decoder's states, (batch, max_length, hidden)."""
+        states: Tensor = self.module.model(fill_forward(batch.context)).last_hidden_state
+        return states
+
+    def _moments(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Mean and deviation to normalise with, each (batch, 1) or a scalar."""
+        if self.norm == "context":
+            return context_moments(batch.context)
+        if self.series_moments is None:
+            return batch.context.new_zeros(()), batch.context.new_ones(())
+        mean, deviation = (m.to(batch.context)[batch.series, None] for m in self.series_moments)
+        return mean, deviation
+
+
+def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPrediction:
+    """Load a TimeMoeForPrediction in float32 from a bundled name, a folder or the Hub; raises CheckpointError."""
+
+    def load(source: str) -> Any:
+        with quiet_transformers():
+            model, report = TimeMoeForPrediction.from_pretrained(
+                source, dtype=torch.float32, attn_implementation=attention, output_loading_info=True
+            )
+        if report["missing_keys"] or report["mismatched_keys"]:
+            missing = sorted(report["missing_keys"]) or sorted(map(str, report["mismatched_keys"]))
+            raise ValueError(f"its weights lack {len(missing)} tensors, like {missing[0]}")
+        return model
+
+    model: TimeMoeForPrediction = load_pretrained(pretrained, load, FAMILY)
+    return model
+
+
+class quiet_transformers:  # noqa: N801
+    """Silences progress bars and advice while weights are read or written."""
+
+    def __enter__(self) -> None:
+        self.level = transformers_logging.get_verbosity()
+        self.bars = transformers_logging.is_progress_bar_enabled()
+        transformers_logging.set_verbosity_error()
+        transformers_logging.disable_progress_bar()
+
+    def __exit__(self, *_: object) -> None:
+        transformers_logging.set_verbosity(self.level)
+        if self.bars:
+            transformers_logging.enable_progress_bar()
+
+
+def fill_forward(values: Tensor) -> Tensor:
+    """Give every missing point its last observed value, 0 where there is none before it; (batch, steps)."""
+    observed = ~values.isnan()
+    steps = torch.arange(values.shape[1], device=values.device).expand_as(values)
+    last = torch.where(observed, steps, -1).cummax(dim=1).values
+    filled = values.nan_to_num().gather(1, last.clamp_min(0))
+    return torch.where(last >= 0, filled, 0.0)
+
+
+def _series_moments(task: ForecastTask) -> tuple[Tensor, Tensor]:
+    """Moments of each series' train rows in the units of the task's batches, each (n_series,) float64."""
+    if task.spec.scale == "standard":
+        return torch.zeros(len(task.panel)), torch.ones(len(task.panel))
+    mean, std = series_moments(task.panel, task.split.train_end)
+    return torch.from_numpy(np.nan_to_num(mean)), torch.from_numpy(np.nan_to_num(std, nan=1.0))
