@@ -85,7 +85,7 @@ class TimeMoe(ForecastTrainable):
         self._check_length("max_length", hyper.max_length, longest)
         freeze(self.module, trains=STRATEGIES[hyper.strategy], strategy=hyper.strategy)
         if hyper.gradient_checkpointing:
-            self.module.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            self.module.activation_checkpointing_enable()
         self.prediction_length = task.prediction_length
         self.norm = hyper.norm
         self.series_moments = _series_moments(task) if hyper.norm == "series" else None
