@@ -6,5 +6,5 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-SAMPLES = {path.stem: path for path in sorted((HERE / "bundled").glob("*.csv"))}
+SAMPLES = {path.stem: path for path in sorted((HERE / "bundled").glob("*.*"))}
 PRETRAINED = {path.parent.name: path.parent for path in sorted((HERE / "pretrained").glob("*/config.json"))}

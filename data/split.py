@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from data.errors import TaskError, near_names
 from data.panel import Panel
 
-_FORMS = "'ratio', 'ratio:7:1:2', 'ett', 'date:2017-07-01,2017-11-01' or 'rows:512'"
-_KINDS = ("ratio", "ett", "date", "rows")
+_FORMS = "'ratio', 'ratio:7:1:2', 'ett' or 'date:2017-07-01,2017-11-01'"  # 'rows:N' has no test part: not to search
+_KINDS = ("ratio", "ett", "date")
 _ETT_DAYS = (12 * 30, 4 * 30, 4 * 30)  # train, validation, test
 _ETT_ROWS_A_DAY = (24, 96)
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 
 from data.errors import near_names
@@ -18,6 +19,7 @@ from data.readers import read_panel
 from data.samples import PRETRAINED, SAMPLES
 from data.task import ForecastTask, TaskSpec
 from search_spaces.space import SearchSpace, load_space
+from trainables.base import ForecastTrainable
 from trainables.trial import check_hyper
 from tune.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.fitting import Model, Setting, find_model, fit_space
@@ -59,13 +61,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep that can start: its spec, its series and windows, its model class, its share of the machine."""
+    """A sweep that can start: its spec, its series and windows, its model class, its share of the machine.
+
+    train_windows: how many a trial trains on; the fewest and the most where that depends on its hyperparameters.
+    """
 
     spec: SweepSpec
     space: SearchSpace
     panel: Panel
     task: ForecastTask
     model: Model
+    train_windows: tuple[int, int]
     machine: Machine
     budget: Budget
 
@@ -76,6 +82,11 @@ def plan_sweep(request: Request) -> Plan:
     trainable, model = find_model(space, request.space)
     space = _absolute_start(fit_space(space, model, source=request.space, settings=request.settings))
     task_spec, settings = _read_flags(request, space)
+    if request.task.get("train_stride") is not None and _has_own_windows(model):
+        raise SweepError(
+            f"--train-stride is for models that train on the task's windows, and {trainable} cuts its own from whole "
+            "sequences; take --set stride=N"
+        )
     check_searcher(settings.searcher, space)
     check_trials(settings.searcher, space, settings.trials)
     machine = look_at_machine()
@@ -87,7 +98,7 @@ def plan_sweep(request: Request) -> Plan:
     )
     source, panel = _read_data(request, space)
     task = ForecastTask(panel, task_spec)
-    _check_configurations(model, space, task, has_gpu=budget.gpus > 0)
+    train_windows = _check_configurations(model, space, task, has_gpu=budget.gpus > 0)
     spec = SweepSpec(
         name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
         space=space.to_dict(),
@@ -98,7 +109,7 @@ def plan_sweep(request: Request) -> Plan:
         versions=installed_versions(),
         **settings.model_dump(),
     )
-    return Plan(spec, space, panel, task, model, machine, budget)
+    return Plan(spec, space, panel, task, model, train_windows, machine, budget)
 
 
 def _absolute_start(space: SearchSpace) -> SearchSpace:
@@ -136,8 +147,9 @@ def _siblings(path: Path) -> list[Path]:
 
 def _read_flags(request: Request, space: SearchSpace) -> tuple[TaskSpec, SweepSettings]:
     """Check the flags of the task and of the search; raises SweepError with all mistakes, as they were typed."""
-    # a space's own task goes with its own data; with other data, only its lengths and strides are a good start
-    of_space = {k: v for k, v in space.task.items() if k != "data"}
+    # a space's own split goes with its own data; with other data, its lengths, strides and scale are a good start
+    elsewhere = {"data"} if request.data in (None, space.task.get("data")) else {"data", "split"}
+    of_space = {k: v for k, v in space.task.items() if k not in elsewhere}
     searched = {k: v for k, v in request.sweep.items() if v is not None}
     mistakes: list[str] = []
     task = settings = None
@@ -161,9 +173,13 @@ def _as_flags(error: ValidationError) -> list[str]:
     return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in told]
 
 
-def _check_configurations(model: Model, space: SearchSpace, task: ForecastTask, *, has_gpu: bool) -> None:
-    """Check that what the space holds goes with task and machine, and that each model it starts from loads and fits."""
+def _check_configurations(model: Model, space: SearchSpace, task: ForecastTask, *, has_gpu: bool) -> tuple[int, int]:
+    """Check that what the space holds goes with task and machine, and that each model it starts from loads and fits.
+
+    Returns the fewest and the most training windows of a configuration.
+    """
     starts = set()
+    windows = []
     for configuration in space.corners():
         hyper = check_hyper(model, configuration)
         if hyper.precision != "fp32" and not has_gpu:
@@ -176,6 +192,8 @@ def _check_configurations(model: Model, space: SearchSpace, task: ForecastTask, 
         if start not in starts:
             starts.add(start)
             trainable.build(hyper, task)
+            windows.append(len(trainable.training_windows(hyper, task, torch.device("cpu"))))
+    return min(windows), max(windows)
 
 
 def installed_versions() -> dict[str, str]:
@@ -189,12 +207,24 @@ def installed_versions() -> dict[str, str]:
     return found
 
 
+def _has_own_windows(model: Model) -> bool:
+    """Whether a model cuts its training windows by itself, so that the task's train_stride does nothing."""
+    return model.training_windows is not ForecastTrainable.training_windows
+
+
+def _span(numbers: tuple[int, int], divisor: float = 1) -> str:
+    """'63', or '63 to 125' where the two differ; of steps, when divided by a batch size."""
+    low, high = (math.ceil(n / divisor) for n in numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def describe_plan(plan: Plan) -> dict[str, str]:
     """What would be done, in numbers, for --dry-run and for the head of a sweep."""
-    windows = {part: len(getattr(plan.task, part)) for part in ("train", "val", "test")}
+    windows = {part: len(getattr(plan.task, part)) for part in ("val", "test")}
     batches = plan.space.numbers("batch_size")
-    steps = ", ".join(f"{math.ceil(windows['train'] / b)} at batch {b:g}" for b in batches)
+    steps = ", ".join(f"{_span(plan.train_windows, b)} at batch {b:g}" for b in batches)
     spec, budget = plan.spec, plan.budget
+    cut = "whole sequences" if _has_own_windows(plan.model) else f"stride {spec.task.train_stride}"
     where = f"{budget.gpus} GPU ({plan.machine.gpu_names[0]})" if budget.gpus else "CPU"
     searched = ", ".join(f"{name} {domain_text(domain)}" for name, domain in plan.space.parameters().items())
     return {
@@ -203,8 +233,8 @@ def describe_plan(plan: Plan) -> dict[str, str]:
         f"frequency {plan.panel.freq or 'unknown'}",
         "task": f"context {spec.task.context_length}, prediction {spec.task.prediction_length}, split "
         f"{spec.task.split}, scale {spec.task.scale}",
-        "windows": f"{windows['train']} train (stride {spec.task.train_stride}), {windows['val']} validation and "
-        f"{windows['test']} test (stride {spec.task.eval_stride})",
+        "windows": f"{_span(plan.train_windows)} train ({cut}), {windows['val']} validation and {windows['test']} test "
+        f"(stride {spec.task.eval_stride})",
         "optimiser steps an epoch": steps or "depends on the batch size",
         "space": f"{plan.space.name}, trainable {plan.space.trainable}",
         "searched": searched or "nothing: a list of points",

@@ -95,9 +95,21 @@ def test_every_shipped_space_is_found_by_its_file() -> None:
         "moirai-small-full",
         "moirai-small-head-only",
         "quickstart",
+        "time-moe-200m",
+        "time-moe-50m",
+        "time-moe-quickstart",
     ]
     assert [space.name for space in list_spaces()] == shipped_names()
-    assert all(space.description and space.trainable == "moirai" for space in list_spaces())
+    assert all(space.description for space in list_spaces())
+
+
+@pytest.mark.parametrize("name", ["time-moe-50m", "time-moe-200m", "time-moe-quickstart"])
+def test_time_moe_begins_with_the_configuration_known_to_work(name: str) -> None:
+    """lr 1e-5, constant, no warm-up, batch 8, stride 128, max_length 256, 5 epochs."""
+    first = load_space(name).enqueued()[0]
+    known = {"lr": 1e-5, "schedule": "constant", "warmup_steps": 0, "batch_size": 8, "epochs": 5}
+    assert {**known, "stride": 128, "max_length": 256}.items() <= first.items()
+    assert min(load_space(name).numbers("epochs")) == 1
 
 
 def test_moirai_grid_is_exactly_the_twelve_recommended_points() -> None:
@@ -578,7 +590,7 @@ def test_points_of_different_shapes_are_refused(tmp_path: Path, text: str, messa
     [
         ("moirai-smal", "unknown space 'moirai-smal'; did you mean 'moirai-small'"),
         ("nonsense", "unknown space 'nonsense'; `foretune spaces` lists them"),
-        ("quickstrt.yaml", "no such file 'quickstrt.yaml'; did you mean 'quickstart'?"),
+        ("quickstrt.yaml", "no such file 'quickstrt.yaml'; did you mean 'quickstart'"),
         ("nowhere/x.yaml", "x.yaml: cannot be read: No such file or directory"),
         ("", "unknown space ''"),
     ],
