@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +11,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from data.files import replace_text
+from tune.curves import METRIC_NAMES, validation_curves
+from tune.drawing import COLOURS, svg_markup
+from tune.effects import HYPERPARAMETERS, hyperparameter_effects, varying
+from tune.format import (
+    NOTHING,
+    count_text,
+    gain_text,
+    long_duration,
+    measured_memory,
+    score_text,
+    short_number,
+    warmup_text,
+)
 from tune.journal import Journal, TrialRecord
 from tune.leaderboard import METRICS, Leaderboard, Standing
-from tune.plots import (
-    COLOURS,
-    METRIC_NAMES,
-    NOTHING,
-    hyperparameter_effects,
-    number_text,
-    score_text,
-    svg_markup,
-    validation_curves,
-    varying,
-)
+from tune.verdict import ending_of, progress_of, verdict_of
 
 if TYPE_CHECKING:  # the spec knows the task, and with it torch: a page needs neither to be made
     from tune.spec import SweepSpec
@@ -35,8 +36,7 @@ TEMPLATE = "report.html.j2"
 BEST_FOLDER = "best"
 
 # The table's own columns; a further hyperparameter gets one of its own where trials differ in it.
-TABLED = ("strategy", "lr", "epochs", "warmup_steps", "warmup_fraction", "weight_decay", "batch_size")
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+TABLED = ("strategy", *HYPERPARAMETERS)
 
 
 def write_report(folder: Path, leaderboard: Leaderboard, spec: SweepSpec) -> Path:
@@ -73,7 +73,12 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=number_text, score=score_text, gain=gain_text, duration=duration_text, size=size_text, warmup=warmup_text
+        number=short_number,
+        score=score_text,
+        gain=gain_text,
+        duration=long_duration,
+        size=measured_memory,
+        warmup=warmup_text,
     )
     return environment.get_template(TEMPLATE)
 
@@ -87,124 +92,6 @@ def _of_records(records: list[TrialRecord], board: Leaderboard) -> dict[str, Any
         "errors": _errors(records),
         "starts": len({tuple(r.zero_shot.get(m) for m in METRICS) for r in records if r.zero_shot}),
     }
-
-
-# --- the words
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """kind: better, keep or open; lead is the answer in two or three words, text its numbers.
-
-    gain: of the best trial over zero-shot (the strongest, where trials start from several models).
-    """
-
-    kind: str
-    lead: str
-    text: str
-    gain: float | None = None
-
-
-def verdict_of(board: Leaderboard) -> Verdict:
-    """Say in one sentence what the sweep found, or has found so far."""
-    metric, best = board.metric, board.best
-    start = board.zero_shot[metric]
-    if best is None:
-        return _no_verdict(board)
-    value = float(getattr(best, metric))
-    came_to = f"{score_text(value)} at epoch {number_text(best.best_epoch)}"
-    if start is None:
-        text = f"{best.trial_id} reached {metric} {came_to}, but there is no zero-shot {metric} to hold it against."
-        return Verdict("open", "Undecided", text)
-    so_far = " so far" if _is_running(board) else ""
-    if board.beats_zero_shot:
-        text = f"{best.trial_id} reached {metric} {came_to}, {_distance(start, value)} better than zero-shot"
-        return Verdict("better", f"Beats zero-shot{so_far}", f"{text} at {score_text(start)}.", start - value)
-    text = f"nothing beat its {metric} of {score_text(start)}; the best trial, {best.trial_id}, came to {came_to}"
-    return Verdict("keep", f"Keep zero-shot{so_far}", f"{text}, {_worse(start, value)}.", start - value)
-
-
-def _no_verdict(board: Leaderboard) -> Verdict:
-    start = board.zero_shot[board.metric]
-    stands = (
-        f"zero-shot stands at {board.metric} {score_text(start)}"
-        if start is not None
-        else f"zero-shot's {board.metric} is not known"
-    )
-    failed = sum(s.status == "failed" for s in board.standings)
-    if failed and failed == len(board.standings):
-        return Verdict("open", "No result", f"{_count(failed, 'trial')} failed and none was validated; {stands}.")
-    return Verdict("open", "Undecided", f"no trial has been validated after an epoch of training; {stands}.")
-
-
-def _is_running(board: Leaderboard) -> bool:
-    return any(s.status == "running" for s in board.standings)
-
-
-def progress_of(board: Leaderboard, planned: int) -> str:
-    """Say how many trials there are and how they ended, and how long they trained."""
-    if not board.standings:
-        return f"No trial is on record; {_count(planned, 'trial')} planned."
-    words = Counter(_ending(s) for s in board.standings)
-    ended = ", ".join(f"{count} {word}" for word, count in words.most_common())
-    seconds = duration_text(sum(s.seconds for s in board.standings))
-    lead = "The sweep is still running: " if _is_running(board) else ""
-    return f"{lead}{len(board.standings)} of {_count(planned, 'trial')} planned: {ended}. Trained for {seconds} in all."
-
-
-def _ending(standing: Standing) -> str:
-    if standing.status == "stopped" and standing.stopped_by:
-        return f"stopped by {standing.stopped_by}" if standing.stopped_by != "diverged" else "diverged"
-    return standing.status
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _distance(start: float, value: float) -> str:
-    """A percentage has a meaning only where both are above zero: a likelihood may not be."""
-    share = f" ({abs(start - value) / start * 100:.1f} %)" if start > 0 and value > 0 else ""
-    return f"{_difference_text(abs(start - value))}{share}"
-
-
-def _worse(start: float, value: float) -> str:
-    return "no better and no worse" if value == start else f"{_distance(start, value)} worse"
-
-
-def _difference_text(size: float) -> str:
-    return f"{size:.4f}" if 1e-3 <= size < 1e4 else number_text(float(size), 2)
-
-
-def gain_text(gain: float | None) -> str:
-    """Write a gain over zero-shot with its sign."""
-    if not gain or not math.isfinite(gain):
-        return number_text(gain)
-    return f"{'+' if gain > 0 else '-'}{_difference_text(abs(gain))}"
-
-
-def duration_text(seconds: float) -> str:
-    """Write seconds as a person says them: 4.2 s, 3 min 5 s, 1 h 23 min, 2 d 3 h."""
-    if 0 < seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    for unit, name, below, smaller in ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s")):
-        if whole >= unit:
-            return f"{whole // unit} {name} {whole % unit // below} {smaller}"
-    return f"{whole} s"
-
-
-def size_text(size_bytes: int) -> str:
-    """Write bytes in MB or GB of a thousand; a dash for none."""
-    if size_bytes <= 0:
-        return NOTHING
-    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:.0f} MB"
-
-
-def warmup_text(hyper: Mapping[str, Any]) -> str:
-    """Write a warm-up in steps, or as the share of all steps that it was given as."""
-    fraction = hyper.get("warmup_fraction")
-    return f"{number_text(fraction * 100)} %" if fraction is not None else number_text(hyper.get("warmup_steps"))
 
 
 # --- the pictures
@@ -230,9 +117,9 @@ def _titles(board: Leaderboard) -> dict[str, str]:
 
 def _title(standing: Standing, metric: str) -> str:
     hyper = standing.config
-    parts = [standing.trial_id, str(hyper.get("strategy") or ""), f"lr {number_text(hyper.get('lr'))}"]
+    parts = [standing.trial_id, str(hyper.get("strategy") or ""), f"lr {short_number(hyper.get('lr'))}"]
     parts.append(f"best {metric} {score_text(getattr(standing, metric))}")
-    return ", ".join([part for part in parts if part] + [_ending(standing)])
+    return ", ".join([part for part in parts if part] + [ending_of(standing)])
 
 
 # --- the tables
@@ -286,10 +173,10 @@ Facts = list[tuple[str, str]]
 def facts_of(spec: SweepSpec) -> dict[str, Facts]:
     """Give what defines the sweep, by heading."""
     data, task = spec.data, spec.task
-    budget = duration_text(spec.time_budget_seconds) if spec.time_budget_seconds else "no limit"
-    stopping = f"{spec.scheduler}, {_count(spec.grace_period, 'epoch')} of grace"
+    budget = long_duration(spec.time_budget_seconds) if spec.time_budget_seconds else "no limit"
+    stopping = f"{spec.scheduler}, {count_text(spec.grace_period, 'epoch')} of grace"
     if spec.scheduler == "asha":
-        stopping += f", reduction factor {number_text(spec.reduction_factor)}"
+        stopping += f", reduction factor {short_number(spec.reduction_factor)}"
     return {
         "Data": [
             ("name", Path(data.path).name),
@@ -302,20 +189,20 @@ def facts_of(spec: SweepSpec) -> dict[str, Facts]:
             ("split", task.split),
             ("context length", f"{task.context_length} rows"),
             ("prediction length", f"{task.prediction_length} rows"),
-            ("train stride", number_text(task.train_stride)),
-            ("evaluation stride", number_text(task.eval_stride)),
+            ("train stride", short_number(task.train_stride)),
+            ("evaluation stride", short_number(task.eval_stride)),
             ("scale", task.scale),
         ],
         "Search": [
             ("model", spec.trainable),
             ("space", str(spec.space.get("name", NOTHING))),
             ("metric", f"{spec.metric}, lower is better"),
-            ("trials", number_text(spec.trials)),
+            ("trials", short_number(spec.trials)),
             ("time budget", budget),
             ("searcher", spec.searcher),
             ("scheduler", "none" if spec.scheduler == "none" else stopping),
-            ("trials at once", number_text(spec.max_concurrent) if spec.max_concurrent else "auto"),
-            ("seed", number_text(spec.seed)),
+            ("trials at once", short_number(spec.max_concurrent) if spec.max_concurrent else "auto"),
+            ("seed", short_number(spec.seed)),
         ],
         "Made": [("created", spec.created or NOTHING), *sorted(spec.versions.items())],
     }
@@ -335,13 +222,13 @@ def domains_of(space: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _domains(branch: Mapping[str, Any], condition: str) -> list[tuple[str, str, str]]:
     searched = [(name, condition, _domain_text(domain)) for name, domain in branch.get("search", {}).items()]
-    return searched + [(name, condition, number_text(value)) for name, value in branch.get("fixed", {}).items()]
+    return searched + [(name, condition, short_number(value)) for name, value in branch.get("fixed", {}).items()]
 
 
 def _domain_text(domain: Mapping[str, Sequence[Any]]) -> str:
     """Write {'log': [5e-7, 1e-4]} as 'log, 5e-7 to 1e-4'."""
     kind, arguments = next(iter(domain.items()))
     if kind == "choice":
-        return f"one of {', '.join(map(number_text, arguments))}"
-    low, high, *step = map(number_text, arguments)
+        return f"one of {', '.join(map(short_number, arguments))}"
+    low, high, *step = map(short_number, arguments)
     return f"{kind}, {low} to {high}" + (f" in steps of {step[0]}" if step else "")

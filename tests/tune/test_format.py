@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from tune.format import duration, memory, number
+from tune.format import (
+    count_text,
+    duration,
+    gain_text,
+    long_duration,
+    measured_memory,
+    memory,
+    number,
+    score_text,
+    short_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +98,64 @@ def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None
 )
 def test_memory_is_in_decimal_units(count: int, text: str) -> None:
     assert memory(count) == text
+
+
+# --- on a page
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (5e-07, "5e-7"),
+        (1e-5, "1e-5"),
+        (3.4567e-06, "3.46e-6"),
+        (0.0001, "1e-4"),
+        (0.01234, "0.0123"),
+        (0.1, "0.1"),
+        (-2.5, "-2.5"),
+        (64, "64"),
+        (3.0, "3"),
+        (12345.6, "12346"),
+        (1e6, "1e6"),
+        (-0.0, "0"),
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "–"),
+        (True, "True"),
+        ("cosine", "cosine"),
+    ],
+)
+def test_a_short_number_has_three_digits_and_a_dash_where_there_is_none(value: Any, text: str) -> None:
+    assert short_number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.41234, "0.4123"), (5e-7, "5e-7"), (0.001234567, "0.0012346"), (1.5e6, "1.5e6"), (0.0, "0")]
+)
+def test_scores_have_four_decimals_where_these_say_enough(value: float, text: str) -> None:
+    assert score_text(value) == text
+
+
+@pytest.mark.parametrize(("gain", "text"), [(0.031, "+0.0310"), (-5e-7, "-5e-7"), (0.0, "0"), (None, "–")])
+def test_gains_carry_their_sign(gain: float | None, text: str) -> None:
+    assert gain_text(gain) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (4.21, "4.2 s"), (42.4, "42 s"), (185, "3 min 5 s"), (4980, "1 h 23 min"), (183600, "2 d 3 h")],
+)
+def test_long_durations_are_said_as_people_say_them(seconds: float, text: str) -> None:
+    assert long_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "–"), (512_000_000, "512 MB"), (999_999_999, "1.0 GB"), (7_900_000_000, "7.9 GB")]
+)
+def test_memory_that_was_not_measured_is_a_dash(size: int, text: str) -> None:
+    assert measured_memory(size) == text
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (24, "24 trials")])
+def test_one_is_singular(count: int, text: str) -> None:
+    assert count_text(count, "trial") == text

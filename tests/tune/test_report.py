@@ -19,10 +19,13 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from search_spaces.space import load_space
+from tune.curves import validation_curves
+from tune.drawing import COLOURS
+from tune.effects import hyperparameter_effects
+from tune.format import short_number
 from tune.journal import Journal
 from tune.leaderboard import Leaderboard
-from tune.plots import COLOURS, hyperparameter_effects, number_text, score_text, validation_curves
-from tune.report import duration_text, gain_text, size_text, write_report
+from tune.report import write_report
 from tune.spec import SweepSpec
 
 HYPER = {
@@ -503,7 +506,7 @@ def test_diverged_trials_do_not_squash_the_others_and_are_told(tmp_path, wild, c
     assert 0.3 < low < 0.4  # the best is in the picture, and not at its rim
     assert 0.5 < high < 0.8
     told = "1 trial leaves" if count == 1 else "6 trials leave"
-    assert f"{told} the picture, up to {number_text(wild)}" in words_of(figure)
+    assert f"{told} the picture, up to {short_number(wild)}" in words_of(figure)
     figure.savefig(tmp_path / "curves.png")
 
 
@@ -533,57 +536,3 @@ def test_learning_rate_has_a_log_axis_and_missing_values_are_left_out(tmp_path):
     assert panels["lr"].get_xscale() == "log"
     shown = {line.get_gid(): line.get_xdata()[0] for line in panels["lr"].lines if line.get_gid()}
     assert shown == {"t0000.lr": 1e-5, "t0001.lr": 5e-7, "t0002.lr": 1e-4, "t0003.lr": 3e-5}
-
-
-# --- numbers
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (5e-07, "5e-7"),
-        (1e-5, "1e-5"),
-        (3.4567e-06, "3.46e-6"),
-        (0.0001, "1e-4"),
-        (0.01234, "0.0123"),
-        (0.1, "0.1"),
-        (-2.5, "-2.5"),
-        (64, "64"),
-        (3.0, "3"),
-        (12345.6, "12346"),
-        (1e6, "1e6"),
-        (-0.0, "0"),
-        (None, "–"),
-        (math.nan, "–"),
-        (math.inf, "–"),
-        (True, "True"),
-        ("cosine", "cosine"),
-    ],
-)
-def test_numbers_are_short(value, text):
-    assert number_text(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(0.41234, "0.4123"), (5e-7, "5e-7"), (0.001234567, "0.0012346"), (1.5e6, "1.5e6"), (0.0, "0")]
-)
-def test_scores_have_four_decimals_where_these_say_enough(value, text):
-    assert score_text(value) == text
-
-
-@pytest.mark.parametrize(("gain", "text"), [(0.031, "+0.0310"), (-5e-7, "-5e-7"), (0.0, "0"), (None, "–")])
-def test_gains_carry_their_sign(gain, text):
-    assert gain_text(gain) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (4.21, "4.2 s"), (42.4, "42 s"), (185, "3 min 5 s"), (4980, "1 h 23 min"), (183600, "2 d 3 h")],
-)
-def test_durations_are_said_as_people_say_them(seconds, text):
-    assert duration_text(seconds) == text
-
-
-@pytest.mark.parametrize(("size", "text"), [(0, "–"), (512_000_000, "512 MB"), (7_900_000_000, "7.9 GB")])
-def test_memory_is_in_megabytes_or_gigabytes(size, text):
-    assert size_text(size) == text
