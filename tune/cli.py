@@ -14,6 +14,8 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from data.errors import UserError, near_names
+from tune.cli_data import data_app
+from tune.cli_forecast import evaluate, predict
 
 MISTAKE, INTERRUPTED = 2, 130
 
@@ -41,6 +43,7 @@ app = typer.Typer(
 )
 spaces_app = typer.Typer(help="List, show and check search spaces.", invoke_without_command=True)
 app.add_typer(spaces_app, name="spaces")
+app.add_typer(data_app, name="data")
 
 
 def _folder(param: typer.CallbackParam, folder: Path) -> Path:
@@ -275,6 +278,10 @@ def export(
 
     target = export_checkpoint(Sweep.open(storage, name), trial_id=trial, target=to, force=force)
     make_console().print(f"exported to {target}", soft_wrap=True)
+
+
+app.command()(evaluate)
+app.command()(predict)
 
 
 @spaces_app.callback()
