@@ -1,4 +1,4 @@
-"""Pretrains the bundled moirai-tiny on series made from a seed: `python -m trainables.pretraining moirai-tiny`."""
+"""Pretrains the bundled models on series made from a seed: `python -m trainables.pretraining moirai-tiny`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from torch import Tensor
 from data.samples import HERE
 from data.synthetic import make_corpus, make_sample
 from trainables.moirai_network import FixedPatchMoirai, import_moirai_module, log_prob
+from trainables.time_moe.pretraining import make_time_moe_tiny
 
 logger = logging.getLogger(__name__)
 
+STEPS = {"moirai-tiny": 15_000, "time-moe-tiny": 3_000}  # what the bundled weights were trained for
 PATCH_SIZES = (8, 16, 32, 64)
 PATCH_SHARE = (0.15, 0.25, 0.45, 0.15)  # of the steps: most users' data are hourly
 BATCH_SIZE = 64
@@ -99,18 +101,19 @@ def _loss(network: FixedPatchMoirai, context: Tensor, target: Tensor) -> Tensor:
 
 
 def main() -> None:
-    """Write the bundled sample dataset, or pretrain and write the bundled model."""
+    """Write the bundled sample dataset, or pretrain and write a bundled model."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["moirai-tiny", "sample"])
-    parser.add_argument("--steps", type=int, default=12_000)
+    parser.add_argument("what", choices=[*STEPS, "sample"])
+    parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--to", type=Path, default=None, help="where to write; default: in the package")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if arguments.what == "sample":
         make_sample().to_csv(arguments.to or HERE / "bundled" / "sample.csv", index=False)
         return
-    folder = arguments.to or HERE / "pretrained" / "moirai-tiny"
-    make_moirai_tiny(arguments.steps).save_pretrained(folder)
+    folder = arguments.to or HERE / "pretrained" / arguments.what
+    make = make_moirai_tiny if arguments.what == "moirai-tiny" else make_time_moe_tiny
+    make(arguments.steps or STEPS[arguments.what]).save_pretrained(folder)
     logger.info("written to %s", folder)
 
 
