@@ -61,7 +61,7 @@ def test_the_export_predicts_a_series_of_the_traffic_it_was_trained_on(demo):
             cwd=folder,
         )
     )
-    assert (told["startTime"], told["freqMin"]) == ("2023-12-25T08:00:00", 5)
+    assert (told["startTime"], told["freqMin"]) == ("2023-12-25 08:00:00", 5)
     assert len(told["values"]) == len(told["times"]) == 12
     assert all(isinstance(value, int) and value >= 0 for value in told["values"])
 
