@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from data.errors import near_names
 from data.samples import PRETRAINED
 from trainables.base import CheckpointError
 
@@ -56,7 +57,7 @@ def locate(pretrained: str, family: Family = ANY_FAMILY) -> str:
         return pretrained
     raise CheckpointError(
         f"a checkpoint must be a folder, a Hub id like {family.example}, or one of {', '.join(PRETRAINED)}; got "
-        f"{pretrained!r}, and there is no such folder"
+        f"{pretrained!r}, and there is no such folder{near_names(pretrained, PRETRAINED)}"
     )
 
 

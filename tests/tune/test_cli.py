@@ -125,7 +125,7 @@ def facts(out: str) -> dict[str, str]:
 
 def test_a_missing_file_is_named(refused: Callable[..., str], tmp_path: Path) -> None:
     message = refused("sweep", "--data", tmp_path / "nowhere.csv")
-    assert "--data must name a file, a folder or a bundled dataset (sample)" in message
+    assert "--data must name a file, a folder or a bundled dataset (passages, sample)" in message
     assert str(tmp_path / "nowhere.csv") in message
 
 
@@ -314,7 +314,8 @@ def test_a_checkpoint_without_weights_is_refused(refused: Callable[..., str], tm
 
 def test_a_start_that_is_neither_folder_nor_hub_id_names_the_bundled_ones(refused: Callable[..., str]) -> None:
     message = refused("sweep", "--set", "pretrained=moirai-tinny")
-    assert "one of moirai-tiny; got 'moirai-tinny', and there is no such folder" in message
+    assert "one of moirai-tiny, time-moe-tiny; got 'moirai-tinny', and there is no such folder" in message
+    assert "did you mean 'moirai-tiny'" in message
 
 
 def test_a_patch_size_that_the_checkpoint_lacks_is_refused(refused: Callable[..., str]) -> None:
