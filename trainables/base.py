@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from data.errors import UserError
+from data.naive import season_length, seasonal_naive
 from data.task import ForecastTask, Part
 from data.windows import Batch, WindowGather
 from trainables.hyper import Hyper as SharedHyper
@@ -40,6 +41,27 @@ class Forecast:
     quantiles: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Workload:
+    """What a trial costs, counted from the sizes of its model and task, not measured.
+
+    parameters, trainable: numbers of weights. weight_bytes: all weights as they lie in memory.
+    train_flops, eval_flops: of one window, forward and backward, and forward alone; step_flops: of what every
+    optimiser step computes once, whatever its batch. activation_bytes: of one training window.
+    """
+
+    parameters: int
+    trainable: int
+    weight_bytes: int
+    train_flops: float
+    eval_flops: float
+    step_flops: float
+    activation_bytes: int
+
+
+PointForecaster = Callable[[Batch], Tensor]  # gives (batch, prediction_length)
+
+
 class ForecastTrainable(ABC):
     """A time-series model that can be fine-tuned: one instance a trial, `build` first.
 
@@ -49,6 +71,7 @@ class ForecastTrainable(ABC):
     Hyper: ClassVar[type[SharedHyper]] = SharedHyper
     betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
     eps: ClassVar[float] = 1e-8
+    start_name: ClassVar[str] = "zero-shot"  # what epoch 0 is; "untrained" where it has not learned to forecast yet
     inference: ClassVar[Mapping[str, Any]] = {}  # hyperparameters without a default, for a model that only forecasts
     frozen_parts: ClassVar[tuple[Part, ...]] = ("train", "val")  # of whose windows `features` can be kept
 
@@ -103,6 +126,21 @@ class ForecastTrainable(ABC):
     def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
         """Give loss and forecast of a batch; overridden where both come from one forward pass."""
         return self.loss(batch), self.forecast(batch)
+
+    def point_loss(self, point: Tensor, batch: Batch) -> Tensor | None:
+        """Give val_loss of any point forecast of a batch, (batch,); None where the loss needs a distribution."""
+        return None
+
+    def baselines(self, hyper: Any, task: ForecastTask) -> dict[str, PointForecaster]:
+        """Name the forecasters that stand beside the trials on the leaderboard; the batch may have val features."""
+        season = season_length(task.panel.freq)
+        name = "seasonal-naive" if 1 < season <= task.context_length else "naive"
+        return {name: lambda batch: seasonal_naive(batch.context, task.prediction_length, season)}
+
+    @classmethod
+    def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:
+        """Count what a trial costs, from configuration files alone; None where it is not known."""
+        return None
 
     def decays(self, name: str, parameter: nn.Parameter) -> bool:
         """Tell whether weight decay acts on a parameter; biases and one-dimensional weights are spared."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from data.metrics import ForecastErrors
 from data.task import ForecastTask, Part
 from data.windows import Batch
-from trainables.base import ForecastTrainable
+from trainables.base import ForecastTrainable, PointForecaster
 from trainables.memory import MicroBatch
 
 SAMPLING_SEED = 20240202
@@ -55,36 +57,62 @@ def evaluate(
 
     Forecasts that draw samples draw the same ones every time, so that two evaluations of one model agree.
     """
+    device = next(model.module.parameters()).device
+
+    def validate(batch: Batch) -> tuple[Tensor | None, Tensor]:
+        with autocast(device, precision):
+            loss, forecast = model.validate(batch)
+        return loss, forecast.point
+
     was_training = model.module.training
     model.module.eval()
     try:
-        return micro_batch.attempt(
-            lambda size: _evaluate(model, task, part, batch_size=size, precision=precision, features=features)
+        scores = micro_batch.attempt(
+            lambda size: _measure(validate, task, part, device=device, batch_size=size, features=features)
         )
     finally:
         model.module.train(was_training)
+    return Scores(**scores)  # type: ignore[arg-type]  # a model's own loss is a number
 
 
-@torch.no_grad()
-def _evaluate(
+def evaluate_points(
+    forecaster: PointForecaster,
     model: ForecastTrainable,
     task: ForecastTask,
     part: Part,
     *,
+    device: torch.device,
     batch_size: int,
-    precision: str,
+    features: FeatureStore | None = None,
+) -> dict[str, float | None]:
+    """Measure a point forecaster that is no trial on all windows of a part; val_loss is the model's, if it has one."""
+
+    def validate(batch: Batch) -> tuple[Tensor | None, Tensor]:
+        point = forecaster(batch)
+        return model.point_loss(point, batch), point
+
+    return _measure(validate, task, part, device=device, batch_size=batch_size, features=features)
+
+
+@torch.no_grad()
+def _measure(
+    validate: Callable[[Batch], tuple[Tensor | None, Tensor]],
+    task: ForecastTask,
+    part: Part,
+    *,
+    device: torch.device,
+    batch_size: int,
     features: FeatureStore | None,
-) -> Scores:
-    device = next(model.module.parameters()).device
+) -> dict[str, float | None]:
     windows = task.gather(part, device)
     errors = ForecastErrors(len(task.panel), task.prediction_length, device)
-    total = torch.zeros((), dtype=torch.float64, device=device)
+    total: Tensor | None = torch.zeros((), dtype=torch.float64, device=device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(SAMPLING_SEED)
         for batch in windows.batches(batch_size):
             batch = features.attach(batch) if features else batch
-            with autocast(device, precision):
-                loss, forecast = model.validate(batch)
-            total += loss.double().sum()
-            errors.update(forecast.point.float(), batch.target, batch.series)
-    return Scores(float(total) / len(windows), errors.mae, errors.mse)
+            loss, point = validate(batch)
+            total = None if loss is None or total is None else total + loss.double().sum()
+            errors.update(point.float(), batch.target, batch.series)
+    mean = None if total is None else float(total) / len(windows)
+    return {"val_loss": mean, "val_mae": errors.mae, "val_mse": errors.mse}

@@ -22,7 +22,7 @@ from data.task import ForecastTask, Part
 from data.windows import WindowGather
 from trainables.base import ForecastTrainable, HyperError
 from trainables.checkpoint import BEST, LATEST, CheckpointSlot
-from trainables.evaluation import Scores, evaluate
+from trainables.evaluation import Scores, evaluate, evaluate_points
 from trainables.frozen import FrozenFeatures
 from trainables.hyper import Hyper
 from trainables.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
@@ -31,6 +31,7 @@ from trainables.training import DivergenceError, Training
 logger = logging.getLogger(__name__)
 
 EVAL_BATCH_SIZE = 256
+BASELINES = "baselines"  # the shared folder's: a file each, the scores of what stands beside the trials
 Report = dict[str, Any]
 
 
@@ -120,6 +121,7 @@ class Trial:
     def _report_zero_shot(self) -> Report:
         started = time.monotonic()
         scores = self.zero_shot()
+        self._measure_baselines()
         return self._report(epoch=0, scores=scores, train_loss=None, lr=None, started=started)
 
     def _train_and_report(self) -> Report:
@@ -206,6 +208,25 @@ class Trial:
                 replace_text(path, json.dumps({"starting_point": start, **scores.to_dict()}, indent=1))
         kept = json.loads(path.read_text(encoding="utf-8"))
         return Scores(kept["val_loss"], kept["val_mae"], kept["val_mse"])
+
+    def _measure_baselines(self) -> None:
+        """Keep the validation of what stands beside the trials, measured by the first trial of a sweep."""
+        folder = self.spec.shared / BASELINES
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, forecaster in self.model.baselines(self.hyper, self.task).items():
+            path = folder / f"{name}.json"
+            with FileLock(path.with_suffix(".lock")):
+                if not path.exists():
+                    scores = evaluate_points(
+                        forecaster,
+                        self.model,
+                        self.task,
+                        "val",
+                        device=self.device,
+                        batch_size=self.eval_batch.size,
+                        features=self.val_features,
+                    )
+                    replace_text(path, json.dumps({"name": name, **scores}, indent=1))
 
     # --- what is kept
 

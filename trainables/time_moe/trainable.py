@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from transformers.utils import is_flash_attn_2_available
 from transformers.utils import logging as transformers_logging
 
+from data.missing import fill_forward
 from data.moments import context_moments, series_moments
 from data.sequences import SequenceGather, sequence_windows
 from data.task import ForecastTask
@@ -131,13 +132,16 @@ class TimeMoe(ForecastTrainable):
         return Forecast(points * deviation + mean)
 
     def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
-        """Huber loss of the forecast over observed points, in deviations of the context, (batch,)."""
         forecast = self.forecast(batch)
+        return self.point_loss(forecast.point, batch), forecast
+
+    def point_loss(self, point: Tensor, batch: Batch) -> Tensor:
+        """Huber loss over observed points, in deviations of the context, (batch,)."""
         _, deviation = context_moments(batch.context)
         observed = ~batch.target.isnan()
-        target = torch.where(observed, batch.target, forecast.point)
-        errors = F.huber_loss(forecast.point / deviation, target / deviation, reduction="none", delta=HUBER_DELTA)
-        return errors.sum(1) / observed.sum(1).clamp_min(1), forecast
+        target = torch.where(observed, batch.target, point)
+        errors = F.huber_loss(point / deviation, target / deviation, reduction="none", delta=HUBER_DELTA)
+        return errors.sum(1) / observed.sum(1).clamp_min(1)
 
     def save_pretrained(self, folder: Any) -> None:
         """Write config.json and model.safetensors, which the published code loads as well as ours."""
@@ -200,15 +204,6 @@ class quiet_transformers:  # noqa: N801
         transformers_logging.set_verbosity(self.level)
         if self.bars:
             transformers_logging.enable_progress_bar()
-
-
-def fill_forward(values: Tensor) -> Tensor:
-    """Give every missing point its last observed value, 0 where there is none before it; (batch, steps)."""
-    observed = ~values.isnan()
-    steps = torch.arange(values.shape[1], device=values.device).expand_as(values)
-    last = torch.where(observed, steps, -1).cummax(dim=1).values
-    filled = values.nan_to_num().gather(1, last.clamp_min(0))
-    return torch.where(last >= 0, filled, 0.0)
 
 
 def _series_moments(task: ForecastTask) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from data.windows import Batch
 from trainables.base import CheckpointError, HyperError
 from trainables.memory import MicroBatch
 from trainables.schedule import Schedule
-from trainables.time_moe.trainable import TimeMoe, TimeMoeHyper, fill_forward, load_time_moe
+from trainables.time_moe.trainable import TimeMoe, TimeMoeHyper, load_time_moe
 from trainables.training import DivergenceError, Training
 from trainables.trial import check_hyper
 
@@ -177,12 +177,6 @@ def test_validation_loss_is_the_huber_loss_of_the_forecast_in_deviations_of_the_
     ).abs()
     huber = torch.where(errors <= 2, errors.square() / 2, 2 * (errors - 1))
     torch.testing.assert_close(loss.double(), huber.mean(1), rtol=1e-5, atol=1e-6)
-
-
-def test_points_that_are_missing_take_the_last_value_before_them():
-    nan = math.nan
-    values = torch.tensor([[nan, 1, nan, nan, 2], [nan, nan, nan, nan, nan], [3, nan, 4, 5, nan]])
-    assert fill_forward(values).tolist() == [[0, 1, 1, 1, 2], [0, 0, 0, 0, 0], [3, 3, 4, 5, 5]]
 
 
 def test_a_window_beyond_the_models_positions_is_refused():
