@@ -115,6 +115,11 @@ class ForecastTrainable(ABC):
         """Give the windows to train on; a model that trains on whole sequences makes its own of the train rows."""
         return task.gather("train", device)
 
+    def preview(self, hyper: Any, task: ForecastTask) -> int:
+        """Check before a sweep that the model loads and fits, and return its number of training windows."""
+        self.build(hyper, task)
+        return len(self.training_windows(hyper, task, torch.device("cpu")))
+
     def starting_point(self, hyper: Any) -> str:
         """Name the untouched model: trials with the same name share one evaluation of epoch 0."""
         return "start"
@@ -151,7 +156,10 @@ class ForecastTrainable(ABC):
         return None
 
     def features(self, batch: Batch) -> Tensor:
-        """Compute what the frozen part gives for a batch, (batch, ...); kept once a sweep as batch.features."""
+        """Compute what the frozen part gives for a batch, (batch, ...); kept once a sweep as batch.features.
+
+        Floating-point numbers, or whole ones, (batch, longest), with -1 after the end of shorter ones.
+        """
         raise NotImplementedError
 
     # Shared by all models.

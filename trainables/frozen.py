@@ -7,6 +7,7 @@ import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +20,14 @@ from trainables.memory import MicroBatch
 
 logger = logging.getLogger(__name__)
 
+NO_TOKEN = -1
+
 
 class FrozenFeatures:
-    """The features of all windows of one part, (n_windows, ...) float32, in a memory-mapped file."""
+    """The features of all windows of one part, (n_windows, ...), in a memory-mapped file.
+
+    Float32, or int32 for whole numbers such as tokens, (n_windows, longest), with -1 after the end of shorter ones.
+    """
 
     def __init__(self, values: np.ndarray, device: torch.device) -> None:
         self._values = torch.from_numpy(values)
@@ -68,30 +74,63 @@ def _compute(
     device = next(model.module.parameters()).device
     model.module.eval()
     first = micro_batch.attempt(lambda _: _features_of(model, windows, torch.arange(1, device=device), precision))
-    shape = (len(windows), *first.shape[1:])
-    needed = int(np.prod(shape)) * 4
+    needed = len(windows) * first[0].numel() * first.element_size()
     free = shutil.disk_usage(path.parent).free
     if needed > 0.5 * free:
         logger.warning("frozen features would take %.1f GB of %.1f GB free: not kept", needed / 1e9, free / 1e9)
         return False
-    unfinished = path.with_suffix(".tmp")
-    kept = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float32, shape=shape)
+    file = _FeatureFile(path.with_suffix(".tmp"), len(windows), first)
     done = 0
     while done < len(windows):
         ids = torch.arange(done, min(done + micro_batch.size, len(windows)), device=device)
         values = micro_batch.attempt(
-            lambda size, ids=ids: torch.cat(  # type: ignore[misc]
-                [_features_of(model, windows, part, precision) for part in ids.split(size)]
-            )
+            lambda size, ids=ids: [  # type: ignore[misc]
+                _features_of(model, windows, part, precision) for part in ids.split(size)
+            ]
         )
-        kept[done : done + len(ids)] = values.numpy()
-        done += len(ids)
-    kept.flush()
-    del kept
-    unfinished.replace(path)
+        for part in values:
+            file.write(done, part)
+            done += len(part)
+    file.finish(path)
     return True
+
+
+class _FeatureFile:
+    """An array on the disk, written block after block; whole numbers make it wider as longer ones come."""
+
+    def __init__(self, path: Path, n_windows: int, first: torch.Tensor) -> None:
+        self.path = path
+        self.whole = not first.is_floating_point()
+        self.dtype = np.int32 if self.whole else np.float32
+        self.values = self._make((n_windows, *first.shape[1:]))
+
+    def write(self, place: int, block: torch.Tensor) -> None:
+        if self.whole and block.shape[1] > self.values.shape[1]:
+            self._widen(block.shape[1])
+        rows = self.values[place : place + len(block)]
+        rows[:, : block.shape[1]] = block.numpy()
+
+    def finish(self, path: Path) -> None:
+        self.values.flush()
+        del self.values
+        self.path.replace(path)
+
+    def _make(self, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+        values = np.lib.format.open_memmap(self.path, mode="w+", dtype=self.dtype, shape=shape)
+        if self.whole:
+            values[:] = NO_TOKEN
+        return values
+
+    def _widen(self, width: int) -> None:
+        narrow, old = self.values, self.path
+        self.path = old.with_suffix(f".{width}.tmp")
+        self.values = self._make((len(narrow), width))
+        self.values[:, : narrow.shape[1]] = narrow
+        del narrow
+        old.unlink()
 
 
 def _features_of(model: ForecastTrainable, windows: WindowGather, ids: torch.Tensor, precision: str) -> torch.Tensor:
     with autocast(ids.device, precision):
-        return model.features(windows.batch(ids)).float().cpu()
+        features = model.features(windows.batch(ids)).cpu()
+    return features.float() if features.is_floating_point() else features.int()

@@ -6,12 +6,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+ONECYCLE_RISE = 0.3  # of all steps
+
 
 class Hyper(BaseModel):
     """The values of one trial; a model adds its own fields in a subclass.
 
     lr is the nominal learning rate, reached after the warm-up. batch_size is the effective batch: memory decides
     only into how many micro-batches it is cut. patience counts epochs without a better validation.
+    onecycle rises for warmup_steps or warmup_fraction of the steps, 0.3 of them where neither is given.
     The schedule ends at min_learning_rate or, where that is not given, at lr * min_lr_ratio.
     """
 
@@ -23,7 +26,7 @@ class Hyper(BaseModel):
     warmup_steps: int = Field(default=0, ge=0)
     warmup_fraction: float | None = Field(default=None, ge=0, lt=1)
     weight_decay: float = Field(default=0.1, ge=0)
-    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    schedule: Literal["constant", "cosine", "linear", "onecycle"] = "constant"
     min_lr_ratio: float = Field(default=0.0, ge=0, le=1)
     min_learning_rate: float | None = Field(default=None, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)
@@ -55,6 +58,8 @@ class Hyper(BaseModel):
 
     def warmup_of(self, total_steps: int) -> int:
         """Return the warm-up in optimiser steps for a run of total_steps."""
+        if self.schedule == "onecycle" and self.warmup_fraction is None and not self.warmup_steps:
+            return round(ONECYCLE_RISE * total_steps)
         if self.warmup_fraction is None:
             return self.warmup_steps
         return round(self.warmup_fraction * total_steps)

@@ -126,6 +126,7 @@ class Trial:
 
     def _train_and_report(self) -> Report:
         started = time.monotonic()
+        self.best.prune(1)  # the driver has every report before this one on record
         number = len(self.history)  # evaluations done after epoch 0 so far, plus 1
         first, stop = self._steps_before(number - 1), self._steps_before(number)
         epoch = number / self.hyper.evals_per_epoch

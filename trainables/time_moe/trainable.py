@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 from transformers.utils import is_flash_attn_2_available
-from transformers.utils import logging as transformers_logging
 
 from data.missing import fill_forward
 from data.moments import context_moments, series_moments
@@ -21,6 +20,7 @@ from data.windows import Batch
 from trainables.base import Forecast, ForecastTrainable, HyperError, freeze
 from trainables.hyper import Hyper
 from trainables.pretrained import Family, load_pretrained
+from trainables.quiet import quiet_transformers
 from trainables.time_moe.losses import HUBER_DELTA
 from trainables.time_moe.modeling import TimeMoeForPrediction
 
@@ -189,21 +189,6 @@ def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPredict
 
     model: TimeMoeForPrediction = load_pretrained(pretrained, load, FAMILY)
     return model
-
-
-class quiet_transformers:  # noqa: N801
-    """Silences progress bars and advice while weights are read or written."""
-
-    def __enter__(self) -> None:
-        self.level = transformers_logging.get_verbosity()
-        self.bars = transformers_logging.is_progress_bar_enabled()
-        transformers_logging.set_verbosity_error()
-        transformers_logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        transformers_logging.set_verbosity(self.level)
-        if self.bars:
-            transformers_logging.enable_progress_bar()
 
 
 def _series_moments(task: ForecastTask) -> tuple[Tensor, Tensor]:

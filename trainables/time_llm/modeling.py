@@ -1,0 +1,236 @@
+"""Time-LLM: what trains, around a frozen language model; published names for what trains."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from data.files import replace_text
+from trainables.base import CheckpointError, HyperError
+from trainables.pretrained import Family, load_pretrained
+from trainables.time_llm.backbone import Backbone, Storage, load_backbone
+from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches
+from trainables.time_llm.prompts import as_rows, normalise, prompt_texts, tokenize
+
+MODEL_TYPE = "time_llm"
+FAMILY = Family("Time-LLM", "its folder", "nothing: Time-LLM is trained from a language model (--set llm=…)")
+
+
+class TimeLlmConfig(BaseModel):
+    """All that a Time-LLM is but its trained weights; config.json of a checkpoint.
+
+    llm, llm_hash: the frozen language model, by folder, Hub id or packaged name, and by what its weights hash to.
+    llm_storage: how its weights lie in memory. prompt: `masked`, where each window's answer is its own, or
+    `published`, where shorter prompts of a batch are padded at the right and the padding is attended to, as in the
+    paper's code: the answer then depends on what else is in the batch.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_type: Literal["time_llm"] = "time_llm"
+    llm: str
+    llm_layers: int = Field(ge=1)
+    llm_hash: str = ""
+    llm_storage: Storage = "float32"
+    prompt: Literal["masked", "published"] = "masked"
+    description: str
+    context_length: int = Field(ge=1)
+    prediction_length: int = Field(ge=1)
+    patch_len: int = Field(default=16, ge=1)
+    stride: int = Field(default=8, ge=1)
+    d_model: int = Field(default=32, ge=1)
+    d_ff: int = Field(default=32, ge=1)
+    n_heads: int = Field(default=8, ge=1)
+    num_prototypes: int = Field(default=1000, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+
+    @property
+    def patches(self) -> int:
+        return count_patches(self.context_length, self.patch_len, self.stride)
+
+    def check_sizes(self, width: int) -> None:
+        """Refuse sizes that do not go together; width: of the language model. HyperError."""
+        if self.patch_len > self.context_length:
+            raise HyperError(
+                f"patch_len must be at most the context's {self.context_length} rows, got {self.patch_len}"
+            )
+        if self.d_ff > width:
+            raise HyperError(f"d_ff must be at most the {width} dimensions of {self.llm}, got {self.d_ff}")
+
+
+class TimeLLM(nn.Module):
+    """Forecasts each channel by itself: prompt and reprogrammed patches through the language model, then a linear head.
+
+    Source: Jin et al. 2023, arXiv:2310.01728.
+    """
+
+    def __init__(self, config: TimeLlmConfig, backbone: Backbone) -> None:
+        """Raises HyperError for sizes that do not go together."""
+        super().__init__()
+        config.check_sizes(backbone.config.hidden_size)
+        self.config = config
+        self.backbone = backbone
+        self.llm_model = backbone.model
+        vocabulary, width = backbone.word_embeddings.shape
+        self.patch_embedding = PatchEmbedding(config.patch_len, config.stride, config.d_model, config.dropout)
+        self.mapping_layer = nn.Linear(vocabulary, config.num_prototypes)
+        self.reprogramming_layer = ReprogrammingLayer(config.d_model, config.n_heads, config.d_ff, width)
+        self.output_projection = FlattenHead(config.d_ff * config.patches, config.prediction_length, config.dropout)
+        self._prototypes: Tensor | None = None
+
+    # --- text
+
+    def prompts(self, series: Tensor) -> list[str]:
+        """Write the prompt of each channel, sample after sample; series: (batch, context_length, channels)."""
+        rows = as_rows(normalise(series.float().cpu()).series)  # on the CPU: the same text wherever the model lies
+        return prompt_texts(rows, self.config.description, self.config.prediction_length)
+
+    def prompt_tokens(self, series: Tensor) -> Tensor:
+        """Return the prompts' tokens, (batch * channels, longest) int32 on the CPU, -1 where there is none."""
+        tokens = tokenize(self.prompts(series), self.backbone.tokenizer)
+        self._check_positions(tokens.shape[1])
+        return tokens
+
+    def _check_positions(self, tokens: int) -> None:
+        longest = getattr(self.backbone.config, "max_position_embeddings", None)
+        if longest is not None and tokens + self.config.patches > longest:
+            raise HyperError(
+                f"prompt and patches must fit into the {longest} positions of {self.config.llm}, got {tokens} + "
+                f"{self.config.patches}; shorten the description or --context-length, or raise the stride"
+            )
+
+    # --- numbers
+
+    def forward(self, series: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Forecast (batch, prediction_length, channels) in the units of series, (batch, context_length, channels).
+
+        tokens: (batch * channels, longest), as from `prompt_tokens`, whatever device; None makes them here.
+        """
+        if tokens is None:
+            tokens = self.prompt_tokens(series)
+        normalised = normalise(series)
+        patches = self.patch_embedding(as_rows(normalised.series))
+        reprogrammed = self.reprogramming_layer(patches, self.source_embeddings())
+        states = self.llm_states(tokens.to(series.device, torch.int64), reprogrammed)
+        head_in = states[:, -self.config.patches :, : self.config.d_ff].transpose(1, 2)
+        forecast: Tensor = self.output_projection(
+            head_in.unflatten(0, (len(series), -1))
+        )  # (batch, channels, prediction)
+        forecast = forecast.permute(0, 2, 1).to(series.dtype)
+        return forecast * normalised.std + normalised.mean
+
+    def source_embeddings(self) -> Tensor:
+        """The prototypes, (num_prototypes, width): mixtures of the word embeddings; kept while nothing trains."""
+        if self._prototypes is not None and not torch.is_grad_enabled():
+            return self._prototypes
+        words = self.backbone.word_embeddings
+        if not torch.is_autocast_enabled(words.device.type):
+            words = words.to(self.mapping_layer.weight.dtype)
+        prototypes: Tensor = self.mapping_layer(words.T).T
+        if not self.training and not torch.is_grad_enabled():
+            self._prototypes = prototypes
+        return prototypes
+
+    def llm_states(self, tokens: Tensor, patches: Tensor) -> Tensor:
+        """Last hidden states, (rows, prompt + patches, width); tokens: (rows, longest) with -1 where there is none."""
+        tokens = tokens[:, : int((tokens >= 0).sum(1).max())]  # the longest of this batch, not of all windows
+        there = tokens >= 0
+        tokens, there = _left_aligned(tokens, there) if self.config.prompt == "masked" else (tokens, there)
+        ids = torch.where(there, tokens, self.backbone.tokenizer.pad_token_id)
+        words = self.backbone.embed_words(ids)
+        inputs: dict[str, Any] = {"inputs_embeds": torch.cat([words, patches.to(words.dtype)], dim=1)}
+        if self.config.prompt == "masked":
+            inputs |= _positions(there, patches.shape[1])
+        states: Tensor = self.llm_model(**inputs).last_hidden_state
+        return states
+
+    def train(self, mode: bool = True) -> TimeLLM:
+        """Prototypes are kept from one switch to the next, at most."""
+        self._prototypes = None
+        return super().train(mode)
+
+    # --- files
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """All that is not the language model's, by its published name."""
+        return {
+            k: v.detach().cpu().contiguous() for k, v in self.state_dict().items() if not k.startswith("llm_model.")
+        }
+
+    def load_trained_state(self, tensors: dict[str, Tensor]) -> None:
+        """Put trained tensors in; raises CheckpointError if a name or a shape is not right."""
+        own = {name: p for name, p in self.named_parameters() if not name.startswith("llm_model.")}
+        wrong = [n for n in own.keys() | tensors.keys() if n not in own or n not in tensors]
+        wrong += [n for n in own.keys() & tensors.keys() if own[n].shape != tensors[n].shape]
+        if wrong:
+            raise CheckpointError(f"weights must fit the configuration; {len(wrong)} tensors do not, like {min(wrong)}")
+        with torch.no_grad():
+            for name, parameter in own.items():
+                parameter.copy_(tensors[name])
+        self._prototypes = None
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors; the language model is named by id and hash, not saved."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = self.config.model_copy(update={"llm_hash": self.backbone.hash})
+        save_file(self.trained_state(), folder / "model.safetensors", metadata={"format": "pt"})
+        replace_text(folder / "config.json", config.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def from_config(cls, config: TimeLlmConfig) -> TimeLLM:
+        """Make an untrained one around its language model; raises CheckpointError if the model's hash is not right."""
+        backbone = load_backbone(config.llm, config.llm_layers, config.llm_storage)
+        if config.llm_hash and config.llm_hash != backbone.hash:
+            raise CheckpointError(
+                f"the language model {config.llm} must be the one that this Time-LLM was trained around (hash "
+                f"{config.llm_hash[:12]}), and it is another one ({backbone.hash[:12]}); bring back the one it was"
+            )
+        return cls(config, backbone)
+
+    @classmethod
+    def from_pretrained(cls, pretrained: str | Path) -> TimeLLM:
+        """Load what `save_pretrained` wrote, from a folder or the Hub; raises CheckpointError."""
+        folder = load_pretrained(str(pretrained), _as_folder, FAMILY)
+        try:
+            config = TimeLlmConfig.model_validate(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+            tensors = load_file(folder / "model.safetensors")
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise CheckpointError(
+                f"{folder / 'config.json'}: {where}: {first['msg']}, got {first['input']!r}"
+            ) from error
+        except Exception as error:
+            raise CheckpointError(f"{folder}: cannot be loaded as a Time-LLM checkpoint: {error}") from error
+        model = cls.from_config(config)
+        model.load_trained_state(tensors)
+        return model.eval()
+
+
+def _as_folder(source: str) -> Path:
+    if Path(source).is_dir():
+        return Path(source)
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(source))
+
+
+def _left_aligned(tokens: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+    """Move each row's padding from its end to its start, so that every prompt ends where the patches begin."""
+    width = tokens.shape[1]
+    missing = width - there.sum(1, keepdim=True)
+    places = torch.arange(width, device=tokens.device) - missing
+    return tokens.gather(1, places.clamp_min(0)), places >= 0
+
+
+def _positions(there: Tensor, patches: int) -> dict[str, Tensor]:
+    """Attention mask and positions of prompts padded at their start, and the patches after them."""
+    mask = torch.cat([there, there.new_ones(len(there), patches)], dim=1).long()
+    return {"attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp_min(0)}

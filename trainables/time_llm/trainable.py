@@ -1,0 +1,186 @@
+"""Time-LLM as a trainable: everything but the language model trains, on windows whose prompts are made once a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from data.missing import fill_forward
+from data.task import ForecastTask, Part
+from data.windows import Batch
+from trainables.base import Forecast, ForecastTrainable, HyperError, Workload
+from trainables.hyper import Hyper
+from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, read_backbone_config
+from trainables.time_llm.modeling import MODEL_TYPE, TimeLLM, TimeLlmConfig
+from trainables.time_llm.prompts import ETT
+from trainables.time_llm.workload import workload
+
+STRUCTURE = ("llm", "llm_layers", "prompt", "description", "patch_len", "stride", "d_model", "d_ff", "n_heads",
+             "num_prototypes")  # fmt: skip
+
+
+class TimeLlmHyper(Hyper):
+    """llm: the language model, a folder, a Hub id, or a packaged name; llm_layers: how many of its layers are used.
+
+    prompt, description: see `TimeLlmConfig`; without a description one is made of the data's facts.
+    init_seed: of the untrained weights, the same for all trials, so that they start from one model.
+    pretrained: a Time-LLM checkpoint to go on from, which then sets all sizes.
+    """
+
+    llm: str | None = None
+    llm_layers: int = Field(default=6, ge=1)
+    load_in_4bit: bool = False
+    prompt: Literal["masked", "published"] = "masked"
+    description: str | None = None
+    patch_len: int = Field(default=16, ge=1)
+    stride: int = Field(default=8, ge=1)
+    d_model: int = Field(default=32, ge=1)
+    d_ff: int = Field(default=32, ge=1)
+    n_heads: int = Field(default=8, ge=1)
+    num_prototypes: int = Field(default=1000, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    init_seed: int = Field(default=0, ge=0)
+    pretrained: str | None = None
+
+    @property
+    def llm_storage(self) -> Storage:
+        if self.load_in_4bit:
+            return "4bit"
+        return "float32" if self.precision == "fp32" else "bfloat16"
+
+
+class TimeLlm(ForecastTrainable):
+    """Time-LLM, trained on the mean squared error of scaled values; its language model stays as it is.
+
+    Source: Jin et al. 2023, arXiv:2310.01728.
+    """
+
+    Hyper = TimeLlmHyper
+    start_name = "untrained"
+    frozen_parts: ClassVar[tuple[Part, ...]] = ("train", "val")
+
+    module: TimeLLM
+
+    @classmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        return config.get("model_type") == MODEL_TYPE
+
+    def check(self, hyper: TimeLlmHyper, task: ForecastTask) -> None:
+        if hyper.load_in_4bit:
+            check_4bit()
+        if hyper.precision == "fp16":
+            raise HyperError("precision fp16 is not for Time-LLM, whose prototypes overflow it; use bf16 or fp32")
+        if hyper.pretrained is None and hyper.llm is None:
+            raise HyperError("llm must name a language model: a folder, a Hub id like openai-community/gpt2")
+
+    def preview(self, hyper: TimeLlmHyper, task: ForecastTask) -> int:
+        """Check sizes and fetch the weights; loading them would take memory that the trials need."""
+        if hyper.pretrained is not None:
+            return super().preview(hyper, task)
+        config = self._config(hyper, task)
+        config.check_sizes(read_backbone_config(config.llm, config.llm_layers).hidden_size)
+        fetch_backbone(config.llm)
+        return len(task.train)
+
+    def build(self, hyper: TimeLlmHyper, task: ForecastTask) -> nn.Module:
+        self.check(hyper, task)
+        self.module = self._continued(hyper, task) if hyper.pretrained is not None else self._untrained(hyper, task)
+        self.prediction_length = task.prediction_length
+        return self.module
+
+    def _untrained(self, hyper: TimeLlmHyper, task: ForecastTask) -> TimeLLM:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(hyper.init_seed)
+            return TimeLLM.from_config(self._config(hyper, task))
+
+    @staticmethod
+    def _config(hyper: TimeLlmHyper, task: ForecastTask) -> TimeLlmConfig:
+        sizes = {name: getattr(hyper, name) for name in STRUCTURE if name != "description"}
+        return TimeLlmConfig(
+            **sizes,
+            description=describe(task) if hyper.description is None else hyper.description,
+            llm_storage=hyper.llm_storage,
+            context_length=task.context_length,
+            prediction_length=task.prediction_length,
+            dropout=hyper.dropout,
+        )
+
+    @staticmethod
+    def _continued(hyper: TimeLlmHyper, task: ForecastTask) -> TimeLLM:
+        """Load a checkpoint; what a person sets beside it must agree with it, and so must the task's lengths."""
+        module = TimeLLM.from_pretrained(str(hyper.pretrained))
+        config = module.config
+        for name in hyper.model_fields_set & set(STRUCTURE):
+            if getattr(hyper, name) not in (None, getattr(config, name)):
+                raise HyperError(
+                    f"{name} must be as in {hyper.pretrained} ({getattr(config, name)!r}), got "
+                    f"{getattr(hyper, name)!r}; leave it out"
+                )
+        if task.context_length != config.context_length or task.prediction_length > config.prediction_length:
+            raise HyperError(
+                f"{hyper.pretrained} forecasts {config.prediction_length} steps from {config.context_length}, got "
+                f"--context-length {task.context_length} and --prediction-length {task.prediction_length}"
+            )
+        return module
+
+    def starting_point(self, hyper: TimeLlmHyper) -> str:
+        sizes = " ".join(f"{name}={getattr(hyper, name)}" for name in STRUCTURE)
+        return hyper.pretrained or f"untrained {hyper.init_seed} {sizes} {hyper.llm_storage}"
+
+    def rebuild(self, folder: Path, hyper: TimeLlmHyper, task: ForecastTask) -> nn.Module:
+        own = {name: value for name, value in hyper if name not in STRUCTURE}
+        return self.build(TimeLlmHyper(**{**own, "pretrained": str(folder)}), task)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean squared error of each window's observed points, (batch,)."""
+        return self.point_loss(self._points(batch), batch)
+
+    def forecast(self, batch: Batch) -> Forecast:
+        return Forecast(self._points(batch))
+
+    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+        points = self._points(batch)
+        return self.point_loss(points, batch), Forecast(points)
+
+    def point_loss(self, point: Tensor, batch: Batch) -> Tensor:
+        observed = ~batch.target.isnan()
+        errors = torch.where(observed, point - batch.target, 0.0)
+        return errors.square().sum(1) / observed.sum(1).clamp_min(1)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write config.json and model.safetensors, without the language model."""
+        self.module.save_pretrained(folder)
+
+    def frozen_part(self, hyper: TimeLlmHyper) -> str | None:
+        """The prompts: text of each window, the same in every trial."""
+        config = self.module.config
+        return f"prompts of {config.llm} {self.module.backbone.tokenizer_hash} {config.description}"
+
+    def features(self, batch: Batch) -> Tensor:
+        """The tokens of each window's prompt, (batch, longest) int32, -1 where there is none."""
+        return self.module.prompt_tokens(fill_forward(batch.context)[..., None])
+
+    @classmethod
+    def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:
+        if hyper.pretrained is not None:
+            return None
+        return workload(cls._config(hyper, task), training_precision=hyper.precision)
+
+    def _points(self, batch: Batch) -> Tensor:
+        """Forecast (batch, prediction_length); a missing value of a context is the one before it."""
+        context = fill_forward(batch.context)
+        points: Tensor = self.module(context[..., None], batch.features)[..., 0]
+        return points[:, : self.prediction_length]
+
+
+def describe(task: ForecastTask) -> str:
+    """Tell the language model what the data are: the published words for ETT, else the data's own facts."""
+    if task.panel.name.upper().startswith("ETT"):
+        return ETT
+    every = f", a value every {task.panel.freq}" if task.panel.freq else ""
+    return f"{task.panel.name}: {len(task.panel)} time series{every}."
