@@ -1,4 +1,4 @@
-"""What comes with foretune: a sample dataset and tiny pretrained models, found by name."""
+"""What comes with foretune: sample datasets, one of them a folder, and tiny pretrained models, found by name."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 
-SAMPLES = {path.stem: path for path in sorted((HERE / "bundled").glob("*.*"))}
+SAMPLES = {path.stem: path for path in sorted((HERE / "bundled").glob("[!._]*"))}
 PRETRAINED = {path.parent.name: path.parent for path in sorted((HERE / "pretrained").glob("*/config.json"))}

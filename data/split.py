@@ -1,48 +1,20 @@
-"""Owns the split: which rows of each series train, validate and test, and the names of the protocols."""
+"""Owns the split: which rows of each series train, validate and test."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import TaskError, near_names
+from data.errors import TaskError
 from data.panel import Panel
+from data.split_rule import SplitRule, parse_split
 
-_FORMS = "'ratio', 'ratio:7:1:2', 'ett' or 'date:2017-07-01,2017-11-01'"  # 'rows:N' has no test part: not to search
-_KINDS = ("ratio", "ett", "date")
+__all__ = ["Split", "SplitRule", "moment_ends", "parse_split", "split_panel"]
+
 _ETT_DAYS = (12 * 30, 4 * 30, 4 * 30)  # train, validation, test
 _ETT_ROWS_A_DAY = (24, 96)
-
-
-@dataclass(frozen=True)
-class SplitRule:
-    """A named way to cut every series of a panel.
-
-    shares: the whole-number shares of train, validation and test, in lowest terms ('ratio' alone).
-    dates: TRAIN_END and VAL_END as ISO timestamps without a zone ('date' alone).
-    train_rows: how many rows of each series come before validation, which has the rest ('rows' alone).
-    """
-
-    kind: Literal["ratio", "ett", "date", "rows"]
-    shares: tuple[int, int, int] = (8, 1, 1)
-    dates: tuple[str, str] | None = None
-    train_rows: int = 0
-
-    def __str__(self) -> str:
-        """Return the text that `parse_split` reads back as this rule."""
-        if self.kind == "date" and self.dates is not None:
-            return "date:" + ",".join(self.dates)
-        if self.kind == "ratio" and self.shares != (8, 1, 1):
-            return "ratio:" + ":".join(map(str, self.shares))
-        if self.kind == "rows":
-            return f"rows:{self.train_rows}"
-        return self.kind
 
 
 @dataclass(frozen=True)
@@ -51,6 +23,8 @@ class Split:
 
     Train windows lie wholly in [0, train_end); validation targets in [train_end, val_end), test targets in
     [val_end, test_end). The contexts of validation and test reach back over the bound.
+    A series that is wholly one part's has rows in that part alone: (rows, rows, rows) trains, (0, rows, rows)
+    validates, (0, 0, rows) tests; its first context lies in its own first rows.
     """
 
     train_end: NDArray[np.int64]
@@ -58,37 +32,22 @@ class Split:
     test_end: NDArray[np.int64]
 
 
-def parse_split(text: str) -> SplitRule:
-    """Read a split's name.
-
-    'ratio' is 8:1:1, 'ratio:7:1:2' any other shares; 'ett' is 12, 4 and 4 months of 30 days;
-    'date:TRAIN_END,VAL_END' trains before the first date, validates before the second, tests from there on;
-    'rows:N' validates from row N of each series to its end, and tests nothing.
-    Raises TaskError for anything else, with the nearest name.
-    """
-    kind, _, rest = text.strip().partition(":")
-    if kind == "ratio":
-        return SplitRule("ratio", shares=_parse_shares(text, rest)) if rest else SplitRule("ratio")
-    if kind == "ett" and not rest:
-        return SplitRule("ett")
-    if kind == "date":
-        return SplitRule("date", dates=_parse_dates(text, rest))
-    if kind == "rows" and rest.isdecimal():
-        return SplitRule("rows", train_rows=int(rest))
-    raise TaskError(f"--split must be {_FORMS}, got {text!r}{near_names(kind, _KINDS) or '; choose one of these'}")
-
-
 def split_panel(panel: Panel, rule: SplitRule) -> Split:
     """Cut every series of the panel by the rule.
 
     ratio: train gets floor(rows * share), test floor(rows * share), validation the rest, in exact arithmetic
     (Autoformer's custom dataset class cuts its files so: int(n * 0.7), int(n * 0.2) and the rest).
+    series: every file is wholly train, validation or test, with all its series. A series' file is its id up to the
+    first '/', and the whole id where there is none. Validation and test get floor(files * share), one at least,
+    train the rest; which they are is drawn by the rule's seed from the sorted names.
     ett: the first 12, next 4 and next 4 months of 30 days; what follows is unused.
     Source: Zhou et al. 2021 (Informer), arXiv:2012.07436; Time-LLM data_loader.py Dataset_ETT_hour.
-    Raises TaskError if the panel has not the frequency, rows or dates that the rule needs.
+    Raises TaskError if the panel has not the frequency, rows, dates or files that the rule needs.
     """
     if rule.kind == "ratio":
         return _split_ratio(panel, rule)
+    if rule.kind == "series":
+        return _split_series(panel, rule)
     if rule.kind == "ett":
         return _split_ett(panel)
     if rule.kind == "rows":
@@ -97,41 +56,14 @@ def split_panel(panel: Panel, rule: SplitRule) -> Split:
     return _split_date(panel, rule)
 
 
-def _parse_shares(text: str, rest: str) -> tuple[int, int, int]:
-    """Read 'a:b:c' as shares in lowest whole terms, so that 0.8:0.1:0.1 is 8:1:1."""
-    try:
-        train, val, test = (Fraction(part) for part in rest.split(":"))
-        valid = min(train, val, test) > 0
-    except (ValueError, ZeroDivisionError):
-        valid = False
-    if not valid:
-        raise TaskError(f"--split ratio needs three shares above 0, got {text!r}; write it like 'ratio:7:1:2'")
-    whole = math.lcm(train.denominator, val.denominator, test.denominator)
-    shares = int(train * whole), int(val * whole), int(test * whole)
-    factor = math.gcd(*shares)
-    return shares[0] // factor, shares[1] // factor, shares[2] // factor
+def moment_ends(panel: Panel, rule: SplitRule, split: Split) -> NDArray[np.int64]:
+    """Return how many first rows of each series its scale is taken from, (n_series,) int64: its train rows.
 
-
-def _parse_dates(text: str, rest: str) -> tuple[str, str]:
-    """Read 'TRAIN_END,VAL_END'; a date with a zone is taken to UTC, as the readers do with timestamps."""
-    parts = [part.strip() for part in rest.split(",")]
-    if len(parts) != 2:
-        raise TaskError(f"--split date needs two dates, got {text!r}; write it like 'date:2017-07-01,2017-11-01'")
-    first, second = (_parse_date(part) for part in parts)
-    if not first < second:
-        raise TaskError(f"--split date: TRAIN_END must be before VAL_END, got {text!r}; swap or change them")
-    return first.isoformat(), second.isoformat()
-
-
-def _parse_date(text: str) -> datetime:
-    """Read one ISO timestamp as a naive one."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise TaskError(
-            f"--split date must be an ISO timestamp, got {text!r}; write it like 2017-07-01 or 2017-07-01T12:00"
-        ) from error
-    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    Under 'series' a validation or test series has none, and its own train part is its first 8/10, rounded down.
+    """
+    if rule.kind != "series":
+        return split.train_end
+    return np.where(split.train_end > 0, split.train_end, panel.lengths * 8 // 10)
 
 
 def _split_ratio(panel: Panel, rule: SplitRule) -> Split:
@@ -140,6 +72,33 @@ def _split_ratio(panel: Panel, rule: SplitRule) -> Split:
     whole = sum(rule.shares)
     train_end = rows * rule.shares[0] // whole
     return Split(train_end, rows - rows * rule.shares[2] // whole, rows)
+
+
+def _split_series(panel: Panel, rule: SplitRule) -> Split:
+    """Give whole files to the parts."""
+    names, file_of = np.unique([name.partition("/")[0] for name in panel.ids], return_inverse=True)
+    n_files = len(names)
+    if n_files < 3:
+        raise TaskError(
+            f"--split {rule} needs three files, one for each of train, validation and test, but {panel.name} has "
+            f"{n_files}; bring more files, or take --split time"
+        )
+    drawn = np.random.default_rng(rule.seed).permutation(n_files)
+    n_val, n_test = _held_out(n_files, rule.shares)
+    part = np.zeros(n_files, dtype=np.int64)  # 0 train, 1 validation, 2 test
+    part[drawn[:n_val]] = 1
+    part[drawn[n_val : n_val + n_test]] = 2
+    of_series, rows = part[file_of], panel.lengths
+    return Split(np.where(of_series == 0, rows, 0), np.where(of_series <= 1, rows, 0), rows)
+
+
+def _held_out(n_files: int, shares: tuple[int, int, int]) -> tuple[int, int]:
+    """Return how many of three or more files validate and test: one at least, and one at least is left to train."""
+    whole = sum(shares)
+    n_val, n_test = (max(1, n_files * share // whole) for share in shares[1:])
+    if n_val + n_test < n_files:
+        return n_val, n_test
+    return (n_val - 1, n_test) if n_val > n_test else (n_val, n_test - 1)
 
 
 def _split_ett(panel: Panel) -> Split:
@@ -179,7 +138,7 @@ def _split_date(panel: Panel, rule: SplitRule) -> Split:
     import pandas as pd
 
     if panel.freq is None or None in panel.starts:
-        raise TaskError(f"--split {rule} needs timestamps, but {panel.name} has none; use 'ratio'")
+        raise TaskError(f"--split {rule} needs timestamps of one frequency, but {panel.name} has none; use 'ratio'")
     assert rule.dates is not None
     rows = panel.lengths
     starts = [start for start in panel.starts if start is not None]

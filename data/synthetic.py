@@ -27,7 +27,7 @@ def _corpus_series(rng: np.random.Generator, length: int) -> Array:
     level = rng.normal(0, 2)
     season = _smooth_season(rng, time) if rng.random() < 0.5 else _peaked_season(rng, length)
     trend = rng.normal(0, 1.0) * time / length if rng.random() < 0.3 else np.zeros(length)
-    noise = _autoregressive(rng, length, rng.uniform(0, 0.95)) * 10 ** rng.uniform(-1.5, 0)
+    noise = autoregressive(rng, length, rng.uniform(0, 0.95)) * 10 ** rng.uniform(-1.5, 0)
     values = level + season + trend + noise
     if rng.random() < 0.15:
         values = values + np.cumsum(rng.normal(0, 0.05, length))
@@ -68,7 +68,7 @@ def _peaked_season(rng: np.random.Generator, length: int) -> Array:
     return np.outer(np.resize(np.roll(sizes, rng.integers(7)), repeats), profile).ravel()[:length]
 
 
-def _autoregressive(rng: np.random.Generator, length: int, coefficient: float) -> Array:
+def autoregressive(rng: np.random.Generator, length: int, coefficient: float) -> Array:
     """First-order autoregressive noise of unit variance."""
     shocks = rng.normal(0, np.sqrt(1 - coefficient**2), length)
     weights = coefficient ** np.arange(200)
@@ -90,16 +90,16 @@ def make_sample(*, n_series: int = 8, days: int = 120, seed: int = SAMPLE_SEED) 
 def _visitors(rng: np.random.Generator, days: int, quiet_days: NDArray[np.int64]) -> NDArray[np.int64]:
     hours = np.arange(24)
     morning, evening = rng.uniform(7, 9.5), rng.uniform(16, 19.5)
-    working = _peak(hours, morning, 0.8) + rng.uniform(0.6, 1.2) * _peak(hours, evening, 1.1)
-    working = working + 0.35 * _peak(hours, 13.0, 3.0)
-    weekend = rng.uniform(0.3, 0.8) * _peak(hours, 14.0, 3.5)
+    working = bump(hours, morning, 0.8) + rng.uniform(0.6, 1.2) * bump(hours, evening, 1.1)
+    working = working + 0.35 * bump(hours, 13.0, 3.0)
+    weekend = rng.uniform(0.3, 0.8) * bump(hours, 14.0, 3.5)
     profile = np.where((np.arange(days) % 7 >= 5)[:, None], weekend, working)  # (day, hour)
     profile[quiet_days] = weekend * 0.5
-    drift = np.exp(_autoregressive(rng, days, 0.9) * 0.12)[:, None]
+    drift = np.exp(autoregressive(rng, days, 0.9) * 0.12)[:, None]
     rate = rng.uniform(80, 600) * drift * (profile + 0.03)
-    return rng.poisson(rate.ravel() * np.exp(_autoregressive(rng, days * 24, 0.6) * 0.08))
+    return rng.poisson(rate.ravel() * np.exp(autoregressive(rng, days * 24, 0.6) * 0.08))
 
 
-def _peak(hours: NDArray[np.int64], at: float, width: float) -> Array:
+def bump(hours: NDArray[np.int64], at: float, width: float) -> Array:
     peak: Array = np.exp(-0.5 * ((hours - at) / width) ** 2)
     return peak

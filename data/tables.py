@@ -15,7 +15,10 @@ from data.panel import Panel
 from data.timegrid import Rows, looks_like_time, parse_times, place_on_grid
 
 ID_NAMES = ("id", "item_id", "unique_id", "series", "series_id")
-TIME_NAMES = ("time", "timestamp", "ds", "date", "datetime")
+TIME_NAMES = (
+    *("time", "timestamp", "ds", "date", "datetime", "date_time", "date time", "date-time"),
+    *("utc_timestamp", "timestamp_utc", "datetime_utc", "utc_datetime", "时间", "日期", "时间戳", "日期时间"),
+)
 VALUE_NAMES = ("value", "target", "y")
 
 
@@ -24,6 +27,7 @@ class Table:
     """A file's table on its way to a panel, with the notes gathered so far.
 
     columns: the series to keep, None = all. time_column: its name, None = found out.
+    corpus: series without a value may stay, and without a time column every column must hold numbers.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Table:
     rows: Rows
     columns: Sequence[str] | None = None
     time_column: str | None = None
+    corpus: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -52,6 +57,8 @@ def panel_from_wide(table: Table) -> Panel:
         _drop_rows(table, table.frame.notna().any(axis=1).to_numpy())  # blank lines
     names = [str(name) for name in table.frame.columns if name != time_name]
     wanted = _wanted(table, names)
+    if time_name is None and table.corpus:
+        _refuse_untimed_text(table, wanted)
     numeric = {name: _numbers(table, name, must=table.columns is not None) for name in wanted}
     series = {name: values for name, values in numeric.items() if values is not None}
     if not series:
@@ -200,8 +207,22 @@ def _finite(table: Table, values: NDArray[np.float64]) -> NDArray[np.float32]:
     return single
 
 
+def _refuse_untimed_text(table: Table, names: Iterable[str]) -> None:
+    """Refuse columns that are not numbers where no column is the time: one of them may be meant as that."""
+    for name in names:
+        column = table.frame[name]
+        if pd.to_numeric(column, errors="coerce").isna().sum() > column.isna().sum():
+            first = column.dropna().iloc[0]
+            raise DataError(
+                f"{table.rows.file}: without a time column all columns must hold numbers, but {name!r} begins with "
+                f"{first!r}; name the time column with --time-column, or remove {name!r}"
+            )
+
+
 def _refuse_empty(table: Table, names: Iterable[Any], empty: NDArray[np.bool_]) -> None:
-    """Refuse series without one observed value."""
+    """Refuse series without one observed value; of a corpus, cleaning leaves them out."""
+    if table.corpus:
+        return
     lost = [str(name) for name, none in zip(names, empty, strict=True) if none]
     if lost:
         raise DataError(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from data.errors import DataError, TaskError
 from data.moments import series_moments
 from data.panel import Panel
-from data.split import parse_split, split_panel
+from data.split import moment_ends, parse_split, split_panel
 from data.task_spec import PARTS, Part, TaskSpec
 from data.windows import WindowGather, WindowIndex, WindowShape, index_windows
 
@@ -35,11 +35,14 @@ class ForecastTask:
     """A panel cut into windows: the same train, validation and test for every model.
 
     panel, spec: what it was made from. split: row bounds of each series.
-    mean, std: (n_series,) float64, of the observed train rows alone; population deviation, 1 where it is 0;
+    moment_end: (n_series,) int64, how many first rows of each series its scale is taken from: its train rows; under
+    split 'series', where a validation or test series has none, its first 8/10.
+    mean, std: (n_series,) float64, of the observed values in these rows alone; population deviation, 1 where it is 0;
     zeros and ones when the spec's scale is 'none'.
     train, val, test: the windows of each part.
     Train windows lie wholly in the train rows. The first validation target is the first validation row, and
-    its context reaches back into the train rows; test likewise (the ETT protocol of Informer and Time-LLM).
+    its context reaches back into the train rows; test likewise (the ETT protocol of Informer and Time-LLM). A series
+    that validates or tests as a whole has its first target right after its first context.
     """
 
     def __init__(self, panel: Panel, spec: TaskSpec, parts: Collection[Part] = PARTS) -> None:
@@ -52,7 +55,9 @@ class ForecastTask:
         self.spec = spec
         self.context_length = spec.context_length
         self.prediction_length = spec.prediction_length
-        self.split = split_panel(panel, parse_split(spec.split))
+        rule = parse_split(spec.split)
+        self.split = split_panel(panel, rule)
+        self.moment_end = moment_ends(panel, rule, self.split)
         self.mean, self.std = self._moments()
         self._index = {part: self._windows(part) for part in PARTS if part in parts}
         self._on_device: dict[str, _DeviceCopy] = {}
@@ -121,15 +126,15 @@ class ForecastTask:
         return self._on_device[key]
 
     def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and deviation of each series' observed train rows."""
+        """Return mean and deviation of each series' observed values in its first `moment_end` rows."""
         if self.spec.scale == "none":
             return np.zeros(len(self.panel)), np.ones(len(self.panel))
-        mean, std = series_moments(self.panel, self.split.train_end)
+        mean, std = series_moments(self.panel, self.moment_end)
         if np.isnan(mean).any():
             i = int(np.isnan(mean).argmax())
             raise TaskError(
                 f"--scale standard needs a train value in every series, but {self.panel.ids[i]!r} has none in its "
-                f"first {self.split.train_end[i]} rows; drop the series, split later, or take --scale none"
+                f"first {self.moment_end[i]} rows; drop the series, split later, or take --scale none"
             )
         return mean, std
 
@@ -149,7 +154,7 @@ class ForecastTask:
         return self.split.val_end, self.split.test_end
 
     def _windows(self, part: Part) -> WindowIndex:
-        """List the part's windows; refuse a task that has none."""
+        """List the part's windows, or draw as many as it may have; refuse a task that has none."""
         spec = self.spec
         stride = spec.train_stride if part == "train" else spec.eval_stride
         first, end = self._bounds(part)
@@ -157,7 +162,8 @@ class ForecastTask:
         index = index_windows(self.panel, first, end, shape=shape)
         if not len(index):
             raise TaskError(self._no_window(part, first, end))
-        return index
+        most = spec.most_windows(part)
+        return index if most is None else index.draw(most, np.random.default_rng((spec.window_seed, PARTS.index(part))))
 
     def _no_window(self, part: Part, first: NDArray[np.int64], end: NDArray[np.int64]) -> str:
         """Say which rows the part has, which it needs, and what to change."""

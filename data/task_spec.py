@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from data.errors import TaskError
 from data.split import parse_split
@@ -20,6 +20,9 @@ class TaskSpec(BaseModel):
     context_length, prediction_length: rows.
     train_stride, eval_stride: rows from one window to the next, in training and in validation and test.
     scale: 'standard' takes off each series' training mean and divides by its deviation; 'none' leaves it.
+    max_windows: at most so many train windows, and an eighth of it, one at least, of validation and of test, drawn
+    by window_seed; None takes all, and neither is then written down: such a record, and the task's fingerprint, are
+    what they were before windows could be drawn.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +33,14 @@ class TaskSpec(BaseModel):
     train_stride: int = Field(default=1, ge=1)
     eval_stride: int = Field(default=1, ge=1)
     scale: Literal["none", "standard"] = "none"
+    max_windows: int | None = Field(default=None, ge=1)
+    window_seed: int = Field(default=0, ge=0)
+
+    def most_windows(self, part: Part) -> int | None:
+        """Return how many windows a part may have, None for all."""
+        if self.max_windows is None or part == "train":
+            return self.max_windows
+        return max(1, self.max_windows // 8)
 
     @field_validator("split")
     @classmethod
@@ -39,3 +50,10 @@ class TaskSpec(BaseModel):
             return str(parse_split(text))
         except TaskError as error:
             raise ValueError(str(error)) from error
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out how windows are drawn where none is."""
+        facts: dict[str, Any] = write(self)
+        unused = () if self.max_windows is not None else ("max_windows", "window_seed")
+        return {name: value for name, value in facts.items() if name not in unused}

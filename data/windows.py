@@ -27,6 +27,13 @@ class WindowIndex:
         """Return the number of windows."""
         return len(self.starts)
 
+    def draw(self, count: int, rng: np.random.Generator) -> WindowIndex:
+        """Return `count` of the windows, drawn without replacement and in the index's order; all, if they are fewer."""
+        if count >= len(self):
+            return self
+        drawn = np.sort(rng.choice(len(self), size=count, replace=False))
+        return WindowIndex(self.starts[drawn], self.series[drawn])
+
 
 @dataclass(frozen=True)
 class WindowShape:

@@ -1,4 +1,4 @@
-"""The split: ratio, ETT months and dates."""
+"""The split: ratio, whole series, ETT months and dates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import TaskError
 from data.panel import Panel
-from data.split import parse_split, split_panel
+from data.split import moment_ends, parse_split, split_panel
 
 
 def panel_of(*lengths, starts=None, freq=None):
@@ -22,7 +22,10 @@ def bounds(panel, text):
     return list(zip(split.train_end.tolist(), split.val_end.tolist(), split.test_end.tolist(), strict=True))
 
 
-@pytest.mark.parametrize("text", ["ratio", "ratio:7:1:2", "ett", "date:2017-07-01T00:00:00,2017-11-01T12:00:00"])
+@pytest.mark.parametrize("text", [
+    "ratio", "ratio:7:1:2", "ett", "date:2017-07-01T00:00:00,2017-11-01T12:00:00", "rows:5",
+    "series", "series@3", "series:7:1:2", "series:7:1:2@12",
+])  # fmt: skip
 def test_a_rule_writes_itself_as_it_is_read(text):
     assert str(parse_split(text)) == text
 
@@ -33,6 +36,11 @@ def test_a_rule_writes_itself_as_it_is_read(text):
         ("ratio:8:1:1", "ratio"),
         ("ratio:0.8:0.1:0.1", "ratio"),
         ("ratio:70:10:20", "ratio:7:1:2"),
+        ("time", "ratio"),
+        ("time:7:1:2", "ratio:7:1:2"),
+        ("series:8:1:1", "series"),
+        (" series:0.8:0.1:0.1@0 ", "series"),
+        ("series:14:2:4@03", "series:7:1:2@3"),
         (" ett ", "ett"),
         ("date:2017-07-01, 2017-11-01", "date:2017-07-01T00:00:00,2017-11-01T00:00:00"),
         ("date:2017-07-01T02:00+02:00,2017-11-01", "date:2017-07-01T00:00:00,2017-11-01T00:00:00"),
@@ -47,7 +55,15 @@ def test_equal_rules_have_one_text(text, shortest):
     ("text", "message"),
     [
         ("rato", "did you mean 'ratio'"),
+        ("serie", "did you mean 'series'"),
         ("", "choose one of these"),
+        ("ratio@3", "split must be"),
+        ("ett@3", "split must be"),
+        ("series:8:1", "split series needs three shares above 0.*'series:7:1:2'"),
+        ("series:8:1:0@2", "split series needs three shares above 0"),
+        ("series@", "whole number as seed after '@', got 'series@'.*'series@3'"),
+        ("series@-1", "whole number as seed"),
+        ("series:8:1:1@x", "whole number as seed"),
         ("ett:3", "split must be"),
         ("ratio:8:1", "three shares above 0"),
         ("ratio:8:0:2", "three shares above 0"),
@@ -71,6 +87,72 @@ def test_ratio_floors_train_and_test_and_gives_validation_the_rest():
 def test_ratio_is_exact_where_floats_lose_a_row():
     assert int(100 * 0.29) == 28  # the trap
     assert bounds(panel_of(100), "ratio:29:1:70") == [(29, 30, 100)]
+
+
+def files_of(panel, text):
+    """The files of each part, a part's series being wholly its own."""
+    split = split_panel(panel, parse_split(text))
+    of_part = {"train": set(), "val": set(), "test": set()}
+    for name, rows, *ends in zip(panel.ids, panel.lengths, split.train_end, split.val_end, split.test_end, strict=True):
+        part = {(rows, rows, rows): "train", (0, rows, rows): "val", (0, 0, rows): "test"}[tuple(ends)]
+        of_part[part].add(name.partition("/")[0])
+    return of_part
+
+
+def corpus_of(n_files, columns="ab"):
+    """A panel of files f00, f01, ... with these columns, all of another length."""
+    ids = [f"f{i:02d}/{column}" for i in range(n_files) for column in columns]
+    return Panel.from_series("corpus", {name: np.zeros(10 + i) for i, name in enumerate(ids)})
+
+
+@pytest.mark.parametrize(
+    ("n_files", "text", "counts"),
+    [
+        (10, "series", (8, 1, 1)),
+        (100, "series", (80, 10, 10)),
+        (12, "series", (10, 1, 1)),  # floor(1.2) each, train the rest
+        (29, "series", (25, 2, 2)),
+        (3, "series", (1, 1, 1)),
+        (4, "series", (2, 1, 1)),
+        (10, "series:6:2:2", (6, 2, 2)),
+        (3, "series:1:1:98", (1, 1, 1)),
+        (4, "series:1:98:1", (1, 2, 1)),  # floor(3.92) and the one of test would leave none to train
+    ],
+)
+def test_series_gives_whole_files_to_the_parts(n_files, text, counts):
+    found = files_of(corpus_of(n_files), text)
+    assert tuple(map(len, found.values())) == counts
+    assert len(set.union(*found.values())) == n_files
+
+
+def test_the_seed_draws_the_files_whatever_the_order_of_the_series():
+    panel = corpus_of(30)
+    backwards = Panel.from_series("b", {name: np.zeros(5) for name in reversed(panel.ids)})
+    assert files_of(panel, "series") == files_of(backwards, "series")
+    draws = [files_of(panel, f"series@{seed}") for seed in range(4)]
+    assert files_of(panel, "series@0") == files_of(panel, "series") == draws[0]
+    assert len({frozenset(draw["test"]) for draw in draws}) > 1
+
+
+def test_a_series_outside_a_folder_is_its_own_file():
+    assert tuple(map(len, files_of(panel_of(9, 9, 9, 9, 9), "series").values())) == (3, 1, 1)
+
+
+def test_two_files_cannot_be_split_by_series():
+    with pytest.raises(TaskError, match=r"needs three files.*corpus has 2; bring more files, or take --split time"):
+        split_panel(corpus_of(2), parse_split("series"))
+
+
+def test_a_series_without_train_rows_is_scaled_by_its_first_eight_tenths():
+    panel = panel_of(100, 109, 99)  # of 109, floor(87.2)
+    rule = parse_split("series")
+    split = split_panel(panel, rule)
+    expected = [
+        rows if end else tenths for rows, end, tenths in zip((100, 109, 99), split.train_end, (80, 87, 79), strict=True)
+    ]
+    assert moment_ends(panel, rule, split).tolist() == expected
+    late = parse_split("rows:0")  # no rule but series gives a scale to what has no train row
+    assert moment_ends(panel, late, split_panel(panel, late)).tolist() == [0, 0, 0]
 
 
 def test_ett_hourly_is_twelve_four_and_four_months_of_thirty_days():

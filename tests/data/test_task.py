@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -16,6 +17,7 @@ from data.panel import Panel
 from data.readers import read_panel
 from data.task import ForecastTask, TaskSpec
 
+NAN = np.nan
 SHARED = Path(__file__).parents[2] / ".." / "shared"
 GOLDEN = SHARED / "parity" / "ett_protocol" / "golden.npz"
 ETT = {"split": "ett", "context_length": 512, "prediction_length": 96}
@@ -187,7 +189,15 @@ def test_standard_scaling_refuses_a_series_without_train_values():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"context_length": 0}, {"prediction_length": 0}, {"train_stride": 0}, {"scale": "minmax"}, {"contxt": 3}],
+    [
+        {"context_length": 0},
+        {"prediction_length": 0},
+        {"train_stride": 0},
+        {"scale": "minmax"},
+        {"contxt": 3},
+        {"max_windows": 0},
+        {"window_seed": -1},
+    ],
 )
 def test_a_spec_refuses_what_it_does_not_know(wrong):
     with pytest.raises(ValidationError, match=next(iter(wrong))):
@@ -204,6 +214,75 @@ def test_equal_tasks_have_one_fingerprint_and_others_another():
     assert plain.fingerprint == small(np.arange(30.0), split="ratio:8:1:1").fingerprint
     assert plain.fingerprint != small(np.arange(30.0) + 1).fingerprint
     assert plain.fingerprint != small(np.arange(30.0), train_stride=2).fingerprint
+
+
+def test_a_fingerprint_without_drawn_windows_is_what_it_was_before_there_were_any():
+    plain = small(np.arange(30.0))
+    spec = '{"split":"ratio","context_length":3,"prediction_length":2,"train_stride":1,"eval_stride":1,"scale":"none"}'
+    assert plain.fingerprint == hashlib.sha256(f"{plain.panel.content_hash}\n{spec}".encode()).hexdigest()
+    assert plain.fingerprint == small(np.arange(30.0), window_seed=5).fingerprint  # nothing is drawn
+    fewer = small(np.arange(30.0), max_windows=8)
+    assert (
+        len({plain.fingerprint, fewer.fingerprint, small(np.arange(30.0), max_windows=8, window_seed=5).fingerprint})
+        == 3
+    )
+
+
+def test_a_spec_writes_down_how_windows_are_drawn_only_where_they_are():
+    lengths = {"context_length": 3, "prediction_length": 2}
+    assert not {"max_windows", "window_seed"} & TaskSpec(**lengths).model_dump().keys()
+    spec = TaskSpec(**lengths, max_windows=8, window_seed=5)
+    assert (spec.model_dump()["max_windows"], spec.model_dump()["window_seed"]) == (8, 5)
+    for each in (spec, TaskSpec(**lengths)):
+        assert TaskSpec(**json.loads(each.model_dump_json())) == each
+
+
+def test_as_many_windows_are_drawn_as_asked_for_and_an_eighth_of_them_to_evaluate():
+    # 300 rows, ratio: 240 - 5 + 1 train windows, 30 - 2 + 1 of validation and of test
+    whole = small(np.arange(300.0))
+    assert (len(whole.train), len(whole.val), len(whole.test)) == (236, 29, 29)
+    drawn = small(np.arange(300.0), max_windows=40)
+    assert (len(drawn.train), len(drawn.val), len(drawn.test)) == (40, 5, 5)
+    assert len(drawn.gather("train")) == 40
+    for part in ("train", "val", "test"):
+        starts = getattr(drawn, part).starts
+        assert (np.diff(starts) > 0).all()
+        assert set(starts.tolist()) < set(getattr(whole, part).starts.tolist())
+    again, other = (small(np.arange(300.0), max_windows=40, window_seed=seed) for seed in (0, 1))
+    assert again.train.starts.tolist() == drawn.train.starts.tolist()
+    assert other.train.starts.tolist() != drawn.train.starts.tolist()
+
+
+@pytest.mark.parametrize(("max_windows", "counts"), [(1, (1, 1, 1)), (15, (15, 1, 1)), (1000, (236, 29, 29))])
+def test_evaluation_keeps_one_window_and_nothing_is_made_up(max_windows, counts):
+    task = small(np.arange(300.0), max_windows=max_windows)
+    assert (len(task.train), len(task.val), len(task.test)) == counts
+
+
+@pytest.mark.parametrize("text", ["series", "series@1"])
+def test_split_by_series_measures_new_series_from_their_own_first_context_on(text):
+    # four series of 20 rows: two train (20 - 5 + 1 windows each), one validates, one tests, targets from row 3
+    task = small(*(np.arange(20.0) + 100 * i for i in range(4)), split=text, scale="standard")
+    assert (len(task.train), len(task.val), len(task.test)) == (32, 16, 16)
+    of_part = [set(getattr(task, part).series.tolist()) for part in ("train", "val", "test")]
+    assert [len(series) for series in of_part] == [2, 1, 1]
+    assert len(set.union(*of_part)) == 4
+    (val,) = of_part[1]
+    batch = task.gather("val").batch(torch.tensor([0]))
+    torch.testing.assert_close(
+        task.unscale(batch.target, batch.series), torch.tensor([[3.0, 4.0]]) + 100 * val, rtol=0, atol=1e-4
+    )
+    # of 0 .. 15, the first 80 %: mean 7.5; of 0 .. 19, a train series: 9.5
+    assert task.mean[val] == 7.5 + 100 * val
+    assert task.mean[min(of_part[0])] == 9.5 + 100 * min(of_part[0])
+
+
+def test_split_by_series_never_scales_by_the_last_fifth():
+    panels = [np.arange(20.0)] * 3 + [np.r_[np.full(16, NAN), np.arange(4.0)]]
+    trains = {seed: small(*panels, split=f"series@{seed}").split.train_end[3] > 0 for seed in range(20)}
+    assert len(small(*panels, split=f"series@{list(trains.values()).index(True)}", scale="standard").train) > 0
+    with pytest.raises(TaskError, match="'s3' has none in its first 16 rows"):
+        small(*panels, split=f"series@{list(trains.values()).index(False)}", scale="standard")
 
 
 def test_a_task_describes_itself_in_json():

@@ -100,3 +100,15 @@ def test_a_batch_stays_on_the_panels_device():
     assert batch.context.is_cuda
     assert batch.series.is_cuda
     assert batch.target.tolist() == [[4, 5], [6, 7]]
+
+
+def test_windows_are_drawn_once_each_and_stay_in_order():
+    panel = counting(40, 40)
+    shape = WindowShape(3, 2)
+    whole = index_windows(panel, np.array([0, 0]), np.array([40, 40]), shape=shape)
+    drawn = whole.draw(10, np.random.default_rng(0))
+    pairs = list(zip(drawn.series.tolist(), drawn.starts.tolist(), strict=True))
+    assert len(set(pairs)) == 10
+    assert pairs == sorted(pairs)
+    assert set(pairs) <= set(zip(whole.series.tolist(), whole.starts.tolist(), strict=True))
+    assert whole.draw(len(whole), np.random.default_rng(0)) is whole
