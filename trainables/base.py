@@ -73,7 +73,6 @@ class ForecastTrainable(ABC):
     eps: ClassVar[float] = 1e-8
     start_name: ClassVar[str] = "zero-shot"  # what epoch 0 is; "untrained" where it has not learned to forecast yet
     inference: ClassVar[Mapping[str, Any]] = {}  # hyperparameters without a default, for a model that only forecasts
-    frozen_parts: ClassVar[tuple[Part, ...]] = ("train", "val")  # of whose windows `features` can be kept
 
     module: nn.Module
 
@@ -136,6 +135,10 @@ class ForecastTrainable(ABC):
         """Give val_loss of any point forecast of a batch, (batch,); None where the loss needs a distribution."""
         return None
 
+    def extra_scores(self, point: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """Give further scores of each window, (batch,), by names like val_distill; reported, and never decided by."""
+        return {}
+
     def baselines(self, hyper: Any, task: ForecastTask) -> dict[str, PointForecaster]:
         """Name the forecasters that stand beside the trials on the leaderboard; the batch may have val features."""
         season = season_length(task.panel.freq)
@@ -151,8 +154,11 @@ class ForecastTrainable(ABC):
         """Tell whether weight decay acts on a parameter; biases and one-dimensional weights are spared."""
         return parameter.ndim > 1 and not name.endswith("bias")
 
-    def frozen_part(self, hyper: Any) -> str | None:
-        """Name what this trial's frozen part computes, when nothing trainable stands before it; else None."""
+    def frozen_part(self, hyper: Any, part: Part) -> str | None:
+        """Name what this trial's frozen part computes of the windows of train or val, alike in all trials of one name.
+
+        None where something trainable stands before it, or where it is not needed.
+        """
         return None
 
     def features(self, batch: Batch) -> Tensor:

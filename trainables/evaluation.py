@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -27,14 +27,24 @@ class FeatureStore(Protocol):
 
 @dataclass(frozen=True)
 class Scores:
-    """val_loss: mean loss a window; val_mae, val_mse: of the point forecast over observed points, scaled values."""
+    """val_loss: mean loss a window; val_mae, val_mse: of the point forecast over observed points, scaled values.
+
+    extra: a model's further scores, each a mean over windows.
+    """
 
     val_loss: float
     val_mae: float
     val_mse: float
+    extra: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, values: Mapping[str, float]) -> Scores:
+        """Read what `to_dict` gave."""
+        further = {k: v for k, v in values.items() if k not in ("val_loss", "val_mae", "val_mse")}
+        return cls(values["val_loss"], values["val_mae"], values["val_mse"], further)
 
     def to_dict(self) -> dict[str, float]:
-        return asdict(self)
+        return {"val_loss": self.val_loss, "val_mae": self.val_mae, "val_mse": self.val_mse, **self.extra}
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
@@ -59,10 +69,10 @@ def evaluate(
     """
     device = next(model.module.parameters()).device
 
-    def validate(batch: Batch) -> tuple[Tensor | None, Tensor]:
+    def validate(batch: Batch) -> Measured:
         with autocast(device, precision):
             loss, forecast = model.validate(batch)
-        return loss, forecast.point
+        return Measured(forecast.point, {"val_loss": loss, **model.extra_scores(forecast.point, batch)})
 
     was_training = model.module.training
     model.module.eval()
@@ -72,7 +82,7 @@ def evaluate(
         )
     finally:
         model.module.train(was_training)
-    return Scores(**scores)  # type: ignore[arg-type]  # a model's own loss is a number
+    return Scores.of(scores)
 
 
 def evaluate_points(
@@ -87,32 +97,42 @@ def evaluate_points(
 ) -> dict[str, float | None]:
     """Measure a point forecaster that is no trial on all windows of a part; val_loss is the model's, if it has one."""
 
-    def validate(batch: Batch) -> tuple[Tensor | None, Tensor]:
+    def validate(batch: Batch) -> Measured:
         point = forecaster(batch)
-        return model.point_loss(point, batch), point
+        loss = model.point_loss(point, batch)
+        return Measured(point, {} if loss is None else {"val_loss": loss})
 
-    return _measure(validate, task, part, device=device, batch_size=batch_size, features=features)
+    return {"val_loss": None, **_measure(validate, task, part, device=device, batch_size=batch_size, features=features)}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A batch's point forecast, (batch, prediction_length), and scores of its windows by name, each (batch,)."""
+
+    point: Tensor
+    scores: dict[str, Tensor]
 
 
 @torch.no_grad()
 def _measure(
-    validate: Callable[[Batch], tuple[Tensor | None, Tensor]],
+    validate: Callable[[Batch], Measured],
     task: ForecastTask,
     part: Part,
     *,
     device: torch.device,
     batch_size: int,
     features: FeatureStore | None,
-) -> dict[str, float | None]:
+) -> dict[str, float]:
     windows = task.gather(part, device)
     errors = ForecastErrors(len(task.panel), task.prediction_length, device)
-    total: Tensor | None = torch.zeros((), dtype=torch.float64, device=device)
+    totals: dict[str, Tensor] = {}
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(SAMPLING_SEED)
         for batch in windows.batches(batch_size):
             batch = features.attach(batch) if features else batch
-            loss, point = validate(batch)
-            total = None if loss is None or total is None else total + loss.double().sum()
-            errors.update(point.float(), batch.target, batch.series)
-    mean = None if total is None else float(total) / len(windows)
-    return {"val_loss": mean, "val_mae": errors.mae, "val_mse": errors.mse}
+            measured = validate(batch)
+            for name, score in measured.scores.items():
+                totals[name] = totals.get(name, 0.0) + score.double().sum()
+            errors.update(measured.point.float(), batch.target, batch.series)
+    means = {name: float(total) / len(windows) for name, total in totals.items()}
+    return {**means, "val_mae": errors.mae, "val_mse": errors.mse}

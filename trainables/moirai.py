@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from data.panel import Panel
-from data.task import ForecastTask
+from data.task import ForecastTask, Part
 from data.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, ForecastTrainable, HyperError, freeze
 from trainables.hyper import Hyper
@@ -108,7 +108,7 @@ class Moirai(ForecastTrainable):
         """Write config.json and model.safetensors, which `MoiraiModule.from_pretrained` loads."""
         self.module.write_back().save_pretrained(folder)
 
-    def frozen_part(self, hyper: MoiraiHyper) -> str | None:
+    def frozen_part(self, hyper: MoiraiHyper, part: Part) -> str | None:
         """With head_only, all before the head is frozen; dropout in it would make its output change."""
         if hyper.strategy != "head_only" or any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.module.modules()):
             return None

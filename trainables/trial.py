@@ -208,7 +208,7 @@ class Trial:
                 scores = self.evaluate("val")
                 replace_text(path, json.dumps({"starting_point": start, **scores.to_dict()}, indent=1))
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return Scores(kept["val_loss"], kept["val_mae"], kept["val_mse"])
+        return Scores.of({name: value for name, value in kept.items() if name != "starting_point"})
 
     def _measure_baselines(self) -> None:
         """Keep the validation of what stands beside the trials, measured by the first trial of a sweep."""
@@ -281,7 +281,7 @@ class Trial:
         )
 
     def _frozen(self, part: Part, windows: WindowGather) -> FrozenFeatures | None:
-        name = self.model.frozen_part(self.hyper) if part in self.model.frozen_parts else None
+        name = self.model.frozen_part(self.hyper, part)
         if name is None:
             return None
         return FrozenFeatures.obtain(

@@ -211,7 +211,7 @@ def test_only_head_only_has_a_frozen_part_before_all_that_trains(task):
     for strategy in STRATEGIES:
         model = Moirai()
         model.build(hyper(strategy=strategy), task)
-        assert (model.frozen_part(hyper(strategy=strategy)) is not None) == (strategy == "head_only")
+        assert (model.frozen_part(hyper(strategy=strategy), "val") is not None) == (strategy == "head_only")
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from data.panel import Panel
-from data.task import ForecastTask, TaskSpec
+from data.task import ForecastTask, Part, TaskSpec
 from trainables.base import CheckpointError, Forecast, ForecastTrainable, HyperError, freeze
 from trainables.checkpoint import BEST, CheckpointSlot
 from trainables.evaluation import evaluate
@@ -70,7 +70,7 @@ class Toy(ForecastTrainable):
     def starting_point(self, hyper: ToyHyper) -> str:
         return f"toy {hyper.start}"
 
-    def frozen_part(self, hyper: ToyHyper) -> str | None:
+    def frozen_part(self, hyper: ToyHyper, part: Part) -> str | None:
         return f"body {hyper.start}" if hyper.keep_features else None
 
     def features(self, batch: Any) -> Tensor:

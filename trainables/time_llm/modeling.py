@@ -119,9 +119,8 @@ class TimeLLM(nn.Module):
         reprogrammed = self.reprogramming_layer(patches, self.source_embeddings())
         states = self.llm_states(tokens.to(series.device, torch.int64), reprogrammed)
         head_in = states[:, -self.config.patches :, : self.config.d_ff].transpose(1, 2)
-        forecast: Tensor = self.output_projection(
-            head_in.unflatten(0, (len(series), -1))
-        )  # (batch, channels, prediction)
+        head_in = head_in.unflatten(0, (len(series), -1)).to(self.mapping_layer.weight.dtype)
+        forecast: Tensor = self.output_projection(head_in)  # (batch, channels, prediction)
         forecast = forecast.permute(0, 2, 1).to(series.dtype)
         return forecast * normalised.std + normalised.mean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -62,7 +62,6 @@ class TimeLlm(ForecastTrainable):
 
     Hyper = TimeLlmHyper
     start_name = "untrained"
-    frozen_parts: ClassVar[tuple[Part, ...]] = ("train", "val")
 
     module: TimeLLM
 
@@ -156,7 +155,7 @@ class TimeLlm(ForecastTrainable):
         """Write config.json and model.safetensors, without the language model."""
         self.module.save_pretrained(folder)
 
-    def frozen_part(self, hyper: TimeLlmHyper) -> str | None:
+    def frozen_part(self, hyper: TimeLlmHyper, part: Part) -> str | None:
         """The prompts: text of each window, the same in every trial."""
         config = self.module.config
         return f"prompts of {config.llm} {self.module.backbone.tokenizer_hash} {config.description}"

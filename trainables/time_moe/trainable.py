@@ -15,7 +15,7 @@ from transformers.utils import is_flash_attn_2_available
 from data.missing import fill_forward
 from data.moments import context_moments, series_moments
 from data.sequences import SequenceGather, sequence_windows
-from data.task import ForecastTask
+from data.task import ForecastTask, Part
 from data.windows import Batch
 from trainables.base import Forecast, ForecastTrainable, HyperError, freeze
 from trainables.hyper import Hyper
@@ -64,7 +64,6 @@ class TimeMoe(ForecastTrainable):
     Hyper = TimeMoeHyper
     betas = (0.9, 0.95)
     inference = {"strategy": "full", "norm": "none"}  # noqa: RUF012
-    frozen_parts = ("train",)  # a forecast feeds its own points back
 
     module: TimeMoeForPrediction
 
@@ -152,9 +151,12 @@ class TimeMoe(ForecastTrainable):
         """All but biases; the norms' weights too, as in the published training."""
         return not name.endswith("bias")
 
-    def frozen_part(self, hyper: TimeMoeHyper) -> str | None:
-        """With heads_only, the decoder's states at every training step; its router's balance is then constant."""
-        if hyper.strategy != "heads_only" or self.module.config.attention_dropout > 0:
+    def frozen_part(self, hyper: TimeMoeHyper, part: Part) -> str | None:
+        """With heads_only, the decoder's states at every training step; its router's balance is then constant.
+
+        Nothing of a forecast: it feeds its own points back.
+        """
+        if part != "train" or hyper.strategy != "heads_only" or self.module.config.attention_dropout > 0:
             return None
         windows = f"{hyper.max_length} {hyper.stride} {hyper.normalization}"
         return f"decoder of {hyper.pretrained} {windows} {self.frozen_weights_hash()}"
@@ -195,5 +197,5 @@ def _series_moments(task: ForecastTask) -> tuple[Tensor, Tensor]:
     """Moments of each series' train rows in the units of the task's batches, each (n_series,) float64."""
     if task.spec.scale == "standard":
         return torch.zeros(len(task.panel)), torch.ones(len(task.panel))
-    mean, std = series_moments(task.panel, task.split.train_end)
+    mean, std = series_moments(task.panel, task.moment_end)
     return torch.from_numpy(np.nan_to_num(mean)), torch.from_numpy(np.nan_to_num(std, nan=1.0))

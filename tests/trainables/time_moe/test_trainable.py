@@ -205,7 +205,7 @@ def test_eager_and_sdpa_forecast_alike(task):
 
 def test_heads_only_keeps_states_of_training_windows_alone(task):
     model = built(task, strategy="heads_only")
-    assert model.frozen_parts == ("train",)
+    assert model.frozen_part(hyper(strategy="heads_only"), "val") is None
     batch = model.training_windows(hyper(), task, CPU).batch(torch.arange(2))
     assert model.features(batch).shape == (2, 64, 32)
 
