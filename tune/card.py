@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from tune.format import number
+from tune.start import Start
 
 
 def model_card(facts: dict[str, Any], metric: str) -> str:
     """Markdown of what the checkpoint is: start, data, task, hyperparameters, scores, versions."""
     task = facts["task"]
     start = facts["hyperparameters"].get("pretrained", "an untrained model")
+    trained = "Fine-tuned" if Start(facts["start"]).is_pretrained else "Trained"
     lines = [
         f"# {facts['sweep']} {facts['trial_id']}",
         "",
-        f"Fine-tuned by foretune from `{start}`; epoch {number(facts['best_epoch'])} of this trial, "
+        f"{trained} by foretune from `{start}`; epoch {number(facts['best_epoch'])} of this trial, "
         f"chosen by {metric} on validation.",
         "",
         "## Scores",
@@ -43,9 +45,18 @@ def model_card(facts: dict[str, Any], metric: str) -> str:
 
 
 def _scores(facts: dict[str, Any]) -> list[str]:
-    rows = ["| | zero-shot | this checkpoint |", "|---|---|---|"]
-    for name, value in facts["validation"].items():
-        rows.append(f"| {name} | {number(facts['zero_shot'][name])} | {number(value)} |")
-    for name, value in (facts["test"] or {}).items():
-        rows.append(f"| {name} | {number((facts['zero_shot_test'] or {}).get(name))} | {number(value)} |")
-    return rows
+    """A row a metric, validation before test; the start, the baselines and the checkpoint side by side."""
+    baselines = facts["baselines"]
+    heads = ["", facts["start"], *(b["name"] for b in baselines), "this checkpoint"]
+    validation = [facts["zero_shot"], *baselines, facts["validation"]]
+    test = [facts["zero_shot_test"], *(b["test"] for b in baselines), facts["test"]]
+    return [
+        f"|{'|'.join(f' {head} ' if head else ' ' for head in heads)}|",
+        "|---" * len(heads) + "|",
+        *(_score_row(name, validation) for name in facts["validation"]),
+        *(_score_row(name, test) for name in facts["test"] or {}),
+    ]
+
+
+def _score_row(name: str, scores: list[dict[str, Any] | None]) -> str:
+    return " | ".join([f"| {name}", *(number((row or {}).get(name)) for row in scores)]) + " |"

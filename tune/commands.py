@@ -32,8 +32,9 @@ def start_sweep(request: Request, storage: Path, *, dry_run: bool) -> int:
             check_name(storage, request.name)
     with console.status("reading the data, loading the model"):
         plan = plan_sweep(request)
-    print_facts(console, describe_plan(plan))
-    for note in (*plan.panel.notes, *plan.space.notes):
+        facts = describe_plan(plan)
+    print_facts(console, facts)
+    for note in plan.notes:
         console.print(f"note: {note}")
     if dry_run:
         return OK
@@ -94,6 +95,7 @@ def _observers(sweep: Sweep, journal: Journal, console: Console) -> list[Any]:
         metric=sweep.spec.metric,
         total=sweep.spec.trials,
         deadline=None if budget is None else time.monotonic() + budget - sweep.seconds_used,
+        start_name=sweep.spec.start_name,
     )
     progress = LiveProgress if console.is_terminal else PlainProgress
     return [

@@ -43,7 +43,8 @@ def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard) -> F
     """Draw the metric of every trial over epochs, from zero-shot at epoch 0; 1200 x 600 px at its own dpi.
 
     Trials that were stopped are pale, the best is thick with its best epoch marked. What runs far above zero-shot
-    leaves the picture at the top, and the picture says so. A trial's line carries its id (as an SVG group).
+    leaves the picture at the top, and the picture says so. A trial's line carries its id (as an SVG group). A baseline
+    is a thin dashed line, left out where it would lie outside the picture that the trials need.
     """
     figure, axes = make_canvas(_SIZE)
     ax = axes[0]
@@ -52,10 +53,11 @@ def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard) -> F
     styles = assign_styles(s for s in leaderboard.standings if s.rank is not None)
     for curve in sorted(curves, key=lambda c: c.is_best):
         _draw_curve(ax, curve, _Pen.of(curve, styles, many=len(curves)), top)
-    _draw_zero_shot(ax, leaderboard)
+    _draw_start(ax, leaderboard)
+    _draw_baselines(ax, leaderboard)
     _mark_best(ax, leaderboard)
     _tell_clipped(ax, [c for c in curves if c.leaves(top)], top)
-    _label_epochs(ax, curves)
+    _label_epochs(ax, curves, leaderboard.start_name)
     ax.set_ylabel(f"{METRIC_NAMES.get(leaderboard.metric, leaderboard.metric)}, lower is better")
     _draw_key(ax, curves, styles, top)
     return figure
@@ -131,13 +133,13 @@ def _draw_curve(ax: Axes, curve: _Curve, pen: _Pen, top: float) -> None:
         ax.plot(curve.epochs[end], values[end], "X", ms=7, color=pen.colour, mew=0, zorder=order)
 
 
-def _label_epochs(ax: Axes, curves: Sequence[_Curve]) -> None:
+def _label_epochs(ax: Axes, curves: Sequence[_Curve], start_name: str) -> None:
     """Whole epochs on the axis, unless reports came more often and there are few."""
     last = max([1.0, *(float(c.epochs[-1]) for c in curves)])
     is_whole = all(float(epoch).is_integer() for c in curves for epoch in c.epochs)
     ax.set_xlim(0, last)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=is_whole or last >= 2))
-    ax.set_xlabel("epoch (0 = zero-shot, the model before any training)")
+    ax.set_xlabel(f"epoch (0 = {start_name}, the model before any training)")
     if not curves:
         ax.set(xticks=[], yticks=[])
         ax.text(0.5, 0.5, "no trial has reported yet", ha="center", transform=ax.transAxes, color=MUTED)
@@ -164,13 +166,35 @@ def _exit_epoch(curve: _Curve, top: float) -> float:
     return float(x0 + (x1 - x0) * ((top - y0) / (y1 - y0)))
 
 
-def _draw_zero_shot(ax: Axes, leaderboard: Leaderboard) -> None:
+def _draw_start(ax: Axes, leaderboard: Leaderboard) -> None:
     value = leaderboard.zero_shot[leaderboard.metric]
     if value is None:
         return
     ax.axhline(value, color=INK, lw=1.4, ls=DASHES, zorder=3)
-    text = f"zero-shot\n{score_text(value)}"
+    text = f"{leaderboard.start_name}\n{score_text(value)}"
     ax.annotate(text, (1, value), (8, 0), ("axes fraction", "data"), "offset points", va="center", color=INK)
+
+
+def _draw_baselines(ax: Axes, leaderboard: Leaderboard) -> None:
+    low, top = ax.get_ylim()
+    for baseline in leaderboard.baselines:
+        value = baseline.scores[leaderboard.metric]
+        if value is None or not low <= value <= top:
+            continue
+        ax.axhline(value, color=MUTED, lw=0.9, ls=DASHES, zorder=3)
+        label = ax.annotate(
+            f"{baseline.name} {score_text(value)}",
+            (0, value),
+            (6, 2),
+            ("axes fraction", "data"),
+            "offset points",
+            va="bottom",
+            color=MUTED,
+            fontsize=9,
+            zorder=8,
+            path_effects=[patheffects.withStroke(linewidth=3, foreground=CARD)],
+        )
+        label.set_parse_math(False)
 
 
 def _mark_best(ax: Axes, leaderboard: Leaderboard) -> None:
@@ -190,6 +214,7 @@ def _mark_best(ax: Axes, leaderboard: Leaderboard) -> None:
         color=INK,
         weight="bold",
         zorder=8,
+        path_effects=[patheffects.withStroke(linewidth=3, foreground=CARD)],
     )
     text.set_parse_math(False)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,12 @@ from data.panel import Panel
 from data.task import ForecastTask, Part
 from trainables.base import ForecastTrainable
 from trainables.checkpoint import BEST, CheckpointSlot
-from trainables.evaluation import Scores, evaluate
+from trainables.evaluation import Scores, evaluate, evaluate_points
 from trainables.hyper import Hyper
 from trainables.memory import MicroBatch
 from trainables.trial import EVAL_BATCH_SIZE, check_hyper, load_best
 from tune.card import model_card
-from tune.leaderboard import METRICS, TEST_FILE, Leaderboard, Standing
+from tune.leaderboard import METRICS, TEST_FILE, Leaderboard, Standing, TestScores
 from tune.registry import find_trainable
 from tune.spec import SweepError, SweepSpec
 from tune.worker import PANEL_FOLDER
@@ -111,7 +113,7 @@ def _write_card(
     standing: Standing,
     folder: Path,
     scores: Scores,
-    test: dict[str, float] | None,
+    test: dict[str, float | None] | None,
 ) -> None:
     facts: dict[str, Any] = {
         "sweep": workshop.spec.name,
@@ -124,7 +126,9 @@ def _write_card(
         "zero_shot": leaderboard.zero_shot,
         "validation": scores.to_dict(),
         "test": test,
-        "zero_shot_test": leaderboard.test.get("zero-shot"),
+        "start": leaderboard.start_name,
+        "zero_shot_test": leaderboard.test.get(leaderboard.start_name),
+        "baselines": [{**asdict(b), "test": leaderboard.test.get(b.name)} for b in leaderboard.baselines],
         "versions": workshop.spec.versions,
         "seed": workshop.spec.seed,
     }
@@ -132,12 +136,17 @@ def _write_card(
     replace_text(folder / "README.md", model_card(facts, leaderboard.metric))
 
 
-def score_finalists(workshop: Workshop, leaderboard: Leaderboard) -> dict[str, dict[str, float]]:
-    """Measure zero-shot and the best few on the test part, after the search; kept beside the leaderboard."""
+def score_finalists(workshop: Workshop, leaderboard: Leaderboard) -> TestScores:
+    """Measure zero-shot, the baselines and the best few on the test part, after the search.
+
+    The scores are kept beside the leaderboard.
+    """
     best = leaderboard.best
     if best is None:
         return {}
-    scores = {"zero-shot": _test_scores(workshop, *workshop.untouched(best))}
+    untouched, hyper = workshop.untouched(best)
+    scores = {leaderboard.start_name: _test_scores(workshop, untouched, hyper)}
+    scores |= _baseline_scores(workshop, untouched, hyper)
     for standing in leaderboard.standings[:FINALISTS]:
         if standing.rank is not None:
             scores[standing.trial_id] = _test_scores(workshop, *workshop.trained(standing))
@@ -145,6 +154,20 @@ def score_finalists(workshop: Workshop, leaderboard: Leaderboard) -> dict[str, d
     return scores
 
 
-def _test_scores(workshop: Workshop, model: ForecastTrainable, hyper: Hyper) -> dict[str, float]:
-    scores = workshop.scores(model, hyper, "test").to_dict()
+def _baseline_scores(workshop: Workshop, model: ForecastTrainable, hyper: Hyper) -> TestScores:
+    scores: TestScores = {}
+    for name, forecaster in model.baselines(hyper, workshop.task).items():
+        with suppress(NotImplementedError):  # a forecaster that knows the validation part alone
+            measured = evaluate_points(
+                forecaster, model, workshop.task, "test", device=workshop.device, batch_size=EVAL_BATCH_SIZE
+            )
+            scores[name] = _as_test(measured)
+    return scores
+
+
+def _test_scores(workshop: Workshop, model: ForecastTrainable, hyper: Hyper) -> dict[str, float | None]:
+    return _as_test(workshop.scores(model, hyper, "test").to_dict())
+
+
+def _as_test(scores: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name.replace("val_", "test_"): value for name, value in scores.items()}

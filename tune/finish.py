@@ -1,4 +1,4 @@
-"""After the search: test scores for zero-shot and the best few, the exported winner, the page to look at."""
+"""After the search: the test scores, the exported winner, the page to look at."""
 
 from __future__ import annotations
 
@@ -49,9 +49,11 @@ def export(sweep: Sweep, *, trial_id: str | None, target: Path, force: bool) -> 
     if standing.rank is None:
         raise SweepError(f"{standing.trial_id} has not trained for an epoch, so there is nothing to export")
     if (standing.gain is None or standing.gain <= 0) and not force:
+        start = leaderboard.start
+        keep = ": keep the model it started from, or" if start.is_pretrained else ", so nothing of it is worth keeping;"
         raise SweepError(
-            f"{standing.trial_id} does not beat zero-shot on {leaderboard.metric}: keep the model it started from, "
-            "or export it all the same with --force"
+            f"{standing.trial_id} does not beat {start.own} on {leaderboard.metric}{keep} "
+            "export it all the same with --force"
         )
     return export_trial(_workshop(sweep), leaderboard, standing, target.absolute())
 
@@ -80,8 +82,7 @@ class LeaderboardFile:
         """Ranks are settled when trials end."""
 
     def trial_ended(self, trial_id: str) -> None:
-        board = Leaderboard.read(self.sweep.folder, metric=self.sweep.spec.metric, sweep_is_running=True)
-        board.write_csv(self.sweep.folder)
+        self.sweep.leaderboard_of(sweep_is_running=True).write_csv(self.sweep.folder)
 
     def tick(self) -> None:
         """Nothing between reports."""

@@ -1,4 +1,4 @@
-"""Fits a space to the model that it is for: what was set on the command line, parameter names, and all values."""
+"""Fits a space to the model that it is for: what was set on the command line, names, values, whole configurations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from data.errors import near_names
+from data.task import ForecastTask
 from search_spaces.space import SearchSpace, SpaceError, check_keys
 from trainables.base import ForecastTrainable
+from trainables.hyper import Hyper
+from trainables.trial import check_hyper
+from tune.estimate import Load
 from tune.refusals import MISSING, refusals
 from tune.registry import TrainableError, absolute_name, find_trainable
+from tune.spec import SweepError
 
 Model = type[ForecastTrainable]
 
@@ -91,3 +96,38 @@ def _place(name: str, told: str, source: str, settings: Mapping[str, Setting]) -
     if told == MISSING:
         return f"{source}: {name} {MISSING}; give it under fixed or search, or with --set {name}=VALUE"
     return ": ".join(part for part in (source, name, told) if part)
+
+
+def check_configurations(
+    model: Model, space: SearchSpace, task: ForecastTask, *, has_gpu: bool
+) -> list[tuple[Hyper, int]]:
+    """Check that what the space holds goes with task and machine, and that each model it starts from loads and fits.
+
+    Returns the configurations at the space's corners, each with how many windows it trains on.
+    """
+    windows: dict[tuple[str, object], int] = {}
+    checked = []
+    for configuration in space.corners():
+        hyper = check_hyper(model, configuration)
+        if hyper.precision != "fp32" and not has_gpu:
+            raise SweepError(
+                f"precision {hyper.precision} needs a GPU that has it, and this sweep runs on the CPU; use fp32"
+            )
+        trainable = model()
+        trainable.check(hyper, task)
+        start = (trainable.starting_point(hyper), configuration.get("strategy"))
+        if start not in windows:
+            windows[start] = trainable.preview(hyper, task)
+        checked.append((hyper, windows[start]))
+    return checked
+
+
+def count_loads(model: Model, task: ForecastTask, checked: list[tuple[Hyper, int]]) -> tuple[Load, ...]:
+    """Count what the configurations ask of the machine; nothing where the model does not count one of them."""
+    loads = []
+    for hyper, windows in checked:
+        work = model.workload(hyper, task)
+        if work is None:
+            return ()
+        loads.append(Load(hyper, work, windows, len(task.val)))
+    return tuple(loads)

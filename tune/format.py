@@ -102,6 +102,14 @@ def long_duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+def quantity(value: float, unit: str = "") -> str:
+    """Three significant digits and a decimal prefix: 13.8 M, 95 GFLOP/s."""
+    for prefix, factor in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= 0.9995 * factor:
+            return f"{short_number(value / factor)} {prefix}{unit}"
+    return f"{short_number(float(value))} {unit}".rstrip()
+
+
 def memory(count: int) -> str:
     """512 MB, 7.9 GB; decimal units."""
     if round(count, -6) < 10**9:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data.files import replace_text
+from tune.baselines import Baseline, Pair, finite_or_none, read_baselines, unbeaten_by
 from tune.journal import Journal, TrialRecord
+from tune.start import ZERO_SHOT, Start
 
 METRICS = ("val_loss", "val_mae", "val_mse")
 TEST_FILE = "test_scores.json"
 
-BEATS_ZERO_SHOT = "beats zero-shot"
-KEEP_ZERO_SHOT = "keep zero-shot"
+TestScores = dict[str, dict[str, float | None]]  # a name to its scores on the test part
+
 UNDECIDED = "no trial has trained for an epoch yet"
 
 
@@ -42,23 +43,30 @@ class Standing:
     peak_memory_bytes: int
     config: dict[str, Any]
 
+    @property
+    def scores(self) -> dict[str, float | None]:
+        return {"val_loss": self.val_loss, "val_mae": self.val_mae, "val_mse": self.val_mse}
+
 
 @dataclass(frozen=True)
 class Leaderboard:
     """sweep, metric (smaller is better), zero_shot (of the strongest start where there are several), standings.
 
-    test: scores on the test part for zero-shot and the best few, once the search has ended; empty before.
+    baselines: what was measured beside the trials. start_name: what epoch 0 is, zero-shot or untrained.
+    test: scores on the test part for zero-shot, the baselines and the best few; empty until the search has ended.
     """
 
     sweep: str
     metric: str
     zero_shot: dict[str, float | None]
     standings: list[Standing]
-    test: dict[str, dict[str, float]] = field(default_factory=dict)
+    test: TestScores = field(default_factory=dict)
     mode: str = "min"
+    baselines: list[Baseline] = field(default_factory=list)
+    start_name: str = ZERO_SHOT
 
     @classmethod
-    def read(cls, folder: Path, *, metric: str, sweep_is_running: bool) -> Leaderboard:
+    def read(cls, folder: Path, *, metric: str, sweep_is_running: bool, start_name: str = ZERO_SHOT) -> Leaderboard:
         """Read a sweep's folder."""
         records = Journal(folder).read()
         starts = [r.zero_shot for r in records if r.zero_shot is not None and r.zero_shot[metric] is not None]
@@ -70,7 +78,14 @@ class Leaderboard:
             zero_shot={name: start[name] if start else None for name in METRICS},
             standings=_rank(records, metric, sweep_is_running),
             test=json.loads(test_file.read_text(encoding="utf-8")) if test_file.exists() else {},
+            baselines=read_baselines(folder),
+            start_name=start_name,
         )
+
+    @property
+    def start(self) -> Start:
+        """The words for epoch 0."""
+        return Start(self.start_name)
 
     @property
     def best(self) -> Standing | None:
@@ -90,7 +105,13 @@ class Leaderboard:
     def verdict(self) -> str:
         if self.best is None:
             return UNDECIDED
-        return BEATS_ZERO_SHOT if self.beats_zero_shot else KEEP_ZERO_SHOT
+        return self.start.when_beaten if self.beats_zero_shot else self.start.when_unbeaten
+
+    @property
+    def unbeaten_baselines(self) -> list[Pair]:
+        """The baselines that the best trial does not beat; none while no trial has trained."""
+        best = self.best
+        return [] if best is None else unbeaten_by(best.scores, self.baselines, self.metric)
 
     def find(self, trial_id: str) -> Standing | None:
         return next((s for s in self.standings if s.trial_id == trial_id), None)
@@ -102,23 +123,29 @@ class Leaderboard:
             "metric": self.metric,
             "mode": self.mode,
             "zero_shot": self.zero_shot,
+            "start": self.start_name,
             "verdict": self.verdict,
             "trials": [asdict(standing) for standing in self.standings],
         }
-        test = {name: {k: v if math.isfinite(v) else None for k, v in row.items()} for name, row in self.test.items()}
-        return {**document, "test": test} if test else document
+        if self.baselines:
+            document["baselines"] = [asdict(baseline) for baseline in self.baselines]
+        if self.test:
+            document["test"] = {name: {k: finite_or_none(v) for k, v in row.items()} for name, row in self.test.items()}
+        return document
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1)
 
     def to_csv(self) -> str:
-        """A line a trial, zero-shot first with rank empty and status zero-shot."""
+        """A line a trial; before them the start, its name in trial_id and status, and the baselines, without rank."""
         keys = sorted({key for s in self.standings for key in s.config})
         plain = [name for name in Standing.__dataclass_fields__ if name != "config"]
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, [*plain, *keys], lineterminator="\n")
         writer.writeheader()
-        writer.writerow({"trial_id": "zero-shot", "status": "zero-shot", "best_epoch": 0, **self.zero_shot})
+        writer.writerow({"trial_id": self.start_name, "status": self.start_name, "best_epoch": 0, **self.zero_shot})
+        for baseline in self.baselines:
+            writer.writerow({"trial_id": baseline.name, "status": "baseline", **baseline.scores})
         for standing in self.standings:
             values = asdict(standing)
             writer.writerow({**{name: values[name] for name in plain}, **standing.config})

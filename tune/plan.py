@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 
 from data.errors import near_names
@@ -20,9 +19,9 @@ from data.samples import PRETRAINED, SAMPLES
 from data.task import ForecastTask, TaskSpec
 from search_spaces.space import SearchSpace, load_space
 from trainables.base import ForecastTrainable
-from trainables.trial import check_hyper
 from tune.budget import Budget, Machine, look_at_machine, plan_budget
-from tune.fitting import Model, Setting, find_model, fit_space
+from tune.estimate import Estimate
+from tune.fitting import Model, Setting, check_configurations, count_loads, find_model, fit_space
 from tune.format import domain_text, duration
 from tune.refusals import refusals
 from tune.search import check_searcher
@@ -64,6 +63,7 @@ class Plan:
     """A sweep that can start: its spec, its series and windows, its model class, its share of the machine.
 
     train_windows: how many a trial trains on; the fewest and the most where that depends on its hyperparameters.
+    estimate: None for a model that does not count its work.
     """
 
     spec: SweepSpec
@@ -74,6 +74,12 @@ class Plan:
     train_windows: tuple[int, int]
     machine: Machine
     budget: Budget
+    estimate: Estimate | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know before it starts."""
+        return (*self.panel.notes, *self.space.notes, *(self.estimate.notes if self.estimate else ()))
 
 
 def plan_sweep(request: Request) -> Plan:
@@ -98,18 +104,22 @@ def plan_sweep(request: Request) -> Plan:
     )
     source, panel = _read_data(request, space)
     task = ForecastTask(panel, task_spec)
-    train_windows = _check_configurations(model, space, task, has_gpu=budget.gpus > 0)
+    checked = check_configurations(model, space, task, has_gpu=budget.gpus > 0)
+    windows = [count for _, count in checked]
     spec = SweepSpec(
         name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
         space=space.to_dict(),
         trainable=trainable,
+        start_name=model.start_name,
         data=source,
         task=task.spec,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
         versions=installed_versions(),
         **settings.model_dump(),
     )
-    return Plan(spec, space, panel, task, model, train_windows, machine, budget)
+    loads = count_loads(model, task, checked)
+    estimate = Estimate(loads, spec, machine, budget) if loads else None
+    return Plan(spec, space, panel, task, model, (min(windows), max(windows)), machine, budget, estimate)
 
 
 def _absolute_start(space: SearchSpace) -> SearchSpace:
@@ -173,29 +183,6 @@ def _as_flags(error: ValidationError) -> list[str]:
     return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in told]
 
 
-def _check_configurations(model: Model, space: SearchSpace, task: ForecastTask, *, has_gpu: bool) -> tuple[int, int]:
-    """Check that what the space holds goes with task and machine, and that each model it starts from loads and fits.
-
-    Returns the fewest and the most training windows of a configuration.
-    """
-    starts = set()
-    windows = []
-    for configuration in space.corners():
-        hyper = check_hyper(model, configuration)
-        if hyper.precision != "fp32" and not has_gpu:
-            raise SweepError(
-                f"precision {hyper.precision} needs a GPU that has it, and this sweep runs on the CPU; use fp32"
-            )
-        trainable = model()
-        trainable.check(hyper, task)
-        start = (trainable.starting_point(hyper), configuration.get("strategy"))
-        if start not in starts:
-            starts.add(start)
-            trainable.build(hyper, task)
-            windows.append(len(trainable.training_windows(hyper, task, torch.device("cpu"))))
-    return min(windows), max(windows)
-
-
 def installed_versions() -> dict[str, str]:
     """Versions of what a sweep's numbers depend on."""
     found = {"python": sys.version.split()[0]}
@@ -227,7 +214,7 @@ def describe_plan(plan: Plan) -> dict[str, str]:
     cut = "whole sequences" if _has_own_windows(plan.model) else f"stride {spec.task.train_stride}"
     where = f"{budget.gpus} GPU ({plan.machine.gpu_names[0]})" if budget.gpus else "CPU"
     searched = ", ".join(f"{name} {domain_text(domain)}" for name, domain in plan.space.parameters().items())
-    return {
+    facts = {
         "sweep": spec.name,
         "data": f"{plan.panel.name}: {len(plan.panel)} series, {len(plan.panel.values)} rows, "
         f"frequency {plan.panel.freq or 'unknown'}",
@@ -243,3 +230,4 @@ def describe_plan(plan: Plan) -> dict[str, str]:
         "time budget": "none" if spec.time_budget_seconds is None else duration(spec.time_budget_seconds),
         "machine": f"{where}, {budget.concurrent} trial(s) at once, {budget.cpus_per_trial} CPU core(s) each",
     }
+    return facts | (plan.estimate.describe() if plan.estimate else {})

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from tune.format import duration, number
 from tune.journal import Journal, Row, TrialRecord
+from tune.start import ZERO_SHOT, Start
 
 
 @dataclass
@@ -25,6 +26,7 @@ class SweepState:
     metric: str
     total: int
     deadline: float | None
+    start_name: str = ZERO_SHOT
     records: dict[str, TrialRecord] = field(default_factory=dict)
     running: dict[str, dict[str, Any]] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
@@ -45,6 +47,13 @@ class SweepState:
     def best(self) -> tuple[str, float] | None:
         scored = [(r.trial_id, best[self.metric]) for r in self.records.values() if (best := r.best(self.metric))]
         return min(scored, key=lambda pair: pair[1]) if scored else None
+
+    def against(self, value: float | None) -> str:
+        """Say how far a value of the metric is from the start's, in brackets; nothing where one is not known."""
+        if value is None or self.zero_shot is None:
+            return ""
+        gain = self.zero_shot - value
+        return f" ({number(abs(gain))} {'better' if gain > 0 else 'worse'} than {self.start_name})"
 
     def seconds_left(self) -> float | None:
         """Estimate from this session's finished trials, or the time budget if that ends first; None at the start."""
@@ -97,11 +106,11 @@ class PlainProgress(_Watcher):
         super().trial_reported(trial_id, row)
         if row["epoch"] == 0:
             if not told_zero_shot:
-                self._say(f"zero-shot {self.state.metric} {number(row[self.state.metric])}")
+                self._say(f"{self.state.start_name} {self.state.metric} {number(row[self.state.metric])}")
             return
         self._say(
             f"{trial_id} epoch {row['epoch']:g} {self.state.metric} {number(row[self.state.metric])}"
-            f"{_against(row[self.state.metric], self.state.zero_shot)}"
+            f"{self.state.against(row[self.state.metric])}"
         )
 
     def trial_ended(self, trial_id: str) -> None:
@@ -148,11 +157,11 @@ class LiveProgress(_Watcher):
     def _best_line(self) -> Text:
         start, best = self.state.zero_shot, self.state.best
         if start is None:
-            return Text("starting Ray and measuring zero-shot …", style="dim")
-        line = Text(f"zero-shot {self.state.metric} {number(start)}")
+            return Text(f"starting Ray and measuring {Start(self.state.start_name).model} …", style="dim")
+        line = Text(f"{self.state.start_name} {self.state.metric} {number(start)}")
         if best:
             line.append(f"   best {best[0]} {number(best[1])}", style="green" if best[1] < start else "yellow")
-            line.append(_against(best[1], start))
+            line.append(self.state.against(best[1]))
         return line
 
     def _running_table(self) -> Table:
@@ -175,10 +184,3 @@ class LiveProgress(_Watcher):
 def _short(hyper: dict[str, Any]) -> str:
     keys = ("strategy", "lr", "epochs", "warmup_steps", "weight_decay", "batch_size")
     return ", ".join(f"{key} {number(hyper[key])}" for key in keys if key in hyper)
-
-
-def _against(value: float | None, zero_shot: float | None) -> str:
-    if value is None or zero_shot is None:
-        return ""
-    gain = zero_shot - value
-    return f" ({number(abs(gain))} {'better' if gain > 0 else 'worse'} than zero-shot)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from tune.format import (
 )
 from tune.journal import Journal, TrialRecord
 from tune.leaderboard import METRICS, Leaderboard, Standing
+from tune.lines import Line, leaderboard_lines
 from tune.verdict import ending_of, progress_of, verdict_of
 
 if TYPE_CHECKING:  # the spec knows the task, and with it torch: a page needs neither to be made
@@ -125,24 +125,9 @@ def _title(standing: Standing, metric: str) -> str:
 # --- the tables
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of the leaderboard; standing is None for zero-shot."""
-
-    name: str
-    scores: Mapping[str, float | None]
-    standing: Standing | None = None
-
-
 def table_lines(board: Leaderboard) -> list[Line]:
-    """Give the trials in order, zero-shot before the first that does not beat it."""
-    lines = [Line(s.trial_id, {m: getattr(s, m) for m in METRICS}, s) for s in board.standings]
-    start = board.zero_shot[board.metric]
-    if start is None:
-        return lines
-    scores = [line.scores[board.metric] for line in lines]
-    better = sum(score is not None and score < start for score in scores)
-    return [*lines[:better], Line("zero-shot", board.zero_shot), *lines[better:]]
+    """Give the leaderboard's lines, the start's only where it was measured."""
+    return [x for x in leaderboard_lines(board) if not x.is_start or x.scores[board.metric] is not None]
 
 
 def _errors(records: Iterable[TrialRecord]) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from data.errors import UserError
 from data.files import replace_text
 from data.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
+from tune.start import ZERO_SHOT
 
 Metric = Literal["val_loss", "val_mae", "val_mse"]
 Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
@@ -64,11 +65,15 @@ class SweepSettings(BaseModel):
 
 
 class SweepSpec(SweepSettings):
-    """A sweep whole: its settings, the space and the model, the data and the task."""
+    """A sweep whole: its settings, the space and the model, the data and the task.
+
+    start_name: what the model is at epoch 0, zero-shot or untrained.
+    """
 
     name: str
     space: dict[str, Any]
     trainable: str
+    start_name: str = ZERO_SHOT
     data: DataSource
     task: TaskSpec
     created: str = ""

@@ -107,7 +107,14 @@ class Sweep:
             raise SweepError(f"sweep {self.spec.name} is running in another process; stop that one first") from error
 
     def leaderboard(self) -> Leaderboard:
-        return Leaderboard.read(self.folder, metric=self.spec.metric, sweep_is_running=self.is_running)
+        return self.leaderboard_of(sweep_is_running=self.is_running)
+
+    def leaderboard_of(self, *, sweep_is_running: bool) -> Leaderboard:
+        """The leaderboard, for who knows whether the sweep is running."""
+        spec = self.spec
+        return Leaderboard.read(
+            self.folder, metric=spec.metric, sweep_is_running=sweep_is_running, start_name=spec.start_name
+        )
 
     def unfinished_trials(self) -> int:
         """Trials that are still to be started or to be brought to their end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from tune.baselines import unbeaten_sentence
 from tune.format import count_text, difference_text, long_duration, score_text, short_number
 from tune.leaderboard import Leaderboard, Standing
 
@@ -13,7 +14,7 @@ from tune.leaderboard import Leaderboard, Standing
 class Verdict:
     """kind: better, keep or open; lead is the answer in two or three words, text its numbers.
 
-    gain: of the best trial over zero-shot (the strongest, where trials start from several models).
+    gain: of the best trial over the start (the strongest, where trials start from several models).
     """
 
     kind: str
@@ -23,30 +24,34 @@ class Verdict:
 
 
 def verdict_of(board: Leaderboard) -> Verdict:
-    """Say in one sentence what the sweep found, or has found so far."""
-    metric, best = board.metric, board.best
+    """Say what the sweep found, or has found so far; and, where it is so, that the best trial beats no baseline."""
+    metric, best, words = board.metric, board.best, board.start
     start = board.zero_shot[metric]
     if best is None:
         return _no_verdict(board)
     value = float(getattr(best, metric))
     came_to = f"{score_text(value)} at epoch {short_number(best.best_epoch)}"
+    more = unbeaten_sentence("It" if board.beats_zero_shot else best.trial_id, board.unbeaten_baselines, score_text)
     if start is None:
-        text = f"{best.trial_id} reached {metric} {came_to}, but there is no zero-shot {metric} to hold it against."
-        return Verdict("open", "Undecided", text)
+        text = f"{best.trial_id} reached {metric} {came_to}, but there is no {words.name} {metric} to hold it against."
+        return Verdict("open", "Undecided", f"{text}{more}")
     so_far = " so far" if _is_running(board) else ""
     if board.beats_zero_shot:
-        text = f"{best.trial_id} reached {metric} {came_to}, {_distance(start, value)} better than zero-shot"
-        return Verdict("better", f"Beats zero-shot{so_far}", f"{text} at {score_text(start)}.", start - value)
-    text = f"nothing beat its {metric} of {score_text(start)}; the best trial, {best.trial_id}, came to {came_to}"
-    return Verdict("keep", f"Keep zero-shot{so_far}", f"{text}, {_worse(start, value)}.", start - value)
+        text = f"{best.trial_id} reached {metric} {came_to}, {_distance(start, value)} better than {words.own}"
+        lead = f"{words.when_beaten.capitalize()}{so_far}"
+        return Verdict("better", lead, f"{text} at {score_text(start)}.{more}", start - value)
+    whose = "its" if words.is_pretrained else f"{words.model}'s"
+    text = f"nothing beat {whose} {metric} of {score_text(start)}; the best trial, {best.trial_id}, came to {came_to}"
+    lead = f"{words.when_unbeaten.capitalize()}{so_far}"
+    return Verdict("keep", lead, f"{text}, {_worse(start, value)}.{more}", start - value)
 
 
 def _no_verdict(board: Leaderboard) -> Verdict:
     start = board.zero_shot[board.metric]
     stands = (
-        f"zero-shot stands at {board.metric} {score_text(start)}"
+        f"{board.start.model} stands at {board.metric} {score_text(start)}"
         if start is not None
-        else f"zero-shot's {board.metric} is not known"
+        else f"{board.start.model}'s {board.metric} is not known"
     )
     failed = sum(s.status == "failed" for s in board.standings)
     if failed and failed == len(board.standings):

@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from search_spaces.space import SearchSpace
+from tune.baselines import unbeaten_sentence
 from tune.format import domain_text, duration, memory, number
-from tune.leaderboard import BEATS_ZERO_SHOT, Leaderboard, Standing
+from tune.leaderboard import Leaderboard, Standing
+from tune.lines import Line, leaderboard_lines
 from tune.sweep import Sweep
 
 HYPERPARAMETERS = {
@@ -23,7 +25,6 @@ HYPERPARAMETERS = {
 }
 SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by", "time", "memory")
 LEFT = ("trial", "ended by", "strategy")
-WIDE = 125  # columns of text that the whole table needs; narrower terminals get it in two parts
 
 
 def make_console() -> Console:
@@ -43,29 +44,32 @@ def print_facts(console: Console, facts: dict[str, str]) -> None:
 
 
 def verdict_sentence(board: Leaderboard) -> str:
-    """One sentence with numbers: what the sweep found."""
-    start, best = board.zero_shot[board.metric], board.best
+    """What the sweep found, in a sentence with numbers; a second one where the best trial does not beat a baseline."""
+    start, best, words = board.zero_shot[board.metric], board.best, board.start
     if best is None or start is None:
         return "No trial has trained for an epoch yet."
-    value = getattr(best, board.metric)
-    if board.verdict == BEATS_ZERO_SHOT:
+    value = number(getattr(best, board.metric))
+    if board.beats_zero_shot:
         return (
-            f"{best.trial_id} beats zero-shot: {board.metric} {number(value)} at epoch {number(best.best_epoch)}, "
-            f"zero-shot {number(start)}."
+            f"{best.trial_id} {words.when_beaten}: {board.metric} {value} at epoch {number(best.best_epoch)}, "
+            f"{words.name} {number(start)}.{unbeaten_sentence('It', board.unbeaten_baselines, number)}"
         )
+    advice = words.when_unbeaten if words.is_pretrained else f"there is {words.when_unbeaten}"
     return (
-        f"Nothing beat zero-shot ({board.metric} {number(start)}; the best trial, {best.trial_id}, "
-        f"reached {number(value)}): keep zero-shot."
+        f"Nothing beat {words.model} ({board.metric} {number(start)}; the best trial, {best.trial_id}, "
+        f"reached {value}): {advice}.{unbeaten_sentence(best.trial_id, board.unbeaten_baselines, number)}"
     )
 
 
 def leaderboard_rows(board: Leaderboard) -> list[dict[str, str]]:
-    """The leaderboard as text, a dict a line, zero-shot where it would rank."""
-    rows = [_standing_row(standing) for standing in board.standings]
-    start = board.zero_shot[board.metric]
-    place = sum(s.rank is not None and start is not None and getattr(s, board.metric) < start for s in board.standings)
-    scores = {name: number(board.zero_shot[name]) for name in ("val_loss", "val_mae", "val_mse")}
-    return [*rows[:place], {"trial": "zero-shot", **scores}, *rows[place:]]
+    """The leaderboard as text, a dict a line, zero-shot and the baselines where they would rank."""
+    return [_row(line) for line in leaderboard_lines(board)]
+
+
+def _row(line: Line) -> dict[str, str]:
+    if line.standing is not None:
+        return _standing_row(line.standing)
+    return {"trial": line.name, **{name: number(value) for name, value in line.scores.items()}}
 
 
 def _standing_row(s: Standing) -> dict[str, str]:
@@ -87,27 +91,35 @@ def _standing_row(s: Standing) -> dict[str, str]:
 def print_leaderboard(console: Console, board: Leaderboard) -> None:
     """The table, in two parts on a narrow terminal, the test scores if there are any, and the verdict."""
     hyperparameters = _hyperparameters(board)
-    if console.width >= WIDE:
-        _print_table(console, board, [*SCORES[:-2], *hyperparameters, *SCORES[-2:]])
+    whole = _table(board, [*SCORES[:-2], *hyperparameters, *SCORES[-2:]])
+    if _width(console, whole) <= console.width:
+        console.print(whole)
     else:
-        _print_table(console, board, list(SCORES[:-2]))
-        _print_table(console, board, ["#", "trial", *hyperparameters, *SCORES[-2:]])
+        console.print(_table(board, list(SCORES[:-2])))
+        console.print(_table(board, ["#", "trial", *hyperparameters, *SCORES[-2:]]))
     _print_test(console, board)
     console.print(verdict_sentence(board), style="green" if board.beats_zero_shot else "yellow")
 
 
-def _print_table(console: Console, board: Leaderboard, columns: list[str]) -> None:
+def _width(console: Console, table: Table) -> int:
+    """Columns of text that a table needs to show every cell whole."""
+    return console.measure(table, options=console.options.update(width=10_000)).maximum
+
+
+def _table(board: Leaderboard, columns: list[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for name in columns:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
-    for row in leaderboard_rows(board):
-        style = None
-        if row["trial"] == "zero-shot":
-            style = "bold cyan"
-        elif row["#"] == "1" and board.beats_zero_shot:
-            style = "green"
-        table.add_row(*(row.get(name, "") for name in columns), style=style)
-    console.print(table)
+    for line in leaderboard_lines(board):
+        row = _row(line)
+        table.add_row(*(row.get(name, "") for name in columns), style=_style(line, board))
+    return table
+
+
+def _style(line: Line, board: Leaderboard) -> str | None:
+    if line.standing is not None:
+        return "green" if line.standing.rank == 1 and board.beats_zero_shot else None
+    return "bold cyan" if line.is_start else "dim"
 
 
 def _hyperparameters(board: Leaderboard) -> list[str]:
@@ -133,9 +145,12 @@ def leaderboard_markdown(board: Leaderboard) -> str:
 
 
 def print_status(console: Console, sweeps: list[Sweep]) -> None:
-    """A line a sweep: how far it is, and how it stands against zero-shot."""
+    """A line a sweep: how far it is, and how it stands against zero-shot, or what else it started from."""
+    starts = {sweep.spec.start_name for sweep in sweeps}
+    is_mixed = len(starts) > 1
+    start_title = "start" if is_mixed else starts.pop()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("sweep", "state", "trials done", "metric", "zero-shot", "best", "trial", "search time"):
+    for name in ("sweep", "state", "trials done", "metric", start_title, "best", "trial", "search time"):
         table.add_column(name)
     for sweep in sweeps:
         board = sweep.leaderboard()
@@ -147,7 +162,7 @@ def print_status(console: Console, sweeps: list[Sweep]) -> None:
             state,
             f"{sweep.spec.trials - left} of {sweep.spec.trials}",
             board.metric,
-            number(board.zero_shot[board.metric]),
+            number(board.zero_shot[board.metric]) + (f" ({board.start_name})" if is_mixed else ""),
             number(getattr(best, board.metric)) if best else "–",
             best.trial_id if best else "–",
             duration(sweep.seconds_used),

@@ -706,7 +706,7 @@ def test_leaderboard_as_json_has_exactly_the_promised_keys(foretune: Foretune, n
     ended = foretune("leaderboard", "night1", "--format", "json", "--storage", night1.parent)
     board = strict_json(ended.out)
     assert (ended.status, ended.err) == (0, "")
-    assert list(board) == ["sweep", "metric", "mode", "zero_shot", "verdict", "trials"]
+    assert list(board) == ["sweep", "metric", "mode", "zero_shot", "start", "verdict", "trials"]
     assert (board["sweep"], board["metric"], board["mode"]) == ("night1", "val_loss", "min")
     assert board["zero_shot"] == {"val_loss": 0.5, "val_mae": 0.25, "val_mse": 0.125}
     assert board["verdict"] == "beats zero-shot"

@@ -15,6 +15,7 @@ from tune.format import (
     measured_memory,
     memory,
     number,
+    quantity,
     score_text,
     short_number,
 )
@@ -159,3 +160,21 @@ def test_memory_that_was_not_measured_is_a_dash(size: int, text: str) -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 trials"), (1, "1 trial"), (24, "24 trials")])
 def test_one_is_singular(count: int, text: str) -> None:
     assert count_text(count, "trial") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"),
+        (264, "264"),
+        (999.9, "1 k"),
+        (13_827_528, "13.8 M"),
+        (124e6, "124 M"),
+        (999_960_000, "1 G"),
+        (2e15, "2000 T"),
+    ],
+)
+def test_a_quantity_has_three_digits_and_a_prefix(value: float, text: str) -> None:
+    assert quantity(value) == text
+    assert quantity(95.04e9, "FLOP/s") == "95 GFLOP/s"
+    assert quantity(12.0, "FLOP/s") == "12 FLOP/s"

@@ -144,7 +144,9 @@ def test_the_winner_is_the_best_epoch_and_beats_zero_shot(finished):
     rows = Journal(folder).read_trial(best["trial_id"]).trained_rows
     assert best["val_loss"] == min(row["val_loss"] for row in rows)
     assert best["gain"] == pytest.approx(board["zero_shot"]["val_loss"] - best["val_loss"])
-    assert set(board["test"]) == {"zero-shot", *(t["trial_id"] for t in board["trials"][:3])}
+    beside = ("zero-shot", "seasonal-naive")
+    assert list(board["test"]) == [*beside, *(t["trial_id"] for t in board["trials"][:3])]
+    assert [b["name"] for b in board["baselines"]] == ["seasonal-naive"]
     assert "foretune tensorboard whole" in printed
 
 
