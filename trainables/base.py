@@ -123,6 +123,10 @@ class ForecastTrainable(ABC):
         """Name the untouched model: trials with the same name share one evaluation of epoch 0."""
         return "start"
 
+    def about(self) -> list[str]:
+        """Tell in sentences of Markdown, for the model card, what one must know to use the checkpoint."""
+        return []
+
     def rebuild(self, folder: Path, hyper: Any, task: ForecastTask) -> nn.Module:
         """Build the model from what `save_pretrained` wrote."""
         return self.build(hyper.model_copy(update={"pretrained": str(folder)}), task)

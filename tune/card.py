@@ -11,13 +11,15 @@ from tune.start import Start
 def model_card(facts: dict[str, Any], metric: str) -> str:
     """Markdown of what the checkpoint is: start, data, task, hyperparameters, scores, versions."""
     task = facts["task"]
-    start = facts["hyperparameters"].get("pretrained", "an untrained model")
+    pretrained = facts["hyperparameters"].get("pretrained")
+    start = "an untrained model" if pretrained is None else f"`{pretrained}`"
     trained = "Fine-tuned" if Start(facts["start"]).is_pretrained else "Trained"
     lines = [
         f"# {facts['sweep']} {facts['trial_id']}",
         "",
-        f"{trained} by foretune from `{start}`; epoch {number(facts['best_epoch'])} of this trial, "
+        f"{trained} by foretune from {start}; epoch {number(facts['best_epoch'])} of this trial, "
         f"chosen by {metric} on validation.",
+        *(line for sentence in facts["about"] for line in ("", sentence)),
         "",
         "## Scores",
         "",

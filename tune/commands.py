@@ -96,6 +96,7 @@ def _observers(sweep: Sweep, journal: Journal, console: Console) -> list[Any]:
         total=sweep.spec.trials,
         deadline=None if budget is None else time.monotonic() + budget - sweep.seconds_used,
         start_name=sweep.spec.start_name,
+        searched=tuple(sweep.spec.search_space().parameters()),
     )
     progress = LiveProgress if console.is_terminal else PlainProgress
     return [

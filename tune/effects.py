@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from tune.drawing import DASHES, INK, MUTED, Styles, assign_styles, draw_legend, make_canvas, set_limits, strategy_of
 from tune.format import short_number
-from tune.leaderboard import Leaderboard, Standing
-
-HYPERPARAMETERS = ("lr", "epochs", "warmup_steps", "warmup_fraction", "weight_decay", "batch_size")
+from tune.leaderboard import Leaderboard, Standing, varying
 
 _MAX_PANELS = 9
 _MAX_CHOICES = 8
@@ -47,17 +45,6 @@ def hyperparameter_effects(leaderboard: Leaderboard) -> Figure | None:
         handles = [Line2D([], [], color=c, marker=m, linestyle="none", label=n) for n, (c, m) in styles.items()]
         draw_legend(figure.legend, handles, loc="outside upper left")
     return figure
-
-
-def varying(standings: Iterable[Standing]) -> list[str]:
-    """Name the hyperparameters of which these trials hold more than one value, the common ones first."""
-    seen: dict[str, set[str]] = {}
-    for standing in standings:
-        for name, value in standing.config.items():
-            if value is not None:
-                seen.setdefault(name, set()).add(short_number(value, 12))
-    found = [name for name, values in seen.items() if len(values) > 1]
-    return [n for n in HYPERPARAMETERS if n in found] + sorted(n for n in found if n not in HYPERPARAMETERS)
 
 
 @dataclass(frozen=True)

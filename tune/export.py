@@ -82,8 +82,7 @@ def export_trial(workshop: Workshop, leaderboard: Leaderboard, standing: Standin
         model, hyper = workshop.trained(standing)
         model.save_pretrained(unfinished)
         scores = _read_back(workshop, unfinished, hyper, standing)
-        test = leaderboard.test.get(standing.trial_id)
-        _write_card(workshop, leaderboard, standing, unfinished, scores, test)
+        _write_card(workshop, leaderboard, standing, unfinished, scores, about=model.about())
         if target.exists():
             target.rmdir()
         unfinished.replace(target)
@@ -113,7 +112,8 @@ def _write_card(
     standing: Standing,
     folder: Path,
     scores: Scores,
-    test: dict[str, float | None] | None,
+    *,
+    about: list[str],
 ) -> None:
     facts: dict[str, Any] = {
         "sweep": workshop.spec.name,
@@ -125,7 +125,8 @@ def _write_card(
         "data": workshop.spec.data.model_dump(),
         "zero_shot": leaderboard.zero_shot,
         "validation": scores.to_dict(),
-        "test": test,
+        "test": leaderboard.test.get(standing.trial_id),
+        "about": about,
         "start": leaderboard.start_name,
         "zero_shot_test": leaderboard.test.get(leaderboard.start_name),
         "baselines": [{**asdict(b), "test": leaderboard.test.get(b.name)} for b in leaderboard.baselines],

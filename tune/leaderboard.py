@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data.files import replace_text
 from tune.baselines import Baseline, Pair, finite_or_none, read_baselines, unbeaten_by
+from tune.format import short_number
 from tune.journal import Journal, TrialRecord
 from tune.start import ZERO_SHOT, Start
 
 METRICS = ("val_loss", "val_mae", "val_mse")
+HYPERPARAMETERS = ("lr", "epochs", "warmup_steps", "warmup_fraction", "weight_decay", "batch_size")  # of all models
 TEST_FILE = "test_scores.json"
 
 TestScores = dict[str, dict[str, float | None]]  # a name to its scores on the test part
@@ -153,6 +156,17 @@ class Leaderboard:
 
     def write_csv(self, folder: Path) -> None:
         replace_text(folder / "leaderboard.csv", self.to_csv())
+
+
+def varying(standings: Iterable[Standing]) -> list[str]:
+    """Name the hyperparameters of which these trials hold more than one value, the common ones first."""
+    seen: dict[str, set[str]] = {}
+    for standing in standings:
+        for name, value in standing.config.items():
+            if value is not None:
+                seen.setdefault(name, set()).add(short_number(value, 12))
+    found = [name for name, values in seen.items() if len(values) > 1]
+    return [n for n in HYPERPARAMETERS if n in found] + sorted(n for n in found if n not in HYPERPARAMETERS)
 
 
 def _rank(records: list[TrialRecord], metric: str, sweep_is_running: bool) -> list[Standing]:

@@ -27,12 +27,18 @@ class SweepState:
     total: int
     deadline: float | None
     start_name: str = ZERO_SHOT
+    searched: tuple[str, ...] = ()  # the space's parameters
     records: dict[str, TrialRecord] = field(default_factory=dict)
     running: dict[str, dict[str, Any]] = field(default_factory=dict)
     rows: dict[str, Row] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     first_trial: float | None = None  # when this session's first trial started: Ray's own start-up is no measure
     finished_before: int = 0
+
+    def short(self, hyper: dict[str, Any]) -> str:
+        """A configuration in a line: the common hyperparameters and whatever else is searched."""
+        keys = dict.fromkeys(("strategy", "lr", "epochs", "warmup_steps", "weight_decay", "batch_size", *self.searched))
+        return ", ".join(f"{key} {number(hyper[key])}" for key in keys if key in hyper)
 
     @property
     def finished(self) -> int:
@@ -99,7 +105,7 @@ class PlainProgress(_Watcher):
     def trial_started(self, trial_id: str, hyper: dict[str, Any]) -> None:
         resumed = trial_id in self.state.records and self.state.records[trial_id].rows
         super().trial_started(trial_id, hyper)
-        self._say(f"{trial_id} {'goes on' if resumed else 'starts'}: {_short(hyper)}")
+        self._say(f"{trial_id} {'goes on' if resumed else 'starts'}: {self.state.short(hyper)}")
 
     def trial_reported(self, trial_id: str, row: Row) -> None:
         told_zero_shot = self.state.zero_shot is not None
@@ -176,11 +182,6 @@ class LiveProgress(_Watcher):
                 f"{last.get('epoch', 0):g}/{hyper.get('epochs', '?')}",
                 number(last.get(self.state.metric)),
                 number(best.get(self.state.metric)),
-                _short(hyper),
+                self.state.short(hyper),
             )
         return table
-
-
-def _short(hyper: dict[str, Any]) -> str:
-    keys = ("strategy", "lr", "epochs", "warmup_steps", "weight_decay", "batch_size")
-    return ", ".join(f"{key} {number(hyper[key])}" for key in keys if key in hyper)

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from data.files import replace_text
 from tune.curves import METRIC_NAMES, validation_curves
 from tune.drawing import COLOURS, svg_markup
-from tune.effects import HYPERPARAMETERS, hyperparameter_effects, varying
+from tune.effects import hyperparameter_effects
 from tune.format import (
     NOTHING,
     count_text,
@@ -24,7 +24,7 @@ from tune.format import (
     warmup_text,
 )
 from tune.journal import Journal, TrialRecord
-from tune.leaderboard import METRICS, Leaderboard, Standing
+from tune.leaderboard import HYPERPARAMETERS, METRICS, Leaderboard, Standing, varying
 from tune.lines import Line, leaderboard_lines
 from tune.verdict import ending_of, progress_of, verdict_of
 

@@ -11,11 +11,11 @@ from rich.table import Table
 from search_spaces.space import SearchSpace
 from tune.baselines import unbeaten_sentence
 from tune.format import domain_text, duration, memory, number
-from tune.leaderboard import Leaderboard, Standing
+from tune.leaderboard import Leaderboard, Standing, varying
 from tune.lines import Line, leaderboard_lines
 from tune.sweep import Sweep
 
-HYPERPARAMETERS = {
+TITLES = {
     "strategy": "strategy",
     "lr": "lr",
     "epochs": "epochs",
@@ -23,6 +23,7 @@ HYPERPARAMETERS = {
     "weight_decay": "decay",
     "batch_size": "batch",
 }
+UNTOLD = ("patience",)  # it follows from the strategy
 SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by", "time", "memory")
 LEFT = ("trial", "ended by", "strategy")
 
@@ -85,7 +86,7 @@ def _standing_row(s: Standing) -> dict[str, str]:
         "time": duration(s.seconds),
         "memory": memory(s.peak_memory_bytes),
     }
-    return row | {title: number(s.config.get(key)) for key, title in HYPERPARAMETERS.items()}
+    return row | {TITLES.get(key, key): number(value) for key, value in s.config.items()}
 
 
 def print_leaderboard(console: Console, board: Leaderboard) -> None:
@@ -123,9 +124,11 @@ def _style(line: Line, board: Leaderboard) -> str | None:
 
 
 def _hyperparameters(board: Leaderboard) -> list[str]:
-    """Leave out hyperparameters that no trial has."""
+    """The common ones that trials have, then a model's own where they differ."""
     have = {key for s in board.standings for key in s.config}
-    return [title for key, title in HYPERPARAMETERS.items() if key in have]
+    common = [key for key in TITLES if key in have]
+    own = [key for key in varying(board.standings) if key not in TITLES and key not in UNTOLD]
+    return [TITLES.get(key, key) for key in [*common, *own]]
 
 
 def _print_test(console: Console, board: Leaderboard) -> None:

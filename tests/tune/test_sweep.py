@@ -1,65 +1,21 @@
 """Whole sweeps through the real command line: real Ray, real Optuna, real signals, a model from outside."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import optuna
 import psutil
 import pytest
+from service import DEADLINE, foretune, kill_all, leaderboard_of, repeatable, start_foretune, wait_for_epoch
 
 from tune.journal import Journal
 
 TOY = Path(__file__).parent / "toy" / "toy.yaml"
-REPOSITORY = Path(__file__).parents[2]
-UNREPEATABLE = ("seconds", "peak_memory_bytes")
-DEADLINE = 240  # seconds that a wait may take on a busy machine
-
-
-def foretune(*arguments, cwd, **options):
-    """Run the command line in a process of its own and return it, ended."""
-    return subprocess.run(
-        [sys.executable, "-m", "tune", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        check=False,
-        **options,
-    )
-
-
-def start_foretune(*arguments, cwd):
-    log = (cwd / "log.txt").open("w")
-    return subprocess.Popen(
-        [sys.executable, "-m", "tune", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
 
 
 def toy_sweep(name):
     return ("sweep", TOY, "--data", "sample", "--name", name, "--seed", "3", "--max-concurrent", "1")
-
-
-def wait_for_epoch(process, folder, trial_id, epoch):
-    """Wait until a trial has reported an epoch, and no other has started."""
-    started = time.monotonic()
-    while time.monotonic() - started < DEADLINE:
-        assert process.poll() is None, (folder.parents[1] / "log.txt").read_text()
-        if (folder / trial_id / "result.json").exists():
-            rows = Journal(folder).read_trial(trial_id).rows
-            if rows and rows[-1]["epoch"] >= epoch:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"{trial_id} did not reach epoch {epoch} in {DEADLINE} s")
 
 
 def exposed_listeners(pid):
@@ -68,19 +24,6 @@ def exposed_listeners(pid):
     listening = [c for c in psutil.net_connections("inet") if c.status == psutil.CONN_LISTEN and c.pid in family]
     assert listening
     return [c.laddr for c in listening if c.laddr.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")]
-
-
-def repeatable(board):
-    for trial in board["trials"]:
-        for key in UNREPEATABLE:
-            trial.pop(key)
-    return {key: value for key, value in board.items() if key != "sweep"}
-
-
-def leaderboard_of(name, cwd):
-    done = foretune("leaderboard", name, "--format", "json", cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +107,7 @@ def test_the_same_seed_gives_the_same_leaderboard_and_a_kill_changes_nothing(fin
     process = start_foretune(*toy_sweep("cut"), cwd=tmp_path)
     wait_for_epoch(process, folder, "t0002", 2)
     assert not exposed_listeners(process.pid), "Ray listens beyond loopback"
-    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
-    for member in family:
-        member.kill()
-    psutil.wait_procs(family, timeout=30)
-    process.wait()
+    kill_all(process)
     before = Journal(folder).read()
     assert [record.is_finished for record in before] == [True, True, False]
     lines_before = {r.trial_id: (folder / r.trial_id / "result.json").read_text() for r in before}

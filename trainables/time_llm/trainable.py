@@ -151,6 +151,21 @@ class TimeLlm(ForecastTrainable):
         errors = torch.where(observed, point - batch.target, 0.0)
         return errors.square().sum(1) / observed.sum(1).clamp_min(1)
 
+    def about(self) -> list[str]:
+        config = self.module.config
+        modes = {
+            "masked": "each window's forecast is its own, whatever else is in the batch",
+            "published": "as in the paper's code, padding is attended to, so a forecast depends on what else is in its "
+            "batch; scores are of batches of 256 windows in order",
+        }
+        return [
+            f"A Time-LLM around the first {config.llm_layers} layers of `{config.llm}` ({config.llm_storage}), which "
+            "is not in this folder: it is loaded by that name, and must have the hash in config.json.",
+            f"Prompts are `{config.prompt}`: {modes[config.prompt]}.",
+            "`from trainables.time_llm import TimeLLM; TimeLLM.from_pretrained(folder)` loads it; it takes series as "
+            "(batch, steps, channels).",
+        ]
+
     def save_pretrained(self, folder: Path) -> None:
         """Write config.json and model.safetensors, without the language model."""
         self.module.save_pretrained(folder)

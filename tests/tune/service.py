@@ -1,0 +1,78 @@
+"""Sweeps as a person runs them: the real command line in processes of its own, watched, and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from tune.journal import Journal
+
+REPOSITORY = Path(__file__).parents[2]
+UNREPEATABLE = ("seconds", "peak_memory_bytes")
+DEADLINE = 240  # seconds that a wait may take on a busy machine
+
+
+def foretune(*arguments, cwd, **options):
+    """Run the command line in a process of its own and return it, ended."""
+    return subprocess.run(
+        [sys.executable, "-m", "tune", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
+
+
+def start_foretune(*arguments, cwd):
+    log = (cwd / "log.txt").open("w")
+    return subprocess.Popen(
+        [sys.executable, "-m", "tune", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def wait_for_epoch(process, folder, trial_id, epoch):
+    """Wait until a trial has reported an epoch, and no other has started."""
+    started = time.monotonic()
+    while time.monotonic() - started < DEADLINE:
+        assert process.poll() is None, (folder.parents[1] / "log.txt").read_text()
+        if (folder / trial_id / "result.json").exists():
+            rows = Journal(folder).read_trial(trial_id).rows
+            if rows and rows[-1]["epoch"] >= epoch:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{trial_id} did not reach epoch {epoch} in {DEADLINE} s")
+
+
+def kill_all(process):
+    """SIGKILL to driver and workers at once."""
+    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for member in family:
+        member.kill()
+    psutil.wait_procs(family, timeout=30)
+    process.wait()
+
+
+def repeatable(board):
+    for trial in board["trials"]:
+        for key in UNREPEATABLE:
+            trial.pop(key)
+    return {key: value for key, value in board.items() if key != "sweep"}
+
+
+def leaderboard_of(name, cwd):
+    done = foretune("leaderboard", name, "--format", "json", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
