@@ -39,6 +39,14 @@ CASES = {
         "d_model": 16,
         "n_heads": 2,
     },
+    "moirai-distill": {
+        "teacher": "moirai-tiny",
+        "strategies": ["all"],
+        "num_samples": 20,
+        "d_model": 16,
+        "n_heads": 2,
+        "n_layers": 2,
+    },
 }
 BUNDLED = [name for name, case in CASES.items() if "pretrained" in case]
 PAIRS = [(name, strategy) for name, case in CASES.items() for strategy in case["strategies"]]

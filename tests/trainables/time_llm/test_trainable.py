@@ -17,6 +17,7 @@ from data.task import ForecastTask, TaskSpec
 from trainables.base import CheckpointError, HyperError
 from trainables.time_llm import TimeLlm
 from trainables.time_llm.modeling import TimeLLM
+from trainables.time_llm.prompts import prompt_texts, tokenize
 from trainables.time_llm.trainable import TimeLlmHyper, describe
 from trainables.time_llm.workload import workload
 from trainables.trial import Trial, TrialSpec
@@ -215,7 +216,8 @@ def test_the_workload_counts_what_there_is(task):
     assert counted.parameters == sum(p.numel() for p in module.parameters())
     assert counted.weight_bytes == 4 * counted.parameters
     # of the frozen layers alone: 2 layers of 12 * 64^2 weights and biases, a multiply and an add each
-    tokens = module.prompt_tokens(torch.linspace(-1.7, 1.7, 48)[None, :, None]).shape[1] + module.config.patches
+    texts = prompt_texts(torch.linspace(-1.7, 1.7, 48)[None], module.config.description, 12)
+    tokens = tokenize(texts, module.backbone.tokenizer).shape[1] + 6
     layers = 2 * (12 * 64 * 64 + 13 * 64) + 2 * 64
     attention = 2 * 2 * 2 * tokens**2 * 64  # two layers, two products, a multiply and an add
     reprogramming = 2 * module.config.patches * 32 * (16 + 2 * 50 + 64)

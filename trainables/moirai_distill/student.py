@@ -1,0 +1,188 @@
+"""The student: a patch transformer that forecasts one series at a time, and its checkpoints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from data.files import replace_text
+from data.missing import fill_forward
+from trainables.base import QUANTILE_LEVELS, CheckpointError, HyperError
+from trainables.moirai_distill.files import fetch_file
+from trainables.pretrained import Family, load_pretrained
+
+MODEL_TYPE = "moirai_student"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+FAMILY = Family("student", "its folder", "nothing: a student is trained (foretune sweep moirai-distill-quickstart)")
+LEAST_VARIANCE = 1e-5  # as Moirai's own scaler; a constant context stays finite
+POSITION_DEVIATION = 0.02
+
+
+class StudentConfig(BaseModel):
+    """All that a student is but its weights; config.json of a checkpoint.
+
+    Lengths are in rows. d_ff: None = 4 * d_model. quantile_heads: a forecast for each of QUANTILE_LEVELS.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model_type: Literal["moirai_student"] = "moirai_student"
+    context_length: int = Field(ge=1)
+    prediction_length: int = Field(ge=1)
+    patch_len: int = Field(default=16, ge=1)
+    d_model: int = Field(default=128, ge=1)
+    n_layers: int = Field(default=4, ge=1)
+    n_heads: int = Field(default=8, ge=1)
+    d_ff: int | None = Field(default=None, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    quantile_heads: bool = False
+
+    @property
+    def patches(self) -> int:
+        """Tokens of a context, the first one filled up where the context is no whole number of patches."""
+        return -(-self.context_length // self.patch_len)
+
+    @property
+    def levels(self) -> int:
+        return len(QUANTILE_LEVELS) if self.quantile_heads else 1
+
+    @property
+    def width(self) -> int:
+        """Units of a layer's feed-forward part."""
+        return 4 * self.d_model if self.d_ff is None else self.d_ff
+
+    def check_sizes(self) -> None:
+        """Refuse sizes that do not go together: HyperError."""
+        if self.d_model % self.n_heads:
+            raise HyperError(
+                f"d_model must be a multiple of n_heads, got {self.d_model} and {self.n_heads}; "
+                f"take {self.d_model // self.n_heads * self.n_heads or self.n_heads} for d_model, or other heads"
+            )
+        if self.patch_len > self.context_length:
+            raise HyperError(
+                f"patch_len must be at most the context's {self.context_length} rows, got {self.patch_len}; lower it "
+                "or raise --context-length"
+            )
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """Contexts as the student sees them.
+
+    values: (batch, context_length), without mean and in deviations; a missing point is the one before it, or 0.
+    mean, deviation: (batch, 1), of the observed points, without gradient.
+    """
+
+    values: Tensor
+    mean: Tensor
+    deviation: Tensor
+
+
+class Student(nn.Module):
+    """Patches of a normalised context through an encoder with pre-norm, then one linear layer to all steps.
+
+    Source of the architecture: Nie et al. 2023, arXiv:2211.14730 (PatchTST), here with patches that do not overlap.
+    """
+
+    def __init__(self, config: StudentConfig) -> None:
+        """Raises HyperError for sizes that do not go together."""
+        super().__init__()
+        config.check_sizes()
+        self.config = config
+        self.embedding = nn.Linear(config.patch_len, config.d_model)
+        self.positions = nn.Parameter(POSITION_DEVIATION * torch.randn(config.patches, config.d_model))
+        self.dropout = nn.Dropout(config.dropout)
+        # a row of layers and no nn.TransformerEncoder, which starts all its layers with the same weights
+        self.encoder = nn.Sequential(*(_layer(config) for _ in range(config.n_layers)), nn.LayerNorm(config.d_model))
+        self.head = nn.Linear(config.patches * config.d_model, config.levels * config.prediction_length)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """Forecast in the units of the context, (batch, context_length), NaN = missing.
+
+        Returns (batch, prediction_length), or (batch, level, prediction_length) with quantile heads, whose levels
+        ascend: outside training they are sorted, so that they never cross.
+        """
+        normalised = normalise(context)
+        patches = self._patches(normalised.values)  # (batch, patches, patch_len)
+        states: Tensor = self.encoder(self.dropout(self.embedding(patches) + self.positions))
+        steps = self.head(states.flatten(1)).unflatten(1, (self.config.levels, -1))
+        forecast: Tensor = steps * normalised.deviation[:, None] + normalised.mean[:, None]
+        if not self.config.quantile_heads:
+            return forecast[:, 0]
+        return forecast if self.training else forecast.sort(dim=1).values
+
+    def _patches(self, values: Tensor) -> Tensor:
+        """Cut (batch, context_length) into whole patches, the first value repeated at the left."""
+        missing = -self.config.context_length % self.config.patch_len
+        padded = F.pad(values[:, None], (missing, 0), mode="replicate")[:, 0]
+        patches: Tensor = padded.unflatten(1, (-1, self.config.patch_len))
+        return patches
+
+    # --- files
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
+        replace_text(folder / CONFIG, self.config.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, pretrained: str | Path, *, dropout: float | None = None) -> Student:
+        """Load what `save_pretrained` wrote, from a folder or the Hub, to forecast with; raises CheckpointError.
+
+        dropout: for training on, instead of the one that it was trained with.
+        """
+        config = load_pretrained(str(pretrained), _read_config, FAMILY)
+        tensors = load_pretrained(str(pretrained), lambda source: load_file(fetch_file(source, (WEIGHTS,))), FAMILY)
+        if dropout is not None:
+            config = config.model_copy(update={"dropout": dropout})
+        try:
+            model = cls(config)
+            model.load_state_dict(tensors)
+        except (HyperError, RuntimeError) as error:
+            what = " ".join(str(error).split())
+            raise CheckpointError(f"{pretrained}: weights must fit the configuration: {what}") from error
+        return model.eval()
+
+
+def normalise(context: Tensor) -> Normalised:
+    """Take the mean off each context and divide by its population deviation; (batch, context_length)."""
+    with torch.no_grad():
+        observed = ~context.isnan()
+        count = observed.sum(1, keepdim=True).clamp_min(1)
+        mean = context.nansum(1, keepdim=True) / count
+        variance = (context - mean).square().nansum(1, keepdim=True) / count
+        deviation = torch.sqrt(variance + LEAST_VARIANCE)
+    return Normalised(fill_forward((context - mean) / deviation), mean, deviation)
+
+
+def _layer(config: StudentConfig) -> nn.Module:
+    return nn.TransformerEncoderLayer(
+        config.d_model,
+        config.n_heads,
+        dim_feedforward=config.width,
+        dropout=config.dropout,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+    )
+
+
+def _read_config(source: str) -> StudentConfig:
+    values = json.loads(fetch_file(source, (CONFIG,)).read_text(encoding="utf-8"))
+    try:
+        return StudentConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise ValueError(f"{CONFIG}: {where}: {first['msg']}, got {first['input']!r}") from error
