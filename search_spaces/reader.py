@@ -13,8 +13,8 @@ from search_spaces.mistakes import Mistakes
 
 KEYS = ("description", "trainable", "trials", "fixed", "search", "conditional", "first", "task")
 DEFAULT_TRIALS = 20
-_TASK_LENGTHS = ("context_length", "prediction_length", "train_stride", "eval_stride")
-_TASK_KEYS = ("data", "split", *_TASK_LENGTHS, "scale")
+_TASK_COUNTS = ("context_length", "prediction_length", "train_stride", "eval_stride", "max_windows")
+_TASK_KEYS = ("data", "split", *_TASK_COUNTS, "scale")
 _SCALES = ("none", "standard")
 
 
@@ -192,9 +192,9 @@ class _Reader:
         task = self._section("task", self._document.get("task"))
         self._check_names("task", task, _TASK_KEYS)
         for name, value in task.items():
-            if name in _TASK_LENGTHS:
+            if name in _TASK_COUNTS:
                 if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                    self._mistakes.add(f"task.{name}", f"must be 1 or more whole rows, got {show(value)}")
+                    self._mistakes.add(f"task.{name}", f"must be a whole number of 1 or more, got {show(value)}")
             elif name == "scale" and value not in _SCALES:
                 self._mistakes.add("task.scale", f"must be {' or '.join(_SCALES)}, got {show(value)}")
             elif name in _TASK_KEYS and not isinstance(value, str):

@@ -72,6 +72,7 @@ class ForecastTrainable(ABC):
     betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
     eps: ClassVar[float] = 1e-8
     start_name: ClassVar[str] = "zero-shot"  # what epoch 0 is; "untrained" where it has not learned to forecast yet
+    corpus: ClassVar[bool] = False  # reads a folder as a corpus: values mended, files that are no series left out
     inference: ClassVar[Mapping[str, Any]] = {}  # hyperparameters without a default, for a model that only forecasts
 
     module: nn.Module
@@ -148,6 +149,12 @@ class ForecastTrainable(ABC):
         season = season_length(task.panel.freq)
         name = "seasonal-naive" if 1 < season <= task.context_length else "naive"
         return {name: lambda batch: seasonal_naive(batch.context, task.prediction_length, season)}
+
+    def compare(
+        self, hyper: Any, task: ForecastTask, *, scores: Mapping[str, float], baselines: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, str]:
+        """Say after a search, in a sentence by name, what else the best trial's model is worth; both on validation."""
+        return {}
 
     @classmethod
     def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:

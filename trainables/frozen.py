@@ -73,13 +73,7 @@ def _compute(
 ) -> bool:
     device = next(model.module.parameters()).device
     model.module.eval()
-    first = micro_batch.attempt(lambda _: _features_of(model, windows, torch.arange(1, device=device), precision))
-    needed = len(windows) * first[0].numel() * first.element_size()
-    free = shutil.disk_usage(path.parent).free
-    if needed > 0.5 * free:
-        logger.warning("frozen features would take %.1f GB of %.1f GB free: not kept", needed / 1e9, free / 1e9)
-        return False
-    file = _FeatureFile(path.with_suffix(".tmp"), len(windows), first)
+    file: _FeatureFile | None = None
     done = 0
     while done < len(windows):
         ids = torch.arange(done, min(done + micro_batch.size, len(windows)), device=device)
@@ -88,11 +82,24 @@ def _compute(
                 _features_of(model, windows, part, precision) for part in ids.split(size)
             ]
         )
+        if file is None:
+            if not _has_room(path.parent, len(windows), values[0]):
+                return False
+            file = _FeatureFile(path.with_suffix(".tmp"), len(windows), values[0])
         for part in values:
             file.write(done, part)
             done += len(part)
+    assert file is not None  # a part has a window
     file.finish(path)
     return True
+
+
+def _has_room(folder: Path, n_windows: int, block: torch.Tensor) -> bool:
+    needed = n_windows * block[0].numel() * block.element_size()
+    free = shutil.disk_usage(folder).free
+    if needed > 0.5 * free:
+        logger.warning("frozen features would take %.1f GB of %.1f GB free: not kept", needed / 1e9, free / 1e9)
+    return needed <= 0.5 * free
 
 
 class _FeatureFile:

@@ -23,7 +23,7 @@ from trainables.hyper import Hyper
 from trainables.memory import MicroBatch
 from trainables.trial import EVAL_BATCH_SIZE, check_hyper, load_best
 from tune.card import model_card
-from tune.leaderboard import METRICS, TEST_FILE, Leaderboard, Standing, TestScores
+from tune.leaderboard import COMPARISON_FILE, METRICS, TEST_FILE, Leaderboard, Standing, TestScores
 from tune.registry import find_trainable
 from tune.spec import SweepError, SweepSpec
 from tune.worker import PANEL_FOLDER
@@ -82,7 +82,9 @@ def export_trial(workshop: Workshop, leaderboard: Leaderboard, standing: Standin
         model, hyper = workshop.trained(standing)
         model.save_pretrained(unfinished)
         scores = _read_back(workshop, unfinished, hyper, standing)
-        _write_card(workshop, leaderboard, standing, unfinished, scores, about=model.about())
+        comparison = leaderboard.comparison if standing.rank == 1 else {}
+        about = [*model.about(), *(f"{name}: {told}." for name, told in comparison.items())]
+        _write_card(workshop, leaderboard, standing, unfinished, scores, about=about)
         if target.exists():
             target.rmdir()
         unfinished.replace(target)
@@ -153,6 +155,18 @@ def score_finalists(workshop: Workshop, leaderboard: Leaderboard) -> TestScores:
             scores[standing.trial_id] = _test_scores(workshop, *workshop.trained(standing))
     replace_text(workshop.folder / TEST_FILE, json.dumps(scores, indent=1))
     return scores
+
+
+def compare_best(workshop: Workshop, leaderboard: Leaderboard) -> None:
+    """Keep what the best trial's model says of itself beside the leaderboard."""
+    best = leaderboard.best
+    if best is None:
+        return
+    model, hyper = workshop.trained(best)
+    scores = {name: value for name, value in best.scores.items() if value is not None}
+    baselines = {baseline.name: asdict(baseline) for baseline in leaderboard.baselines}
+    told = model.compare(hyper, workshop.task, scores=scores, baselines=baselines)
+    replace_text(workshop.folder / COMPARISON_FILE, json.dumps(told, indent=1))
 
 
 def _baseline_scores(workshop: Workshop, model: ForecastTrainable, hyper: Hyper) -> TestScores:

@@ -20,11 +20,12 @@ BEST_FOLDER = "best"
 
 def finish_sweep(sweep: Sweep) -> Leaderboard:
     """Score, export and report a sweep whose search has ended; doing it again after an extension replaces the old."""
-    from tune.export import export_trial, score_finalists
+    from tune.export import compare_best, export_trial, score_finalists
     from tune.report import write_report
 
     workshop = _workshop(sweep)
     score_finalists(workshop, sweep.leaderboard())
+    compare_best(workshop, sweep.leaderboard())
     leaderboard = sweep.leaderboard()
     best = sweep.folder / BEST_FOLDER
     shutil.rmtree(best, ignore_errors=True)

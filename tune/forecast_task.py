@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from data.errors import DataError, near_names
 from data.moments import series_moments
 from data.panel import Panel
-from data.readers import read_panel
 from data.samples import SAMPLES
 from data.task import ForecastTask
 from data.task_spec import TaskSpec
@@ -129,11 +128,10 @@ def _read(request: Request, checkpoint: Checkpoint) -> Data:
 
 def _panel(path: Path, request: Request, recorded: DataSource | None) -> Panel:
     """Read a file as the flags say or, where they do not, as it was read for the sweep."""
-    fields = ("format", "columns", "time_column")
-    how: dict[str, Any] = {name: getattr(request, name) for name in fields}
-    if recorded is not None:
-        how = {name: getattr(recorded, name) if value is None else value for name, value in how.items()}
-    return read_panel(path, **how)
+    source = recorded or DataSource(path=str(path))
+    flags = {name: getattr(request, name) for name in ("format", "columns", "time_column")}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return source.model_copy(update={**given, "path": str(path)}).read()
 
 
 def _read_recorded(request: Request, checkpoint: Checkpoint, recorded: DataSource) -> Data:

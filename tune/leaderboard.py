@@ -19,6 +19,7 @@ from tune.start import ZERO_SHOT, Start
 METRICS = ("val_loss", "val_mae", "val_mse")
 HYPERPARAMETERS = ("lr", "epochs", "warmup_steps", "warmup_fraction", "weight_decay", "batch_size")  # of all models
 TEST_FILE = "test_scores.json"
+COMPARISON_FILE = "comparison.json"
 
 TestScores = dict[str, dict[str, float | None]]  # a name to its scores on the test part
 
@@ -30,6 +31,7 @@ class Standing:
     """One trial's line. gain: zero-shot minus its best, in units of the metric; above 0 is better than zero-shot.
 
     rank is None for a trial without a validation after epoch 0; seconds and memory are over all its epochs.
+    extra: its model's further scores at the best epoch, such as val_distill.
     """
 
     rank: int | None
@@ -45,6 +47,7 @@ class Standing:
     seconds: float
     peak_memory_bytes: int
     config: dict[str, Any]
+    extra: dict[str, float] = field(default_factory=dict)
 
     @property
     def scores(self) -> dict[str, float | None]:
@@ -57,6 +60,7 @@ class Leaderboard:
 
     baselines: what was measured beside the trials. start_name: what epoch 0 is, zero-shot or untrained.
     test: scores on the test part for zero-shot, the baselines and the best few; empty until the search has ended.
+    comparison: what else the best trial's model is worth, a sentence by name, where its kind has something to say.
     """
 
     sweep: str
@@ -67,6 +71,7 @@ class Leaderboard:
     mode: str = "min"
     baselines: list[Baseline] = field(default_factory=list)
     start_name: str = ZERO_SHOT
+    comparison: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, *, metric: str, sweep_is_running: bool, start_name: str = ZERO_SHOT) -> Leaderboard:
@@ -74,13 +79,13 @@ class Leaderboard:
         records = Journal(folder).read()
         starts = [r.zero_shot for r in records if r.zero_shot is not None and r.zero_shot[metric] is not None]
         start = min(starts, key=lambda row: row[metric]) if starts else None
-        test_file = folder / TEST_FILE
         return cls(
             sweep=folder.name,
             metric=metric,
             zero_shot={name: start[name] if start else None for name in METRICS},
             standings=_rank(records, metric, sweep_is_running),
-            test=json.loads(test_file.read_text(encoding="utf-8")) if test_file.exists() else {},
+            test=_read(folder / TEST_FILE),
+            comparison=_read(folder / COMPARISON_FILE),
             baselines=read_baselines(folder),
             start_name=start_name,
         )
@@ -141,8 +146,8 @@ class Leaderboard:
 
     def to_csv(self) -> str:
         """A line a trial; before them the start, its name in trial_id and status, and the baselines, without rank."""
-        keys = sorted({key for s in self.standings for key in s.config})
-        plain = [name for name in Standing.__dataclass_fields__ if name != "config"]
+        keys = sorted({key for s in self.standings for key in (*s.extra, *s.config)})
+        plain = [name for name in Standing.__dataclass_fields__ if name not in ("config", "extra")]
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, [*plain, *keys], lineterminator="\n")
         writer.writeheader()
@@ -151,11 +156,15 @@ class Leaderboard:
             writer.writerow({"trial_id": baseline.name, "status": "baseline", **baseline.scores})
         for standing in self.standings:
             values = asdict(standing)
-            writer.writerow({**{name: values[name] for name in plain}, **standing.config})
+            writer.writerow({**{name: values[name] for name in plain}, **standing.extra, **standing.config})
         return buffer.getvalue()
 
     def write_csv(self, folder: Path) -> None:
         replace_text(folder / "leaderboard.csv", self.to_csv())
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
 def varying(standings: Iterable[Standing]) -> list[str]:
@@ -200,4 +209,5 @@ def _standing(record: TrialRecord, rank: int | None, metric: str, sweep_is_runni
         seconds=record.seconds,
         peak_memory_bytes=record.peak_memory_bytes,
         config=record.config["hyper"],
+        extra={name: value for name, value in best.items() if name.startswith("val_") and name not in METRICS},
     )

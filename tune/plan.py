@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from data.errors import near_names
 from data.panel import Panel
-from data.readers import read_panel
 from data.samples import PRETRAINED, SAMPLES
 from data.task import ForecastTask, TaskSpec
 from search_spaces.space import SearchSpace, load_space
@@ -29,6 +28,9 @@ from tune.spec import DataSource, SweepError, SweepSettings, SweepSpec, lists_po
 from tune.sweep import check_trials
 
 DEFAULT_SPACE = "quickstart"
+MODEL_FOLDERS = {"pretrained", "teacher", "llm"}  # hyperparameters that may name one
+SPLITS_OF_DATA = ("date", "ett", "rows")
+MAX_FILES = 100  # of a corpus
 DEFAULT_TASK = {"context_length": 512, "prediction_length": 96}
 RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "uni2ts", "numpy", "pandas")
 
@@ -42,6 +44,7 @@ class Request:
     format: str | None = None
     columns: tuple[str, ...] | None = None
     time_column: str | None = None
+    max_files: int | None = None
     task: dict[str, Any] = field(default_factory=dict)
     set: dict[str, str] = field(default_factory=dict)
     evals_per_epoch: int | None = None
@@ -86,7 +89,7 @@ def plan_sweep(request: Request) -> Plan:
     """Check a request and work out the sweep; raises a UserError for whatever cannot be."""
     space = load_space(request.space)
     trainable, model = find_model(space, request.space)
-    space = _absolute_start(fit_space(space, model, source=request.space, settings=request.settings))
+    space = _absolute_folders(fit_space(space, model, source=request.space, settings=request.settings))
     task_spec, settings = _read_flags(request, space)
     if request.task.get("train_stride") is not None and _has_own_windows(model):
         raise SweepError(
@@ -102,7 +105,7 @@ def plan_sweep(request: Request) -> Plan:
         max_concurrent=settings.max_concurrent,
         gpu_memory_bytes=settings.gpu_memory_bytes,
     )
-    source, panel = _read_data(request, space)
+    source, panel = _read_data(request, space, model, task_spec)
     task = ForecastTask(panel, task_spec)
     checked = check_configurations(model, space, task, has_gpu=budget.gpus > 0)
     windows = [count for _, count in checked]
@@ -122,15 +125,17 @@ def plan_sweep(request: Request) -> Plan:
     return Plan(spec, space, panel, task, model, (min(windows), max(windows)), machine, budget, estimate)
 
 
-def _absolute_start(space: SearchSpace) -> SearchSpace:
-    """Make the folder of a fixed start absolute: a resume may come from another folder."""
-    start = space.fixed.get("pretrained")
-    if not isinstance(start, str) or start in PRETRAINED or not Path(start).is_dir():
-        return space
-    return replace(space, fixed={**space.fixed, "pretrained": str(Path(start).resolve())})
+def _absolute_folders(space: SearchSpace) -> SearchSpace:
+    """Make the folders of fixed models absolute: a resume may come from another folder."""
+    fixed = dict(space.fixed)
+    for key in MODEL_FOLDERS & fixed.keys():
+        folder = fixed[key]
+        if isinstance(folder, str) and folder not in PRETRAINED and Path(folder).is_dir():
+            fixed[key] = str(Path(folder).resolve())
+    return replace(space, fixed=fixed)
 
 
-def _read_data(request: Request, space: SearchSpace) -> tuple[DataSource, Panel]:
+def _read_data(request: Request, space: SearchSpace, model: Model, task: TaskSpec) -> tuple[DataSource, Panel]:
     wanted = str(space.task.get("data", "sample")) if request.data is None else request.data
     path = SAMPLES.get(wanted, Path(wanted).expanduser())
     if not wanted or not path.exists():
@@ -140,15 +145,19 @@ def _read_data(request: Request, space: SearchSpace) -> tuple[DataSource, Panel]
             f"{wanted!r}{near}"
         )
     path = path.resolve()
-    panel = read_panel(path, format=request.format, columns=request.columns, time_column=request.time_column)
+    if request.max_files is not None and not path.is_dir():
+        raise SweepError(f"--max-files is for a folder of files, and {path} is a file; leave it out")
     source = DataSource(
         path=str(path),
         format=request.format,
         columns=request.columns,
         time_column=request.time_column,
-        content_hash=panel.content_hash,
+        max_files=MAX_FILES if request.max_files is None and model.corpus else request.max_files,
+        clean=model.corpus,
+        min_rows=task.context_length + task.prediction_length if model.corpus else 1,
     )
-    return source, panel
+    panel = source.read()
+    return source.model_copy(update={"content_hash": panel.content_hash}), panel
 
 
 def _siblings(path: Path) -> list[Path]:
@@ -157,9 +166,10 @@ def _siblings(path: Path) -> list[Path]:
 
 def _read_flags(request: Request, space: SearchSpace) -> tuple[TaskSpec, SweepSettings]:
     """Check the flags of the task and of the search; raises SweepError with all mistakes, as they were typed."""
-    # a space's own split goes with its own data; with other data, its lengths, strides and scale are a good start
-    elsewhere = {"data"} if request.data in (None, space.task.get("data")) else {"data", "split"}
-    of_space = {k: v for k, v in space.task.items() if k not in elsewhere}
+    of_space = {k: v for k, v in space.task.items() if k != "data"}
+    is_own_data = request.data in (None, space.task.get("data"))
+    if not is_own_data and str(of_space.get("split", "")).startswith(SPLITS_OF_DATA):
+        del of_space["split"]  # its lengths, strides and scale are a good start for other data, its dates are not
     searched = {k: v for k, v in request.sweep.items() if v is not None}
     mistakes: list[str] = []
     task = settings = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,6 +12,9 @@ from data.errors import UserError
 from data.files import replace_text
 from data.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from data.panel import Panel
 from tune.start import ZERO_SHOT
 
 Metric = Literal["val_loss", "val_mae", "val_mse"]
@@ -32,7 +35,10 @@ class SweepError(UserError):
 
 
 class DataSource(BaseModel):
-    """Where the series came from; the sweep's folder holds its own copy of them."""
+    """Where the series came from, and how they were read; the sweep's folder holds its own copy of them.
+
+    max_files, clean, min_rows: of a folder, see `data.folder.read_folder`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,7 +46,16 @@ class DataSource(BaseModel):
     format: str | None = None
     columns: tuple[str, ...] | None = None
     time_column: str | None = None
+    max_files: int | None = None
+    clean: bool = False
+    min_rows: int = 1
     content_hash: str = ""
+
+    def read(self) -> Panel:
+        """Read the series; raises DataError."""
+        from data.readers import read_panel  # pandas: half a second, and a sweep's record is read without it
+
+        return read_panel(Path(self.path), **self.model_dump(exclude={"path", "content_hash"}))
 
 
 class SweepSettings(BaseModel):

@@ -24,7 +24,8 @@ TITLES = {
     "batch_size": "batch",
 }
 UNTOLD = ("patience",)  # it follows from the strategy
-SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by", "time", "memory")
+SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by")
+COSTS = ("time", "memory")
 LEFT = ("trial", "ended by", "strategy")
 
 
@@ -86,19 +87,22 @@ def _standing_row(s: Standing) -> dict[str, str]:
         "time": duration(s.seconds),
         "memory": memory(s.peak_memory_bytes),
     }
+    row |= {name: number(value) for name, value in s.extra.items()}
     return row | {TITLES.get(key, key): number(value) for key, value in s.config.items()}
 
 
 def print_leaderboard(console: Console, board: Leaderboard) -> None:
     """The table, in two parts on a narrow terminal, the test scores if there are any, and the verdict."""
-    hyperparameters = _hyperparameters(board)
-    whole = _table(board, [*SCORES[:-2], *hyperparameters, *SCORES[-2:]])
+    hyperparameters, scores = _hyperparameters(board), _scores(board)
+    whole = _table(board, [*scores, *hyperparameters, *COSTS])
     if _width(console, whole) <= console.width:
         console.print(whole)
     else:
-        console.print(_table(board, list(SCORES[:-2])))
-        console.print(_table(board, ["#", "trial", *hyperparameters, *SCORES[-2:]]))
+        console.print(_table(board, scores))
+        console.print(_table(board, ["#", "trial", *hyperparameters, *COSTS]))
     _print_test(console, board)
+    for name, told in board.comparison.items():
+        console.print(f"{name}: {told}", soft_wrap=True)
     console.print(verdict_sentence(board), style="green" if board.beats_zero_shot else "yellow")
 
 
@@ -123,6 +127,12 @@ def _style(line: Line, board: Leaderboard) -> str | None:
     return "bold cyan" if line.is_start else "dim"
 
 
+def _scores(board: Leaderboard) -> list[str]:
+    """The scores of all models, and a model's further ones after them."""
+    place = SCORES.index("val_mse") + 1
+    return [*SCORES[:place], *sorted({name for s in board.standings for name in s.extra}), *SCORES[place:]]
+
+
 def _hyperparameters(board: Leaderboard) -> list[str]:
     """The common ones that trials have, then a model's own where they differ."""
     have = {key for s in board.standings for key in s.config}
@@ -141,7 +151,7 @@ def _print_test(console: Console, board: Leaderboard) -> None:
 
 
 def leaderboard_markdown(board: Leaderboard) -> str:
-    columns = [*SCORES[:-2], *_hyperparameters(board), *SCORES[-2:]]
+    columns = [*_scores(board), *_hyperparameters(board), *COSTS]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     lines += ["| " + " | ".join(row.get(name, "") for name in columns) + " |" for row in leaderboard_rows(board)]
     return "\n".join([*lines, "", verdict_sentence(board)])

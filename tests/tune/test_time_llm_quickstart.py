@@ -66,6 +66,7 @@ def test_what_it_will_cost_is_told_before_it_starts(whole):
         assert f"\n{line} " in head, line
 
 
+@pytest.mark.slow  # in its short form, without Ray: tests/trainables/time_llm/test_trainable.py
 def test_a_kill_in_the_middle_of_an_epoch_changes_nothing(space, whole, tmp_path):
     process = start_foretune(*sweep(space, "cut"), cwd=tmp_path)
     folder = tmp_path / "ray_results" / "cut"

@@ -70,6 +70,7 @@ class MoiraiDistill(ForecastTrainable):
 
     Hyper = MoiraiDistillHyper
     start_name = "untrained"
+    corpus = True
 
     module: Student
     teacher: Teacher
@@ -217,8 +218,8 @@ class MoiraiDistill(ForecastTrainable):
         hyper: MoiraiDistillHyper,
         task: ForecastTask,
         *,
-        scores: dict[str, float],
-        baselines: dict[str, dict[str, float | None]],
+        scores: Mapping[str, float],
+        baselines: Mapping[str, Mapping[str, Any]],
     ) -> dict[str, str]:
         """Say by name what the student keeps of its teacher, who is loaded for it; takes a few seconds.
 
