@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
+from data.files import replace_text
 from data.windows import Batch, WindowGather
 from trainables.base import ForecastTrainable
 from trainables.evaluation import autocast
@@ -21,6 +24,9 @@ from trainables.memory import MicroBatch
 logger = logging.getLogger(__name__)
 
 NO_TOKEN = -1
+FEATURES = "features"  # the shared folder's
+PROGRESS_FILE = "progress.json"
+TOLD_EVERY_SECONDS = 0.5
 
 
 class FrozenFeatures:
@@ -75,6 +81,7 @@ def _compute(
     model.module.eval()
     file: _FeatureFile | None = None
     done = 0
+    progress = _Progress(path.parent / PROGRESS_FILE, model.features_name, len(windows))
     while done < len(windows):
         ids = torch.arange(done, min(done + micro_batch.size, len(windows)), device=device)
         values = micro_batch.attempt(
@@ -89,9 +96,30 @@ def _compute(
         for part in values:
             file.write(done, part)
             done += len(part)
+        progress.tell(done)
     assert file is not None  # a part has a window
     file.finish(path)
+    progress.close()
     return True
+
+
+class _Progress:
+    """Tells who watches how far the work is, in a small file beside the features."""
+
+    def __init__(self, file: Path, what: str, total: int) -> None:
+        self.file, self.what, self.total = file, what, total
+        self.started = time.time()
+        self._told = 0.0
+
+    def tell(self, done: int) -> None:
+        if time.monotonic() - self._told < TOLD_EVERY_SECONDS:
+            return
+        self._told = time.monotonic()
+        facts = {"what": self.what, "done": done, "total": self.total, "seconds": time.time() - self.started}
+        replace_text(self.file, json.dumps(facts))
+
+    def close(self) -> None:
+        self.file.unlink(missing_ok=True)
 
 
 def _has_room(folder: Path, n_windows: int, block: torch.Tensor) -> bool:

@@ -23,7 +23,7 @@ from data.windows import WindowGather
 from trainables.base import ForecastTrainable, HyperError
 from trainables.checkpoint import BEST, LATEST, CheckpointSlot
 from trainables.evaluation import Scores, evaluate, evaluate_points
-from trainables.frozen import FrozenFeatures
+from trainables.frozen import FEATURES, FrozenFeatures
 from trainables.hyper import Hyper
 from trainables.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
 from trainables.training import DivergenceError, Training
@@ -285,7 +285,7 @@ class Trial:
         if name is None:
             return None
         return FrozenFeatures.obtain(
-            self.spec.shared / "features",
+            self.spec.shared / FEATURES,
             f"{name}|{self.task.fingerprint}|{part}|{self.hyper.precision}",
             self.model,
             windows,

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from data.errors import near_names
+from data.naive import season_length
 from data.panel import Panel
 from data.samples import PRETRAINED, SAMPLES
 from data.task import ForecastTask, TaskSpec
@@ -82,7 +83,8 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know before it starts."""
-        return (*self.panel.notes, *self.space.notes, *(self.estimate.notes if self.estimate else ()))
+        of_estimate = self.estimate.notes if self.estimate else ()
+        return (*self.panel.notes, *self.space.notes, *_stride_note(self), *of_estimate)
 
 
 def plan_sweep(request: Request) -> Plan:
@@ -202,6 +204,17 @@ def installed_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue  # a model that needs no such package runs without it
     return found
+
+
+def _stride_note(plan: Plan) -> tuple[str, ...]:
+    """Warn of training windows that all begin at one hour: a model may learn that hour alone."""
+    stride, season = plan.spec.task.train_stride, season_length(plan.panel.freq)
+    if season == 1 or stride % season or _has_own_windows(plan.model):
+        return ()
+    return (
+        f"train stride {stride} is a multiple of the season of {season} rows, so every training window of a series "
+        f"begins at the same place in it; --train-stride {stride - 1} sees all places",
+    )
 
 
 def _has_own_windows(model: Model) -> bool:

@@ -15,7 +15,10 @@ from rich.text import Text
 
 from tune.format import duration, number
 from tune.journal import Journal, Row, TrialRecord
+from tune.preparation import Preparation
 from tune.start import ZERO_SHOT, Start
+
+PREPARATION_SECONDS = 15  # between two lines about it
 
 
 @dataclass
@@ -102,6 +105,14 @@ class _Watcher:
 class PlainProgress(_Watcher):
     """One line for each thing that happens."""
 
+    _prepared = 0.0  # when it was last told
+
+    def tick(self) -> None:
+        preparation = Preparation.read(self.journal.sweep_folder)
+        if preparation is not None and time.monotonic() - self._prepared > PREPARATION_SECONDS:
+            self._prepared = time.monotonic()
+            self._say(str(preparation))
+
     def trial_started(self, trial_id: str, hyper: dict[str, Any]) -> None:
         resumed = trial_id in self.state.records and self.state.records[trial_id].rows
         super().trial_started(trial_id, hyper)
@@ -158,7 +169,12 @@ class LiveProgress(_Watcher):
         head.append(f", {duration(time.monotonic() - state.started)} so far")
         head.append("" if left is None else f", about {duration(left)} left")
         bar = Padding(ProgressBar(total=max(1, state.total), completed=state.finished, width=60), 0)  # on its own line
-        return Group(head, bar, self._best_line(), self._running_table())
+        parts: list[RenderableType] = [head, bar, self._best_line(), self._running_table()]
+        preparation = Preparation.read(self.journal.sweep_folder)
+        if preparation is not None:
+            done = ProgressBar(total=preparation.total, completed=preparation.done, width=60)
+            parts += [Text(str(preparation), style="dim"), Padding(done, 0)]
+        return Group(*parts)
 
     def _best_line(self) -> Text:
         start, best = self.state.zero_shot, self.state.best

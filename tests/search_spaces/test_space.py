@@ -150,15 +150,16 @@ def test_conditional_space_starts_with_each_strategy_once_and_then_again(name: s
     assert all(config["weight_decay"] == 0.1 for config in firsts)
 
 
-def test_every_shipped_moirai_space_searches_the_five_hyperparameters_inside_the_bounds() -> None:
+def test_every_shipped_space_searches_the_five_hyperparameters_inside_the_bounds() -> None:
     for space in list_spaces():
-        if space.is_points:
+        if space.is_points or space.trainable == "time-llm":  # its batch may be fixed, for a card of 6 GB
             continue
+        highest = 1e-4 if space.trainable in ("moirai", "time-moe") else 1e-2  # what starts untrained needs more
         for path in space.paths().values():
             assert {"lr", "epochs", "warmup_steps", "weight_decay", "batch_size"} <= set(path.search)
             lr = path.search["lr"]
             assert lr.kind == "log"
-            assert 5e-7 <= lr.low < lr.high <= 1e-4
+            assert 5e-7 <= lr.low < lr.high <= highest
 
 
 def test_quickstart_brings_its_own_task_and_tries_each_strategy() -> None:
@@ -447,7 +448,7 @@ task: {context: 512, eval_stride: 0, scale: minmax}
             "first, entry 1: widht: is not searched; did you mean 'width'?",
             "first, entry 2: must be a mapping such as {lr: 1e-5}, got 3",
             "task: unknown key 'context'; did you mean 'context_length'?",
-            "task.eval_stride: must be 1 or more whole rows, got 0",
+            "task.eval_stride: must be a whole number of 1 or more, got 0",
             "task.scale: must be none or standard, got 'minmax'",
         ]
     )

@@ -70,6 +70,7 @@ class MoiraiDistill(ForecastTrainable):
 
     Hyper = MoiraiDistillHyper
     start_name = "untrained"
+    features_name = "the teacher's forecasts"
     corpus = True
 
     module: Student

@@ -62,6 +62,7 @@ class TimeLlm(ForecastTrainable):
 
     Hyper = TimeLlmHyper
     start_name = "untrained"
+    features_name = "prompts"
 
     module: TimeLLM
 

@@ -11,8 +11,6 @@ from trainables.moirai_distill.losses import mean_square
 from trainables.moirai_distill.teacher import SEED, Teacher, teacher_hyper
 from trainables.trial import Trial, TrialSpec
 
-PARTS = 2  # train and val; `FrozenFeatures` also tries the first window of each, to learn the shape
-
 
 @pytest.fixture
 def trial(task, values, tmp_path):
@@ -53,8 +51,7 @@ def test_each_window_is_forecast_once_for_three_trials_and_a_resume(trial, task,
     assert finish(resumed)[-1]["epoch"] == 2
     counts = [each.model.teacher.windows_forecast for each in (*trials, resumed)]
     windows = len(task.train) + len(task.val)
-    assert windows <= counts[0] <= windows + PARTS
-    assert counts[1:] == [0, 0, 0]
+    assert counts == [windows, 0, 0, 0]
     assert not any(is_loaded(each) for each in (*trials[1:], resumed))
     assert len(kept(tmp_path)) == 2  # one file a part, which all trials map
 
@@ -63,11 +60,11 @@ def test_alpha_0_computes_no_training_window_and_leaves_its_validation_to_others
     first = trial("a", alpha=0.0)
     report = finish(first)[-1]
     assert report["val_distill"] > 0
-    assert len(task.val) <= first.model.teacher.windows_forecast <= len(task.val) + 1
+    assert first.model.teacher.windows_forecast == len(task.val)
     assert len(kept(tmp_path)) == 1
     second = trial("b", alpha=0.7)
     finish(second)
-    assert len(task.train) <= second.model.teacher.windows_forecast <= len(task.train) + 1
+    assert second.model.teacher.windows_forecast == len(task.train)
 
 
 def test_kept_forecasts_are_named_by_what_they_depend_on_alone(build):

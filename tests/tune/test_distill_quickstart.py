@@ -1,0 +1,124 @@
+"""Distillation end to end on the bundled corpus, cut short: what a student keeps of its teacher, and what comes out."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from service import foretune, leaderboard_of
+
+from data.samples import SAMPLES
+from trainables.moirai_distill import Student
+from tune import cli
+
+CORPUS = SAMPLES["corpus"]
+SWEEP = (
+    *("sweep", "moirai-distill-quickstart", "--name", "d", "--max-windows", "240", "--trials", "2", "--seed", "0"),
+    *("--set", "epochs=1", "--set", "batch_size=16", "--set", "num_samples=20"),
+)
+
+
+@pytest.fixture(scope="module")
+def distilled(tmp_path_factory):
+    """A sweep and then one trial more: working directory, what the first printed, the teacher's files between them."""
+    cwd = tmp_path_factory.mktemp("distilled")
+    done = foretune(*SWEEP, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    features = cwd / "ray_results" / "d" / "shared" / "features"
+    before = {file.name: file.stat().st_mtime_ns for file in features.glob("*.npy")}
+    more = foretune("resume", "d", "--trials", "3", cwd=cwd)
+    assert more.returncode == 0, more.stdout + more.stderr
+    after = {file.name: file.stat().st_mtime_ns for file in features.glob("*.npy")}
+    return cwd, done.stdout, before, after
+
+
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """Run a command line in this process: (exit status, output, errors)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["foretune", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code or 0, *capsys.readouterr()
+
+    return run
+
+
+def test_what_was_mended_and_how_many_windows_are_told_before_it_starts(distilled):
+    _, printed, _, _ = distilled
+    head = printed[: printed.index("t0000 starts")]
+    assert "note: 16 missing or infinite values interpolated in 2 of 12 files: meter_05.csv 12, meter_10.csv 4" in head
+    assert "240 train (stride 8), 30 validation and 30 test" in head
+    assert "split series" in head
+
+
+def test_the_teacher_and_the_naive_stand_on_the_leaderboard(distilled):
+    cwd, printed, _, _ = distilled
+    board = leaderboard_of("d", cwd)
+    assert {b["name"] for b in board["baselines"]} == {"teacher", "seasonal-naive"}
+    assert all(b["val_mse"] > 0 for b in board["baselines"])
+    assert all(trial["extra"]["val_distill"] > 0 for trial in board["trials"])
+    assert "teacher" in board["test"]
+    for line in ("teacher's gain: ", "parameters: ", "forecasts a second: "):
+        assert f"\n{line}" in printed
+    assert "untrained val_loss" in printed
+
+
+def test_the_teachers_forecasts_are_not_made_again_by_a_resume(distilled):
+    _, _, before, after = distilled
+    assert len(before) == 2
+    assert after == before
+
+
+def test_the_export_is_a_student_that_evaluates_to_the_leaderboards_figures(distilled, here):
+    cwd, _, _, _ = distilled
+    best = leaderboard_of("d", cwd)["trials"][0]
+    folder = cwd / "ray_results" / "d" / "best"
+    assert Student.from_pretrained(folder).config.context_length == 256
+    status, output, errors = here("evaluate", folder, "--json")
+    assert status == 0, errors
+    told = json.loads(output)
+    assert told["scaled"]["mse"] == pytest.approx(best["val_mse"], rel=1e-5)
+    assert told["scaled"]["mae"] == pytest.approx(best["val_mae"], rel=1e-5)
+    assert "content has changed" not in errors + output
+    assert "teacher" in (folder / "README.md").read_text()
+
+
+def test_the_export_predicts_any_series_of_the_corpus(distilled, here):
+    cwd, _, _, _ = distilled
+    name = next(CORPUS.glob("*.csv"))
+    column = name.read_text().splitlines()[0].split(",")[1]
+    status, output, errors = here(
+        "predict", cwd / "ray_results" / "d" / "best", "--series", f"{name.stem}/{column}", "--json"
+    )
+    assert status == 0, errors
+    assert len(json.loads(output)["values"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--max-files", "2"), "bring more files, or take --split time"),
+        (("--max-files", "0"), "--max-files must be 1 or more, got 0"),
+        (("--data", "sample", "--max-files", "2"), "--max-files is for a folder of files"),
+        (("--max-windows", "0"), "--max-windows"),
+        (("--set", "alpha=1.5"), "alpha"),
+        (("--set", "teacher=nowhere"), "nowhere"),
+        (("--set", "d_model=30"), "d_model"),
+    ],
+)
+def test_what_cannot_be_is_one_message(arguments, message, here, tmp_path):
+    status, _, errors = here("sweep", "moirai-distill-quickstart", *arguments, "--dry-run", "--storage", tmp_path)
+    assert status == 2
+    assert message in errors
+    assert not list(Path(tmp_path).iterdir())
+
+
+@pytest.mark.slow
+def test_the_quickstarts_best_student_is_within_a_tenth_of_its_teacher(tmp_path):
+    done = foretune("sweep", "moirai-distill-quickstart", "--name", "d", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    board = leaderboard_of("d", tmp_path)
+    teacher = next(b["val_mse"] for b in board["baselines"] if b["name"] == "teacher")
+    assert board["trials"][0]["val_mse"] < 1.1 * teacher
