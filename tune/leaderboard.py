@@ -51,7 +51,7 @@ class Standing:
 
     @property
     def scores(self) -> dict[str, float | None]:
-        return {"val_loss": self.val_loss, "val_mae": self.val_mae, "val_mse": self.val_mse}
+        return {"val_loss": self.val_loss, "val_mae": self.val_mae, "val_mse": self.val_mse, **self.extra}
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,11 @@ class Leaderboard:
         """The baselines that the best trial does not beat; none while no trial has trained."""
         best = self.best
         return [] if best is None else unbeaten_by(best.scores, self.baselines, self.metric)
+
+    @property
+    def scores(self) -> list[str]:
+        """The scores that its trials have: those of all models, then their own model's further ones."""
+        return [*METRICS, *sorted({name for s in self.standings for name in s.extra})]
 
     def find(self, trial_id: str) -> Standing | None:
         return next((s for s in self.standings if s.trial_id == trial_id), None)

@@ -46,7 +46,7 @@ def write_report(folder: Path, leaderboard: Leaderboard, spec: SweepSpec) -> Pat
         board=leaderboard,
         spec=spec,
         best_folder=best_folder if best_folder.is_dir() else None,
-        metrics=METRICS,
+        metrics=leaderboard.scores,
         metric_names=METRIC_NAMES,
         colours=COLOURS,
         verdict=verdict_of(leaderboard),

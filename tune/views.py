@@ -11,7 +11,7 @@ from rich.table import Table
 from search_spaces.space import SearchSpace
 from tune.baselines import unbeaten_sentence
 from tune.format import domain_text, duration, memory, number
-from tune.leaderboard import Leaderboard, Standing, varying
+from tune.leaderboard import METRICS, Leaderboard, Standing, varying
 from tune.lines import Line, leaderboard_lines
 from tune.sweep import Sweep
 
@@ -129,8 +129,9 @@ def _style(line: Line, board: Leaderboard) -> str | None:
 
 def _scores(board: Leaderboard) -> list[str]:
     """The scores of all models, and a model's further ones after them."""
+    further = board.scores[len(METRICS) :]
     place = SCORES.index("val_mse") + 1
-    return [*SCORES[:place], *sorted({name for s in board.standings for name in s.extra}), *SCORES[place:]]
+    return [*SCORES[:place], *further, *SCORES[place:]]
 
 
 def _hyperparameters(board: Leaderboard) -> list[str]:
