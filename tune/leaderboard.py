@@ -138,7 +138,7 @@ class Leaderboard:
             "zero_shot": self.zero_shot,
             "start": self.start_name,
             "verdict": self.verdict,
-            "trials": [asdict(standing) for standing in self.standings],
+            "trials": [_as_dict(standing) for standing in self.standings],
         }
         if self.baselines:
             document["baselines"] = [asdict(baseline) for baseline in self.baselines]
@@ -166,6 +166,12 @@ class Leaderboard:
 
     def write_csv(self, folder: Path) -> None:
         replace_text(folder / "leaderboard.csv", self.to_csv())
+
+
+def _as_dict(standing: Standing) -> dict[str, Any]:
+    """Leave out what only some models have, where there is none."""
+    values = asdict(standing)
+    return values if standing.extra else {k: v for k, v in values.items() if k != "extra"}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def write_report(folder: Path, leaderboard: Leaderboard, spec: SweepSpec) -> Pat
         progress=progress_of(leaderboard, spec.trials),
         lines=table_lines(leaderboard),
         extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
+        has_strategy=any("strategy" in s.config for s in leaderboard.standings),
         effects=_effects(leaderboard),
         test=_test_table(leaderboard.test),
         facts=facts_of(spec),
