@@ -125,7 +125,7 @@ def facts(out: str) -> dict[str, str]:
 
 def test_a_missing_file_is_named(refused: Callable[..., str], tmp_path: Path) -> None:
     message = refused("sweep", "--data", tmp_path / "nowhere.csv")
-    assert "--data must name a file, a folder or a bundled dataset (passages, sample)" in message
+    assert "--data must name a file, a folder or a bundled dataset (corpus, passages, sample)" in message
     assert str(tmp_path / "nowhere.csv") in message
 
 
@@ -356,7 +356,7 @@ def test_all_mistakes_in_flags_are_told_at_once(refused: Callable[..., str]) -> 
     }
     message = refused("sweep", *(word for flag in flags.items() for word in flag))
     assert message.splitlines() == [
-        "--split must be 'ratio', 'ratio:7:1:2', 'ett' or 'date:2017-07-01,2017-11-01', got 'rato'; "
+        "--split must be 'ratio' (or 'time'), 'ratio:7:1:2', 'series', 'series:8:1:1@3', 'ett' or 'date:2017-07-01,2017-11-01', got 'rato'; "
         "did you mean 'ratio'?",
         "--context-length must be 1 or more, got 0",
         "--train-stride must be 1 or more, got -1",
