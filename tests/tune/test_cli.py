@@ -356,8 +356,8 @@ def test_all_mistakes_in_flags_are_told_at_once(refused: Callable[..., str]) -> 
     }
     message = refused("sweep", *(word for flag in flags.items() for word in flag))
     assert message.splitlines() == [
-        "--split must be 'ratio' (or 'time'), 'ratio:7:1:2', 'series', 'series:8:1:1@3', 'ett' or 'date:2017-07-01,2017-11-01', got 'rato'; "
-        "did you mean 'ratio'?",
+        "--split must be 'ratio' (or 'time'), 'ratio:7:1:2', 'series', 'series:8:1:1@3', 'ett' or "
+        "'date:2017-07-01,2017-11-01', got 'rato'; did you mean 'ratio'?",
         "--context-length must be 1 or more, got 0",
         "--train-stride must be 1 or more, got -1",
         "--scale must be 'none' or 'standard', got 'std'",
