@@ -403,7 +403,7 @@ def test_wrong_flags_are_told_at_once(export: Export, two: Path) -> None:
         ({"batch_size": 0}, "--batch-size must be 1 or more, got 0"),
         (
             {"data": "smple"},
-            "--data must name a file, a folder or a bundled dataset (corpus, passages, sample), and there is no 'smple'",
+            "a file, a folder or a bundled dataset (corpus, passages, sample), and there is no 'smple'",
         ),
         ({"context_length": 5}, "no series has a val window: one needs 7 rows"),
         ({"part": "test"}, "no series has a test window"),
