@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import load_file, save_file
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from data.files import replace_text
 from data.missing import fill_forward
 from trainables.base import QUANTILE_LEVELS, CheckpointError, HyperError
-from trainables.moirai_distill.files import fetch_file
-from trainables.pretrained import Family, load_pretrained
+from trainables.files import read_checkpoint, write_checkpoint
+from trainables.pretrained import Family
 
 MODEL_TYPE = "moirai_student"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FAMILY = Family("student", "its folder", "nothing: a student is trained (foretune sweep moirai-distill-quickstart)")
 LEAST_VARIANCE = 1e-5  # as Moirai's own scaler; a constant context stays finite
 POSITION_DEVIATION = 0.02
@@ -130,11 +126,7 @@ class Student(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
-        save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
-        replace_text(folder / CONFIG, self.config.model_dump_json(indent=1) + "\n")
+        write_checkpoint(folder, self.config, self.state_dict())
 
     @classmethod
     def from_pretrained(cls, pretrained: str | Path, *, dropout: float | None = None) -> Student:
@@ -142,8 +134,7 @@ class Student(nn.Module):
 
         dropout: for training on, instead of the one that it was trained with.
         """
-        config = load_pretrained(str(pretrained), _read_config, FAMILY)
-        tensors = load_pretrained(str(pretrained), lambda source: load_file(fetch_file(source, (WEIGHTS,))), FAMILY)
+        config, tensors = read_checkpoint(pretrained, StudentConfig, FAMILY)
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
         try:
@@ -176,13 +167,3 @@ def _layer(config: StudentConfig) -> nn.Module:
         batch_first=True,
         norm_first=True,
     )
-
-
-def _read_config(source: str) -> StudentConfig:
-    values = json.loads(fetch_file(source, (CONFIG,)).read_text(encoding="utf-8"))
-    try:
-        return StudentConfig.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "it"
-        raise ValueError(f"{CONFIG}: {where}: {first['msg']}, got {first['input']!r}") from error

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from data.task import ForecastTask
 from data.windows import Batch
+from trainables.files import fetch_file
 from trainables.moirai import FAMILY, Moirai, MoiraiHyper
-from trainables.moirai_distill.files import fetch_file
 from trainables.pretrained import load_pretrained
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -15,30 +14,25 @@ from data.windows import Batch
 from trainables.base import (
     QUANTILE_LEVELS,
     Forecast,
-    ForecastTrainable,
-    HyperError,
     PointForecaster,
     Workload,
 )
 from trainables.evaluation import autocast
-from trainables.hyper import Hyper
 from trainables.moirai import Moirai, MoiraiHyper
 from trainables.moirai_distill.comparison import gain_sentence, size_sentence, speed_sentence, time_both
 from trainables.moirai_distill.losses import mean_pinball, mean_square
 from trainables.moirai_distill.student import MODEL_TYPE, Student, StudentConfig
 from trainables.moirai_distill.teacher import Teacher, check_teacher, teacher_hyper
 from trainables.moirai_distill.workload import workload
+from trainables.scratch import ScratchHyper, ScratchTrainable
 
-STRUCTURE = ("patch_len", "d_model", "n_layers", "n_heads", "d_ff", "quantile_heads")
 MEDIAN = QUANTILE_LEVELS.index(0.5)
 
 
-class MoiraiDistillHyper(Hyper):
+class MoiraiDistillHyper(ScratchHyper):
     """teacher: a Moirai, by folder, Hub id or bundled name; patch_size, num_samples: how it forecasts.
 
     alpha: what the teacher's forecasts weigh in the training loss, the target has the rest; 0 never asks the teacher.
-    init_seed: of the untrained weights, the same for all trials of one size, so that they start from one student.
-    pretrained: a student's checkpoint to go on from, which then sets all sizes.
     """
 
     teacher: str = "Salesforce/moirai-1.1-R-base"
@@ -52,15 +46,13 @@ class MoiraiDistillHyper(Hyper):
     d_ff: int | None = Field(default=None, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     quantile_heads: bool = False
-    init_seed: int = Field(default=0, ge=0)
-    pretrained: str | None = None
 
     @property
     def of_teacher(self) -> MoiraiHyper:
         return teacher_hyper(self.teacher, self.patch_size, self.num_samples)
 
 
-class MoiraiDistill(ForecastTrainable):
+class MoiraiDistill(ScratchTrainable):
     """A student of a frozen Moirai; the teacher's forecasts of the training windows are its soft targets.
 
     val_loss is the mean squared error against the target alone: it ranks trials of any alpha, and an exported
@@ -69,7 +61,7 @@ class MoiraiDistill(ForecastTrainable):
     """
 
     Hyper = MoiraiDistillHyper
-    start_name = "untrained"
+    structure = ("patch_len", "d_model", "n_layers", "n_heads", "d_ff", "quantile_heads")
     features_name = "the teacher's forecasts"
     corpus = True
 
@@ -83,7 +75,7 @@ class MoiraiDistill(ForecastTrainable):
     def check(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> None:
         Moirai().check(hyper.of_teacher, task)
         if hyper.pretrained is None:
-            self._config(hyper, task).check_sizes()
+            self.configure(hyper, task).check_sizes()
 
     def preview(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> int:
         """Check the student's sizes, and load the teacher once to see that the task fits it."""
@@ -93,53 +85,28 @@ class MoiraiDistill(ForecastTrainable):
 
     def build(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> nn.Module:
         """Build the student alone; the teacher is loaded when it is first asked for a forecast."""
-        self.check(hyper, task)
-        self.module = self._continued(hyper, task) if hyper.pretrained is not None else self._untrained(hyper, task)
+        module = super().build(hyper, task)
         self.teacher = Teacher(hyper.of_teacher, task)
-        self.alpha, self.prediction_length = hyper.alpha, task.prediction_length
-        return self.module
+        self.alpha = hyper.alpha
+        return module
 
-    def _untrained(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> Student:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(hyper.init_seed)
-            return Student(self._config(hyper, task))
-
-    @staticmethod
-    def _config(hyper: MoiraiDistillHyper, task: ForecastTask) -> StudentConfig:
+    def configure(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> StudentConfig:
         return StudentConfig(
-            **{name: getattr(hyper, name) for name in STRUCTURE},
+            **{name: getattr(hyper, name) for name in self.structure},
             context_length=task.context_length,
             prediction_length=task.prediction_length,
             dropout=hyper.dropout,
         )
 
-    @staticmethod
-    def _continued(hyper: MoiraiDistillHyper, task: ForecastTask) -> Student:
-        """Load a checkpoint; what a person sets beside it must agree with it, and so must the task's lengths."""
-        student = Student.from_pretrained(str(hyper.pretrained), dropout=hyper.dropout)
-        config = student.config
-        for name in hyper.model_fields_set & set(STRUCTURE):
-            if getattr(hyper, name) not in (None, getattr(config, name)):
-                raise HyperError(
-                    f"{name} must be as in {hyper.pretrained} ({getattr(config, name)!r}), got "
-                    f"{getattr(hyper, name)!r}; leave it out"
-                )
-        if task.context_length != config.context_length or task.prediction_length > config.prediction_length:
-            raise HyperError(
-                f"{hyper.pretrained} forecasts {config.prediction_length} steps from {config.context_length}, got "
-                f"--context-length {task.context_length} and --prediction-length {task.prediction_length}"
-            )
-        return student
+    def make(self, config: StudentConfig) -> Student:
+        return Student(config)
+
+    def load(self, pretrained: str, hyper: MoiraiDistillHyper) -> Student:
+        return Student.from_pretrained(pretrained, dropout=hyper.dropout)
 
     def starting_point(self, hyper: MoiraiDistillHyper) -> str:
         """The teacher is in the name, because val_distill is measured against it."""
-        sizes = " ".join(f"{name}={getattr(hyper, name)}" for name in STRUCTURE)
-        student = hyper.pretrained or f"untrained {hyper.init_seed} {sizes}"
-        return f"{student} of {hyper.teacher} patch_size={hyper.patch_size} num_samples={hyper.num_samples}"
-
-    def rebuild(self, folder: Path, hyper: MoiraiDistillHyper, task: ForecastTask) -> nn.Module:
-        own = {name: value for name, value in hyper if name not in STRUCTURE}
-        return self.build(MoiraiDistillHyper(**{**own, "pretrained": str(folder)}), task)
+        return f"{self.origin(hyper)} of {hyper.teacher} patch_size={hyper.patch_size} num_samples={hyper.num_samples}"
 
     def save_pretrained(self, folder: Path) -> None:
         """Write the student's config.json and model.safetensors; `Student.from_pretrained` loads them."""
@@ -243,7 +210,7 @@ class MoiraiDistill(ForecastTrainable):
     def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:
         if hyper.pretrained is not None:
             return None
-        return workload(cls._config(hyper, task), precision=hyper.precision)
+        return workload(cls().configure(hyper, task), precision=hyper.precision)
 
     def decays(self, name: str, parameter: nn.Parameter) -> bool:
         """Learned positions are spared, as biases and norms are."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import load_file, save_file
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from data.files import replace_text
 from trainables.base import CheckpointError, HyperError
-from trainables.pretrained import Family, load_pretrained
+from trainables.files import read_checkpoint, write_checkpoint
+from trainables.pretrained import Family
 from trainables.time_llm.backbone import Backbone, Storage, load_backbone
 from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches
 from trainables.time_llm.prompts import as_rows, normalise, prompt_texts, tokenize
@@ -176,11 +174,8 @@ class TimeLLM(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; the language model is named by id and hash, not saved."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         config = self.config.model_copy(update={"llm_hash": self.backbone.hash})
-        save_file(self.trained_state(), folder / "model.safetensors", metadata={"format": "pt"})
-        replace_text(folder / "config.json", config.model_dump_json(indent=1) + "\n")
+        write_checkpoint(folder, config, self.trained_state())
 
     @classmethod
     def from_config(cls, config: TimeLlmConfig) -> TimeLLM:
@@ -196,29 +191,10 @@ class TimeLLM(nn.Module):
     @classmethod
     def from_pretrained(cls, pretrained: str | Path) -> TimeLLM:
         """Load what `save_pretrained` wrote, from a folder or the Hub; raises CheckpointError."""
-        folder = load_pretrained(str(pretrained), _as_folder, FAMILY)
-        try:
-            config = TimeLlmConfig.model_validate(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-            tensors = load_file(folder / "model.safetensors")
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise CheckpointError(
-                f"{folder / 'config.json'}: {where}: {first['msg']}, got {first['input']!r}"
-            ) from error
-        except Exception as error:
-            raise CheckpointError(f"{folder}: cannot be loaded as a Time-LLM checkpoint: {error}") from error
+        config, tensors = read_checkpoint(pretrained, TimeLlmConfig, FAMILY)
         model = cls.from_config(config)
         model.load_trained_state(tensors)
         return model.eval()
-
-
-def _as_folder(source: str) -> Path:
-    if Path(source).is_dir():
-        return Path(source)
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(source))
 
 
 def _left_aligned(tokens: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:

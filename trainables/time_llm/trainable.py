@@ -8,28 +8,23 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from data.missing import fill_forward
 from data.task import ForecastTask, Part
 from data.windows import Batch
-from trainables.base import Forecast, ForecastTrainable, HyperError, Workload
-from trainables.hyper import Hyper
+from trainables.base import Forecast, HyperError, Workload
+from trainables.scratch import ScratchHyper, ScratchTrainable
 from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, read_backbone_config
 from trainables.time_llm.modeling import MODEL_TYPE, TimeLLM, TimeLlmConfig
 from trainables.time_llm.prompts import ETT
 from trainables.time_llm.workload import workload
 
-STRUCTURE = ("llm", "llm_layers", "prompt", "description", "patch_len", "stride", "d_model", "d_ff", "n_heads",
-             "num_prototypes")  # fmt: skip
 
-
-class TimeLlmHyper(Hyper):
+class TimeLlmHyper(ScratchHyper):
     """llm: the language model, a folder, a Hub id, or a packaged name; llm_layers: how many of its layers are used.
 
     prompt, description: see `TimeLlmConfig`; without a description one is made of the data's facts.
-    init_seed: of the untrained weights, the same for all trials, so that they start from one model.
-    pretrained: a Time-LLM checkpoint to go on from, which then sets all sizes.
     """
 
     llm: str | None = None
@@ -44,8 +39,6 @@ class TimeLlmHyper(Hyper):
     n_heads: int = Field(default=8, ge=1)
     num_prototypes: int = Field(default=1000, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    init_seed: int = Field(default=0, ge=0)
-    pretrained: str | None = None
 
     @property
     def llm_storage(self) -> Storage:
@@ -54,14 +47,25 @@ class TimeLlmHyper(Hyper):
         return "float32" if self.precision == "fp32" else "bfloat16"
 
 
-class TimeLlm(ForecastTrainable):
+class TimeLlm(ScratchTrainable):
     """Time-LLM, trained on the mean squared error of scaled values; its language model stays as it is.
 
     Source: Jin et al. 2023, arXiv:2310.01728.
     """
 
     Hyper = TimeLlmHyper
-    start_name = "untrained"
+    structure = (
+        "llm",
+        "llm_layers",
+        "prompt",
+        "description",
+        "patch_len",
+        "stride",
+        "d_model",
+        "d_ff",
+        "n_heads",
+        "num_prototypes",
+    )
     features_name = "prompts"
 
     module: TimeLLM
@@ -82,25 +86,13 @@ class TimeLlm(ForecastTrainable):
         """Check sizes and fetch the weights; loading them would take memory that the trials need."""
         if hyper.pretrained is not None:
             return super().preview(hyper, task)
-        config = self._config(hyper, task)
+        config = self.configure(hyper, task)
         config.check_sizes(read_backbone_config(config.llm, config.llm_layers).hidden_size)
         fetch_backbone(config.llm)
         return len(task.train)
 
-    def build(self, hyper: TimeLlmHyper, task: ForecastTask) -> nn.Module:
-        self.check(hyper, task)
-        self.module = self._continued(hyper, task) if hyper.pretrained is not None else self._untrained(hyper, task)
-        self.prediction_length = task.prediction_length
-        return self.module
-
-    def _untrained(self, hyper: TimeLlmHyper, task: ForecastTask) -> TimeLLM:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(hyper.init_seed)
-            return TimeLLM.from_config(self._config(hyper, task))
-
-    @staticmethod
-    def _config(hyper: TimeLlmHyper, task: ForecastTask) -> TimeLlmConfig:
-        sizes = {name: getattr(hyper, name) for name in STRUCTURE if name != "description"}
+    def configure(self, hyper: TimeLlmHyper, task: ForecastTask) -> TimeLlmConfig:
+        sizes = {name: getattr(hyper, name) for name in self.structure if name != "description"}
         return TimeLlmConfig(
             **sizes,
             description=describe(task) if hyper.description is None else hyper.description,
@@ -110,31 +102,14 @@ class TimeLlm(ForecastTrainable):
             dropout=hyper.dropout,
         )
 
-    @staticmethod
-    def _continued(hyper: TimeLlmHyper, task: ForecastTask) -> TimeLLM:
-        """Load a checkpoint; what a person sets beside it must agree with it, and so must the task's lengths."""
-        module = TimeLLM.from_pretrained(str(hyper.pretrained))
-        config = module.config
-        for name in hyper.model_fields_set & set(STRUCTURE):
-            if getattr(hyper, name) not in (None, getattr(config, name)):
-                raise HyperError(
-                    f"{name} must be as in {hyper.pretrained} ({getattr(config, name)!r}), got "
-                    f"{getattr(hyper, name)!r}; leave it out"
-                )
-        if task.context_length != config.context_length or task.prediction_length > config.prediction_length:
-            raise HyperError(
-                f"{hyper.pretrained} forecasts {config.prediction_length} steps from {config.context_length}, got "
-                f"--context-length {task.context_length} and --prediction-length {task.prediction_length}"
-            )
-        return module
+    def make(self, config: TimeLlmConfig) -> TimeLLM:
+        return TimeLLM.from_config(config)
+
+    def load(self, pretrained: str, hyper: TimeLlmHyper) -> TimeLLM:
+        return TimeLLM.from_pretrained(pretrained)
 
     def starting_point(self, hyper: TimeLlmHyper) -> str:
-        sizes = " ".join(f"{name}={getattr(hyper, name)}" for name in STRUCTURE)
-        return hyper.pretrained or f"untrained {hyper.init_seed} {sizes} {hyper.llm_storage}"
-
-    def rebuild(self, folder: Path, hyper: TimeLlmHyper, task: ForecastTask) -> nn.Module:
-        own = {name: value for name, value in hyper if name not in STRUCTURE}
-        return self.build(TimeLlmHyper(**{**own, "pretrained": str(folder)}), task)
+        return f"{self.origin(hyper)} {hyper.llm_storage}"
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean squared error of each window's observed points, (batch,)."""
@@ -184,7 +159,7 @@ class TimeLlm(ForecastTrainable):
     def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:
         if hyper.pretrained is not None:
             return None
-        return workload(cls._config(hyper, task), training_precision=hyper.precision)
+        return workload(cls().configure(hyper, task), training_precision=hyper.precision)
 
     def _points(self, batch: Batch) -> Tensor:
         """Forecast (batch, prediction_length); a missing value of a context is the one before it."""

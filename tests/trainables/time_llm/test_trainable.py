@@ -208,7 +208,7 @@ def test_the_packaged_model_names_its_extra_where_it_is_missing(task, monkeypatc
 
 
 def test_the_workload_counts_what_there_is(task):
-    counted = workload(TimeLlm._config(hyper(), task), training_precision="fp32")
+    counted = workload(TimeLlm().configure(hyper(), task), training_precision="fp32")
     module = built(task).module
     trained = sum(p.numel() for p in module.parameters() if p.requires_grad)
     assert counted.trainable == trained
@@ -234,7 +234,7 @@ def test_qwen_in_four_bits_is_counted_without_a_gpu(task, monkeypatch):
         num_key_value_heads=2,
     )  # fmt: skip
     monkeypatch.setattr("trainables.time_llm.workload.read_backbone_config", lambda *_: published)
-    config = TimeLlm._config(hyper(d_ff=32, d_model=32, n_heads=8, num_prototypes=1000, load_in_4bit=True), task)
+    config = TimeLlm().configure(hyper(d_ff=32, d_model=32, n_heads=8, num_prototypes=1000, load_in_4bit=True), task)
     counted = workload(config, training_precision="bf16")
     assert counted.trainable == pytest.approx(152e6 + 1.7e6, rel=0.01)
     embeddings = 151936 * 2048

@@ -1,0 +1,66 @@
+"""A checkpoint of our own models: config.json, checked, beside model.safetensors; in a folder or on the Hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from data.files import replace_text
+from trainables.pretrained import Family, load_pretrained
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+Config = TypeVar("Config", bound=BaseModel)
+
+
+def write_checkpoint(folder: str | Path, config: BaseModel, tensors: Mapping[str, Tensor]) -> None:
+    """Write config.json and model.safetensors; the folder is made."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    save_file(plain, folder / WEIGHTS, metadata={"format": "pt"})
+    replace_text(folder / CONFIG, config.model_dump_json(indent=1) + "\n")
+
+
+def read_checkpoint(
+    pretrained: str | Path, config_type: type[Config], family: Family
+) -> tuple[Config, dict[str, Tensor]]:
+    """Read what `write_checkpoint` wrote, from a folder or the Hub; raises CheckpointError."""
+
+    def read_config(source: str) -> Config:
+        values = json.loads(fetch_file(source, (CONFIG,)).read_text(encoding="utf-8"))
+        try:
+            return config_type.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "it"
+            raise ValueError(f"{CONFIG}: {where}: {first['msg']}, got {first['input']!r}") from error
+
+    config = load_pretrained(str(pretrained), read_config, family)
+    return config, load_pretrained(str(pretrained), lambda source: load_file(fetch_file(source, (WEIGHTS,))), family)
+
+
+def fetch_file(source: str, names: tuple[str, ...]) -> Path:
+    """Return the first of these files that a folder or a Hub id has.
+
+    Raises OSError, or what the Hub client raises, if it has none.
+    """
+    if Path(source).is_dir():
+        found = [Path(source) / name for name in names if (Path(source) / name).is_file()]
+        if not found:
+            raise FileNotFoundError(f"it must hold {' or '.join(names)}, and does not")
+        return found[0]
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    for name in names[:-1]:
+        try:
+            return Path(hf_hub_download(source, name))
+        except EntryNotFoundError:
+            continue
+    return Path(hf_hub_download(source, names[-1]))
