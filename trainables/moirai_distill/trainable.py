@@ -15,7 +15,6 @@ from trainables.base import (
     QUANTILE_LEVELS,
     Forecast,
     PointForecaster,
-    Workload,
 )
 from trainables.evaluation import autocast
 from trainables.moirai import Moirai, MoiraiHyper
@@ -23,7 +22,6 @@ from trainables.moirai_distill.comparison import gain_sentence, size_sentence, s
 from trainables.moirai_distill.losses import mean_pinball, mean_square
 from trainables.moirai_distill.student import MODEL_TYPE, Student, StudentConfig
 from trainables.moirai_distill.teacher import Teacher, check_teacher, teacher_hyper
-from trainables.moirai_distill.workload import workload
 from trainables.scratch import ScratchHyper, ScratchTrainable
 
 MEDIAN = QUANTILE_LEVELS.index(0.5)
@@ -205,12 +203,6 @@ class MoiraiDistill(ScratchTrainable):
             "forecasts a second": speed_sentence(speed),
         }
         return told if gain is None else {"teacher's gain": gain, **told}
-
-    @classmethod
-    def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:
-        if hyper.pretrained is not None:
-            return None
-        return workload(cls().configure(hyper, task), precision=hyper.precision)
 
     def decays(self, name: str, parameter: nn.Parameter) -> bool:
         """Learned positions are spared, as biases and norms are."""
