@@ -34,6 +34,10 @@ class Preparation:
         except FileNotFoundError:
             return None
 
+    @property
+    def seconds_left(self) -> float:
+        return self.seconds / self.done * (self.total - self.done)
+
     def __str__(self) -> str:
-        left = self.seconds / self.done * (self.total - self.done)
-        return f"{self.what}: {self.done} of {self.total} windows, about {duration(left)} left, once for all trials"
+        left = duration(self.seconds_left)
+        return f"{self.what}: {self.done} of {self.total} windows, about {left} left, once for all trials"

@@ -19,6 +19,7 @@ from tune.preparation import Preparation
 from tune.start import ZERO_SHOT, Start
 
 PREPARATION_SECONDS = 15  # between two lines about it
+WORTH_A_LINE_SECONDS = 5
 
 
 @dataclass
@@ -109,7 +110,8 @@ class PlainProgress(_Watcher):
 
     def tick(self) -> None:
         preparation = Preparation.read(self.journal.sweep_folder)
-        if preparation is not None and time.monotonic() - self._prepared > PREPARATION_SECONDS:
+        is_due = time.monotonic() - self._prepared > PREPARATION_SECONDS
+        if preparation is not None and is_due and preparation.seconds_left > WORTH_A_LINE_SECONDS:
             self._prepared = time.monotonic()
             self._say(str(preparation))
 
