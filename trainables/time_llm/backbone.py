@@ -141,8 +141,9 @@ def check_4bit() -> None:
     """Refuse 4-bit loading where it cannot work: HyperError."""
     if not torch.cuda.is_available():
         raise HyperError("load_in_4bit needs a GPU with CUDA, and there is none; use --set load_in_4bit=false")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise HyperError("load_in_4bit needs the package bitsandbytes; use: uv run --extra 4bit foretune …")
+    missing = [name for name in ("bitsandbytes", "accelerate") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise HyperError(f"load_in_4bit needs {' and '.join(missing)}; use: uv run --extra 4bit foretune …")
 
 
 def _hash_weights(model: nn.Module, tokenizer_hash: str) -> str:
