@@ -307,17 +307,22 @@ def test_more_columns_of_padding_change_nothing(gpt2):
 # --- backbones
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "bert", "gpt2"])
-def test_any_backbone_from_a_folder_is_cut_frozen_and_batch_independent(kind, tmp_path):
+def save_random(kind, folder):
+    """Write a language model of three layers, 64 wide, with random weights and the words of the tests' GPT-2."""
     tokenizer = AutoTokenizer.from_pretrained(GPT2)
-    sizes = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 300}
+    sizes = {"hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "vocab_size": 300}
     if kind != "gpt2":
-        sizes |= {"intermediate_size": 64, "max_position_embeddings": 512}
+        sizes |= {"intermediate_size": 128, "max_position_embeddings": 512}
     if kind in ("llama", "qwen2"):
         sizes["num_key_value_heads"] = 2
     torch.manual_seed(0)
-    AutoModel.from_config(AutoConfig.for_model(kind, **sizes)).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
+    AutoModel.from_config(AutoConfig.for_model(kind, **sizes)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "bert", "gpt2"])
+def test_any_backbone_from_a_folder_is_cut_frozen_and_batch_independent(kind, tmp_path):
+    save_random(kind, tmp_path)
     config = TimeLlmConfig(
         llm=str(tmp_path), llm_layers=2, description="D.", context_length=64, prediction_length=8, d_model=16, d_ff=24
     )
@@ -353,6 +358,37 @@ def test_four_bits_need_a_gpu():
         pytest.skip("there is a GPU")
     with pytest.raises(HyperError, match="load_in_4bit needs a GPU with CUDA, and there is none"):
         load_backbone(str(GPT2), 2, "4bit")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="needs the extra 4bit")
+def test_four_bits_train_and_come_back_the_same_on_bitsandbytes_own_cpu_path(tmp_path, monkeypatch):
+    """What a GPU does is not tried here; loading, hashing, a gradient and reloading are the same code."""
+    monkeypatch.setattr("trainables.time_llm.backbone.check_4bit", lambda: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: "cpu")
+    llm = tmp_path / "llm"
+    save_random("qwen2", llm)
+    config = TimeLlmConfig(
+        llm=str(llm),
+        llm_layers=2,
+        llm_storage="4bit",
+        description="D.",
+        context_length=64,
+        prediction_length=8,
+        d_ff=24,
+    )
+    model = TimeLLM.from_config(config)
+    assert torch.uint8 in {p.dtype for p in model.llm_model.parameters()}
+    series = torch.randn(3, 64, 1).cumsum(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(series)
+        output.square().mean().backward()
+        expected = model.eval()(series).detach()
+    assert output.dtype == torch.float32
+    assert model.mapping_layer.weight.grad.abs().sum() > 0
+    model.save_pretrained(tmp_path / "saved")
+    load_backbone.cache_clear()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(TimeLLM.from_pretrained(tmp_path / "saved")(series), expected)
 
 
 def test_a_prompt_that_does_not_fit_the_models_positions_is_refused(gpt2):
