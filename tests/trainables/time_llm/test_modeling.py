@@ -332,12 +332,13 @@ def test_any_backbone_from_a_folder_is_cut_frozen_and_batch_independent(kind, tm
         "patch_embedding", "mapping_layer", "reprogramming_layer", "output_projection"
     }  # fmt: skip
     series = torch.randn(3, 64, 1).cumsum(1) * torch.tensor([1.0, 1e-3, 1e4])[:, None, None]
+    series[1] = 7.0  # whose statistics are short: prompts of several lengths
     tokens = model.prompt_tokens(series)
-    assert (tokens == -1).any()  # prompts of several lengths
+    assert (tokens == -1).any()
     with torch.no_grad():
         together = model(series, tokens)
         alone = torch.cat([model(series[i : i + 1], tokens[i : i + 1]) for i in range(3)])
-    scale = series.std(1, keepdim=True)
+    scale = series.std(1, keepdim=True).clamp_min(1e-2)
     close(together / scale, alone / scale, 1e-5)
 
 
@@ -382,13 +383,13 @@ def test_four_bits_train_and_come_back_the_same_on_bitsandbytes_own_cpu_path(tmp
     with torch.autocast("cpu", torch.bfloat16):
         output = model(series)
         output.square().mean().backward()
-        expected = model.eval()(series).detach()
     assert output.dtype == torch.float32
     assert model.mapping_layer.weight.grad.abs().sum() > 0
     model.save_pretrained(tmp_path / "saved")
     load_backbone.cache_clear()
+    again = TimeLLM.from_pretrained(tmp_path / "saved")
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(TimeLLM.from_pretrained(tmp_path / "saved")(series), expected)
+        assert torch.equal(again(series), model.eval()(series))
 
 
 def test_a_prompt_that_does_not_fit_the_models_positions_is_refused(gpt2):
