@@ -12,3 +12,11 @@ def fill_forward(values: torch.Tensor) -> torch.Tensor:
     last = torch.where(observed, steps, -1).cummax(dim=1).values
     filled = values.nan_to_num().gather(1, last.clamp_min(0))
     return torch.where(last >= 0, filled, 0.0)
+
+
+def fill_gaps(values: torch.Tensor) -> torch.Tensor:
+    """Give every missing point its last observed value, or the first where there is none before it; (batch, steps)."""
+    place = (~values.isnan()).long().argmax(dim=1, keepdim=True)  # of the first observed value
+    first = values.nan_to_num().gather(1, place)
+    leading = torch.arange(values.shape[1], device=values.device) < place
+    return fill_forward(torch.where(leading, first, values))

@@ -91,18 +91,24 @@ def evaluate_points(
     task: ForecastTask,
     part: Part,
     *,
-    device: torch.device,
-    batch_size: int,
+    micro_batch: MicroBatch,
+    precision: str = "fp32",
     features: FeatureStore | None = None,
 ) -> dict[str, float | None]:
     """Measure a point forecaster that is no trial on all windows of a part; val_loss is the model's, if it has one."""
 
+    device = next(model.module.parameters()).device
+
     def validate(batch: Batch) -> Measured:
-        point = forecaster(batch)
-        loss = model.point_loss(point, batch)
+        with autocast(device, precision):
+            point = forecaster(batch)
+        loss = model.point_loss(point.float(), batch)
         return Measured(point, {} if loss is None else {"val_loss": loss})
 
-    return {"val_loss": None, **_measure(validate, task, part, device=device, batch_size=batch_size, features=features)}
+    scores = micro_batch.attempt(
+        lambda size: _measure(validate, task, part, device=device, batch_size=size, features=features)
+    )
+    return {"val_loss": None, **scores}
 
 
 @dataclass(frozen=True)

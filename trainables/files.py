@@ -39,7 +39,8 @@ def read_checkpoint(
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "it"
-            raise ValueError(f"{CONFIG}: {where}: {first['msg']}, got {first['input']!r}") from error
+            got = "" if first["type"] == "missing" else f", got {first['input']!r}"
+            raise ValueError(f"{CONFIG}: {where}: {first['msg']}{got}") from error
 
     config = load_pretrained(str(pretrained), read_config, family)
     return config, load_pretrained(str(pretrained), lambda source: load_file(fetch_file(source, (WEIGHTS,))), family)

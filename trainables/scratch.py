@@ -70,12 +70,12 @@ class ScratchTrainable(ForecastTrainable):
         """What a person sets beside a checkpoint must agree with it, and so must the task's lengths."""
         module = self.load(hyper.pretrained, hyper)
         config: Any = module.config
-        for name in hyper.model_fields_set & set(self.structure):
-            if getattr(hyper, name) not in (None, getattr(config, name)):
-                raise HyperError(
-                    f"{name} must be as in {hyper.pretrained} ({getattr(config, name)!r}), got "
-                    f"{getattr(hyper, name)!r}; leave it out"
-                )
+        given = [name for name in self.structure if name in hyper.model_fields_set]
+        wrong = [name for name in given if getattr(hyper, name) not in (None, getattr(config, name))]
+        if wrong:
+            got = ", ".join(f"{name} {getattr(hyper, name)!r}" for name in wrong)
+            remedy = " ".join(f"--set {name}={getattr(config, name)}" for name in wrong)
+            raise HyperError(f"sizes must be those of {hyper.pretrained}, got {got}; take {remedy}")
         if task.context_length != config.context_length or task.prediction_length > config.prediction_length:
             raise HyperError(
                 f"{hyper.pretrained} forecasts {config.prediction_length} steps from {config.context_length}, got "

@@ -30,7 +30,6 @@ from trainables.training import DivergenceError, Training
 
 logger = logging.getLogger(__name__)
 
-EVAL_BATCH_SIZE = 256
 BASELINES = "baselines"  # the shared folder's: a file each, the scores of what stands beside the trials
 Report = dict[str, Any]
 
@@ -93,7 +92,7 @@ class Trial:
         model.build(self.hyper, task).to(device)
         self.train_windows = model.training_windows(self.hyper, task, device)
         check_evaluations(self.hyper, len(self.train_windows))
-        self.eval_batch = MicroBatch(EVAL_BATCH_SIZE)
+        self.eval_batch = MicroBatch(model.eval_batch_size)
         self.train_features = self._frozen("train", self.train_windows)
         self.val_features = self._frozen("val", task.gather("val", device))
         self.training = self._training()
@@ -223,8 +222,8 @@ class Trial:
                         self.model,
                         self.task,
                         "val",
-                        device=self.device,
-                        batch_size=self.eval_batch.size,
+                        micro_batch=self.eval_batch,
+                        precision=self.hyper.precision,
                         features=self.val_features,
                     )
                     replace_text(path, json.dumps({"name": name, **scores}, indent=1))

@@ -18,7 +18,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 if TYPE_CHECKING:
     from tune.evaluation import Done
 
-EVAL_BATCH_SIZE = 256  # trainables.trial's, without importing torch
 
 DATA, MODEL, OUTPUT = "Data and task", "Model", "Output"
 
@@ -61,8 +60,8 @@ def evaluate(
     scale: Annotated[str | None, _option("none, or standard: by the train rows alone.", DATA)] = None,
     norm: Norm = None,
     batch_size: Annotated[
-        int, _option("Windows a forward pass; halved when memory runs out. Drawn samples depend on it.", MODEL)
-    ] = EVAL_BATCH_SIZE,
+        int | None, _option("Windows a forward pass; halved when memory runs out. Drawn samples depend on it.", MODEL)
+    ] = None,
     gpus: Gpus = None,
     csv: Annotated[Path | None, _option("Write the errors of each series to this file.", OUTPUT)] = None,
     json_: Json = False,

@@ -19,7 +19,6 @@ from data.metrics import ForecastErrors
 from data.split import parse_split
 from data.task import ForecastTask, Part
 from trainables.memory import MicroBatch
-from trainables.trial import EVAL_BATCH_SIZE
 from tune.forecast_task import Assignment, Request, assign, without_windows
 from tune.forecaster import Forecaster, open_checkpoint
 from tune.scales import Moments, RequestError
@@ -130,19 +129,19 @@ def _unwritable(path: Path, reason: str) -> RequestError:
 
 
 def evaluate(
-    request: Request, *, part: Part = "val", batch_size: int = EVAL_BATCH_SIZE, done: Done | None = None
+    request: Request, *, part: Part = "val", batch_size: int | None = None, done: Done | None = None
 ) -> Evaluation:
     """Forecast every window of a part and measure; UserErrors for what a person can mend."""
     if part not in PARTS:
         raise RequestError(f"--part must be {' or '.join(PARTS)}, got {part!r}")
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise RequestError(f"--batch-size must be 1 or more, got {batch_size}")
     assignment = assign(request, open_checkpoint(request.checkpoint))
     task = without_windows(assignment)
     moments = assignment.moments(task, _rows_before(task))
     forecaster = Forecaster(assignment.checkpoint.load(task, assignment.device), assignment.norm, moments)
     task = ForecastTask(task.panel, task.spec, parts=(part,))
-    micro_batch = MicroBatch(batch_size)
+    micro_batch = MicroBatch(batch_size or forecaster.loaded.model.eval_batch_size)
     started = time.monotonic()
     sums = micro_batch.attempt(lambda size: _measure(forecaster, task, part, batch_size=size, done=done))
     seconds = time.monotonic() - started
@@ -163,8 +162,8 @@ def evaluate(
 
 
 def _rows_before(task: ForecastTask) -> NDArray[np.int64]:
-    """Return how many rows of each series norm 'series' goes by: its train rows, or the first context without any."""
-    return np.where(task.split.train_end > 0, task.split.train_end, task.context_length)
+    """Return how many rows of each series norm 'series' goes by: as in training, or the first context without any."""
+    return np.where(task.moment_end > 0, task.moment_end, task.context_length)
 
 
 @dataclass(frozen=True)

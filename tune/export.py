@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from data.errors import UserError
 from data.files import replace_text
 from data.panel import Panel
 from data.task import ForecastTask, Part
@@ -21,7 +22,7 @@ from trainables.checkpoint import BEST, CheckpointSlot
 from trainables.evaluation import Scores, evaluate, evaluate_points
 from trainables.hyper import Hyper
 from trainables.memory import MicroBatch
-from trainables.trial import EVAL_BATCH_SIZE, check_hyper, load_best
+from trainables.trial import check_hyper, load_best
 from tune.card import model_card
 from tune.leaderboard import COMPARISON_FILE, METRICS, TEST_FILE, Leaderboard, Standing, TestScores
 from tune.registry import find_trainable
@@ -64,7 +65,9 @@ class Workshop:
         return model, hyper
 
     def scores(self, model: ForecastTrainable, hyper: Hyper, part: Part) -> Scores:
-        return evaluate(model, self.task, part, micro_batch=MicroBatch(EVAL_BATCH_SIZE), precision=hyper.precision)
+        return evaluate(
+            model, self.task, part, micro_batch=MicroBatch(model.eval_batch_size), precision=hyper.precision
+        )
 
 
 def export_trial(workshop: Workshop, leaderboard: Leaderboard, standing: Standing, target: Path) -> Path:
@@ -158,15 +161,20 @@ def score_finalists(workshop: Workshop, leaderboard: Leaderboard) -> TestScores:
 
 
 def compare_best(workshop: Workshop, leaderboard: Leaderboard) -> None:
-    """Keep what the best trial's model says of itself beside the leaderboard."""
+    """Keep what the best trial's model says of itself beside the leaderboard, where it can say it."""
     best = leaderboard.best
     if best is None:
         return
     model, hyper = workshop.trained(best)
     scores = {name: value for name, value in best.scores.items() if value is not None}
     baselines = {baseline.name: asdict(baseline) for baseline in leaderboard.baselines}
-    told = model.compare(hyper, workshop.task, scores=scores, baselines=baselines)
-    replace_text(workshop.folder / COMPARISON_FILE, json.dumps(told, indent=1))
+    try:
+        told = model.compare(hyper, workshop.task, scores=scores, baselines=baselines)
+    except (UserError, torch.OutOfMemoryError) as error:
+        logger.warning("the best trial could not be compared with what it came from: %s", error)
+        return
+    facts = {"trial_id": best.trial_id, "best_epoch": best.best_epoch, "told": told}
+    replace_text(workshop.folder / COMPARISON_FILE, json.dumps(facts, indent=1))
 
 
 def _baseline_scores(workshop: Workshop, model: ForecastTrainable, hyper: Hyper) -> TestScores:
@@ -174,7 +182,12 @@ def _baseline_scores(workshop: Workshop, model: ForecastTrainable, hyper: Hyper)
     for name, forecaster in model.baselines(hyper, workshop.task).items():
         with suppress(NotImplementedError):  # a forecaster that knows the validation part alone
             measured = evaluate_points(
-                forecaster, model, workshop.task, "test", device=workshop.device, batch_size=EVAL_BATCH_SIZE
+                forecaster,
+                model,
+                workshop.task,
+                "test",
+                micro_batch=MicroBatch(model.eval_batch_size),
+                precision=hyper.precision,
             )
             scores[name] = _as_test(measured)
     return scores

@@ -60,6 +60,11 @@ def fit_space(space: SearchSpace, model: Model, *, source: str, settings: Mappin
             usable |= {key: setting.value} if key in known else {}
     space = space.override(usable)
     mistakes += _value_mistakes(space, model, source=Path(source).name, settings=settings)
+    mistakes += [
+        _place(name, "must be one value, the same for all trials", Path(source).name, settings)
+        for name in model.one_value
+        if name in space.parameters()
+    ]
     if mistakes:
         raise SpaceError("\n".join(mistakes))
     return space
@@ -105,7 +110,7 @@ def check_configurations(
 
     Returns the configurations at the space's corners, each with how many windows it trains on.
     """
-    windows: dict[tuple[str, object], int] = {}
+    windows: dict[tuple[object, ...], int] = {}
     checked = []
     for configuration in space.corners():
         hyper = check_hyper(model, configuration)
@@ -115,7 +120,8 @@ def check_configurations(
             )
         trainable = model()
         trainable.check(hyper, task)
-        start = (trainable.starting_point(hyper), configuration.get("strategy"))
+        sizes = tuple(getattr(hyper, name) for name in getattr(model, "structure", ()))  # a checkpoint may refuse them
+        start = (trainable.starting_point(hyper), configuration.get("strategy"), sizes)
         if start not in windows:
             windows[start] = trainable.preview(hyper, task)
         checked.append((hyper, windows[start]))

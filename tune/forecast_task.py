@@ -165,7 +165,8 @@ def _spec(request: Request, checkpoint: Checkpoint, data: Data) -> tuple[TaskSpe
     export = checkpoint.export
     recorded = {} if export is None else export.task.model_dump(exclude={"train_stride"})
     if not data.is_recorded:
-        recorded = {key: value for key, value in recorded.items() if key not in ("split", "scale")}
+        of_its_data = ("split", "scale", "max_windows", "window_seed")
+        recorded = {key: value for key, value in recorded.items() if key not in of_its_data}
     given: dict[str, Any] = {
         "context_length": request.context_length,
         "prediction_length": request.prediction_length,

@@ -79,13 +79,14 @@ class Leaderboard:
         records = Journal(folder).read()
         starts = [r.zero_shot for r in records if r.zero_shot is not None and r.zero_shot[metric] is not None]
         start = min(starts, key=lambda row: row[metric]) if starts else None
+        standings = _rank(records, metric, sweep_is_running)
         return cls(
             sweep=folder.name,
             metric=metric,
             zero_shot={name: start[name] if start else None for name in METRICS},
-            standings=_rank(records, metric, sweep_is_running),
+            standings=standings,
             test=_read(folder / TEST_FILE),
-            comparison=_read(folder / COMPARISON_FILE),
+            comparison=_comparison(folder, standings),
             baselines=read_baselines(folder),
             start_name=start_name,
         )
@@ -166,6 +167,17 @@ class Leaderboard:
 
     def write_csv(self, folder: Path) -> None:
         replace_text(folder / "leaderboard.csv", self.to_csv())
+
+
+def _comparison(folder: Path, standings: list[Standing]) -> dict[str, str]:
+    """Read what was said of the best trial, if it is still the best."""
+    facts = _read(folder / COMPARISON_FILE)
+    best = next((s for s in standings if s.rank == 1), None)
+    is_of_best = best is not None and (facts.get("trial_id"), facts.get("best_epoch")) == (
+        best.trial_id,
+        best.best_epoch,
+    )
+    return dict(facts["told"]) if is_of_best else {}
 
 
 def _as_dict(standing: Standing) -> dict[str, Any]:

@@ -107,6 +107,8 @@ def plan_sweep(request: Request) -> Plan:
         max_concurrent=settings.max_concurrent,
         gpu_memory_bytes=settings.gpu_memory_bytes,
     )
+    if task_spec.max_windows is not None:
+        task_spec = task_spec.model_copy(update={"window_seed": settings.seed})
     source, panel = _read_data(request, space, model, task_spec)
     task = ForecastTask(panel, task_spec)
     checked = check_configurations(model, space, task, has_gpu=budget.gpus > 0)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables import trial
-from tune import cli, cli_forecast
+from tune import cli
 
 Export = Callable[..., Path]
 Jsonl = Callable[..., Path]
@@ -108,11 +107,6 @@ def test_evaluate_takes_every_flag_of_the_issue(foretune: Foretune, folder: Path
 def test_the_csv_is_told_of(foretune: Foretune, folder: Path, tmp_path: Path) -> None:
     ended = foretune("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
     assert ended.out.splitlines()[-1] == f"errors of each series: {tmp_path / 'a.csv'}"
-
-
-def test_the_batch_size_is_the_sweeps() -> None:
-    """Samples depend on the batch: only so does an export give the leaderboard's figures again."""
-    assert cli_forecast.EVAL_BATCH_SIZE == trial.EVAL_BATCH_SIZE
 
 
 def test_a_long_horizon_shows_twelve_steps(foretune: Foretune, export: Export, jsonl: Jsonl) -> None:

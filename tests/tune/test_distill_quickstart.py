@@ -10,6 +10,7 @@ from service import foretune, leaderboard_of
 from data.samples import SAMPLES
 from trainables.moirai_distill import Student
 from tune import cli
+from tune.plan import Request, plan_sweep
 
 CORPUS = SAMPLES["corpus"]
 SWEEP = (
@@ -85,6 +86,35 @@ def test_the_export_is_a_student_that_evaluates_to_the_leaderboards_figures(dist
     assert "teacher" in (folder / "README.md").read_text()
 
 
+def test_other_data_are_measured_whole(distilled, here):
+    """The sweep's draw of windows goes with its own data."""
+    cwd, _, _, _ = distilled
+    told = json.loads(here("evaluate", cwd / "ray_results" / "d" / "best", "--data", "sample", "--json")[1])
+    rows, context, prediction, stride = 2880, 256, 64, 16
+    assert told["windows"] == 8 * ((rows - context - prediction) // stride + 1)
+
+
+def test_a_checkpoint_gone_on_from_sets_the_sizes_for_every_trial(distilled, here, tmp_path):
+    best = distilled[0] / "ray_results" / "d" / "best"
+    command = ("sweep", "moirai-distill-quickstart", "--set", f"pretrained={best}", "--dry-run", "--storage", tmp_path)
+    status, _, errors = here(*command)
+    assert status == 2
+    assert "sizes must be those of" in errors
+    sizes = json.loads((best / "config.json").read_text())
+    fixed = [word for name in ("d_model", "n_layers") for word in ("--set", f"{name}={sizes[name]}")]
+    status, _, errors = here(*command, *fixed)
+    assert status == 0, errors
+
+
+def test_the_seed_draws_the_windows():
+    drawn = []
+    for seed in ("0", "5"):
+        request = Request(space="moirai-distill-quickstart", task={"max_windows": 50}, sweep={"seed": int(seed)})
+        drawn.append(plan_sweep(request).task.train.starts.tolist())
+    assert drawn[0] != drawn[1]
+    assert len(drawn[0]) == len(drawn[1]) == 50
+
+
 def test_the_export_predicts_any_series_of_the_corpus(distilled, here):
     cwd, _, _, _ = distilled
     name = next(CORPUS.glob("*.csv"))
@@ -106,6 +136,11 @@ def test_the_export_predicts_any_series_of_the_corpus(distilled, here):
         (("--set", "alpha=1.5"), "alpha"),
         (("--set", "teacher=nowhere"), "nowhere"),
         (("--set", "d_model=30"), "d_model"),
+        (
+            ("--set", "num_samples=choice:10,20"),
+            "num_samples=choice:10,20: must be one value, the same for all trials",
+        ),
+        (("--set", "teacher=Salesforce/no-such"), "moirai-tiny (--set teacher=moirai-tiny)"),
     ],
 )
 def test_what_cannot_be_is_one_message(arguments, message, here, tmp_path):

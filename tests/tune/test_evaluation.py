@@ -26,7 +26,7 @@ from trainables.time_moe.modeling import TimeMoeForPrediction
 from trainables.time_moe.pretraining import tiny_config
 from trainables.trial import check_hyper
 from tune import forecast_task, worker
-from tune.evaluation import Evaluation, check_csv, evaluate
+from tune.evaluation import Evaluation, _rows_before, check_csv, evaluate
 from tune.forecast_task import Request
 from tune.registry import find_trainable
 
@@ -454,3 +454,13 @@ def test_a_csv_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path)
         check_csv(tmp_path)
     with pytest.raises(UserError, match="there is no folder"):
         check_csv(tmp_path / "nowhere" / "a.csv")
+
+
+def test_norm_series_goes_by_the_same_rows_as_in_training_where_whole_series_are_held_out() -> None:
+    panel = Panel.from_series("many", {f"s{i}": np.arange(40, dtype=np.float32) for i in range(10)})
+    spec = TaskSpec(split="series", context_length=8, prediction_length=2)
+    task = ForecastTask(panel, spec)
+    assert (task.split.train_end == 0).sum() == 2  # one series validates, one tests
+    held_out = task.split.train_end == 0
+    assert _rows_before(task)[held_out].tolist() == [32, 32]
+    assert _rows_before(task)[~held_out].tolist() == [40] * 8

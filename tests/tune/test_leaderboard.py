@@ -269,3 +269,13 @@ def test_csv_keeps_every_digit_and_every_hyperparameter(tmp_path: Path) -> None:
 def test_csv_of_a_sweep_without_trials_is_zero_shot_alone(tmp_path: Path) -> None:
     table = pd.read_csv(io.StringIO(read(tmp_path).to_csv()))
     assert list(table["trial_id"]) == ["zero-shot"]
+
+
+def test_what_was_said_of_the_best_trial_goes_with_it_alone(sweep: Path) -> None:
+    best = read(sweep).best
+    assert best is not None
+    facts = {"trial_id": best.trial_id, "best_epoch": best.best_epoch, "told": {"parameters": "1.3 M"}}
+    (sweep / "comparison.json").write_text(json.dumps(facts))
+    assert read(sweep).comparison == {"parameters": "1.3 M"}
+    (sweep / "comparison.json").write_text(json.dumps(facts | {"trial_id": "another"}))
+    assert read(sweep).comparison == {}

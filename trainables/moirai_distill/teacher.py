@@ -14,9 +14,10 @@ from torch import Tensor
 from data.task import ForecastTask
 from data.windows import Batch
 from trainables.files import fetch_file
-from trainables.moirai import FAMILY, Moirai, MoiraiHyper
-from trainables.pretrained import load_pretrained
+from trainables.moirai import Moirai, MoiraiHyper
+from trainables.pretrained import Family, load_pretrained
 
+FAMILY = Family("teacher", "Salesforce/moirai-1.1-R-base", "moirai-tiny (--set teacher=moirai-tiny)")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 SEED = 20240202  # of the first window's samples; the next window's is one more
 BLOCK = 1 << 20  # bytes read at once
@@ -92,8 +93,8 @@ def teacher_hyper(pretrained: str, patch_size: Any, num_samples: int) -> MoiraiH
 def check_teacher(hyper: MoiraiHyper, task: ForecastTask) -> None:
     """Check that a teacher's files can be had, load, and take the task; raises CheckpointError or HyperError."""
     teacher = Teacher(hyper, task)
+    _ = teacher.weights_hash  # before the model, whose own messages know no teacher
     _ = teacher.model
-    _ = teacher.weights_hash
 
 
 def _one(batch: Batch, row: int, states: Tensor) -> Batch:

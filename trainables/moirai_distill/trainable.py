@@ -61,6 +61,7 @@ class MoiraiDistill(ScratchTrainable):
     Hyper = MoiraiDistillHyper
     structure = ("patch_len", "d_model", "n_layers", "n_heads", "d_ff", "quantile_heads")
     features_name = "the teacher's forecasts"
+    one_value = ("teacher", "patch_size", "num_samples")  # a sweep has one teacher, on the leaderboard too
     corpus = True
 
     module: Student

@@ -128,7 +128,8 @@ def load_backbone(llm: str, layers: int, storage: Storage) -> Backbone:
         options["device_map"] = {"": torch.cuda.current_device()}
 
     def load(source: str) -> nn.Module:
-        with quiet_transformers():
+        # weights that a checkpoint lacks are drawn: the caller's random numbers are left as they were
+        with quiet_transformers(), torch.random.fork_rng(devices=[]):
             model: nn.Module = AutoModel.from_pretrained(source, config=config, attn_implementation="sdpa", **options)
         return model
 

@@ -61,6 +61,15 @@ class TimeLlmConfig(BaseModel):
         if self.d_ff > width:
             raise HyperError(f"d_ff must be at most the {width} dimensions of {self.llm}, got {self.d_ff}")
 
+    def check_positions(self, tokens: int, llm: Any) -> None:
+        """Refuse a prompt of so many tokens where it does not fit the language model's configuration: HyperError."""
+        longest = getattr(llm, "max_position_embeddings", None)
+        if longest is not None and tokens + self.patches > longest:
+            raise HyperError(
+                f"prompt and patches must fit into the {longest} positions of {self.llm}, got {tokens} + "
+                f"{self.patches}; shorten the description or --context-length, or raise the stride"
+            )
+
 
 class TimeLLM(nn.Module):
     """Forecasts each channel by itself: prompt and reprogrammed patches through the language model, then a linear head.
@@ -92,16 +101,8 @@ class TimeLLM(nn.Module):
     def prompt_tokens(self, series: Tensor) -> Tensor:
         """Return the prompts' tokens, (batch * channels, longest) int32 on the CPU, -1 where there is none."""
         tokens = tokenize(self.prompts(series), self.backbone.tokenizer)
-        self._check_positions(tokens.shape[1])
+        self.config.check_positions(tokens.shape[1], self.backbone.config)
         return tokens
-
-    def _check_positions(self, tokens: int) -> None:
-        longest = getattr(self.backbone.config, "max_position_embeddings", None)
-        if longest is not None and tokens + self.config.patches > longest:
-            raise HyperError(
-                f"prompt and patches must fit into the {longest} positions of {self.config.llm}, got {tokens} + "
-                f"{self.config.patches}; shorten the description or --context-length, or raise the stride"
-            )
 
     # --- numbers
 
@@ -189,9 +190,14 @@ class TimeLLM(nn.Module):
         return cls(config, backbone)
 
     @classmethod
-    def from_pretrained(cls, pretrained: str | Path) -> TimeLLM:
-        """Load what `save_pretrained` wrote, from a folder or the Hub; raises CheckpointError."""
+    def from_pretrained(cls, pretrained: str | Path, *, dropout: float | None = None) -> TimeLLM:
+        """Load what `save_pretrained` wrote, from a folder or the Hub; raises CheckpointError.
+
+        dropout: for training on, instead of the one that it was trained with.
+        """
         config, tensors = read_checkpoint(pretrained, TimeLlmConfig, FAMILY)
+        if dropout is not None:
+            config = config.model_copy(update={"dropout": dropout})
         model = cls.from_config(config)
         model.load_trained_state(tensors)
         return model.eval()

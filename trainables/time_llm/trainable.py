@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
-from data.missing import fill_forward
+from data.missing import fill_gaps
 from data.task import ForecastTask, Part
 from data.windows import Batch
 from trainables.base import Forecast, HyperError, Workload
 from trainables.scratch import ScratchHyper, ScratchTrainable
-from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, read_backbone_config
+from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, load_tokenizer, read_backbone_config
 from trainables.time_llm.modeling import MODEL_TYPE, TimeLLM, TimeLlmConfig
-from trainables.time_llm.prompts import ETT
+from trainables.time_llm.prompts import ETT, as_rows, normalise, prompt_texts, tokenize
 from trainables.time_llm.workload import workload
+
+PREVIEWED_WINDOWS = 256
+PUBLISHED_EVAL_BATCH = 16  # small enough for any memory: scores must not depend on what fits
 
 
 class TimeLlmHyper(ScratchHyper):
@@ -87,9 +91,21 @@ class TimeLlm(ScratchTrainable):
         if hyper.pretrained is not None:
             return super().preview(hyper, task)
         config = self.configure(hyper, task)
-        config.check_sizes(read_backbone_config(config.llm, config.llm_layers).hidden_size)
+        llm = read_backbone_config(config.llm, config.llm_layers)
+        config.check_sizes(llm.hidden_size)
+        config.check_positions(self._longest_prompt(config, task), llm)
         fetch_backbone(config.llm)
         return len(task.train)
+
+    @staticmethod
+    def _longest_prompt(config: TimeLlmConfig, task: ForecastTask) -> int:
+        """Tokens of the longest prompt of some windows: all are alike but for their numbers."""
+        first = torch.arange(min(len(task.train), PREVIEWED_WINDOWS))
+        context = fill_gaps(task.gather("train").batch(first).context)
+        texts = prompt_texts(
+            as_rows(normalise(context[..., None]).series), config.description, config.prediction_length
+        )
+        return tokenize(texts, load_tokenizer(config.llm)).shape[1]
 
     def configure(self, hyper: TimeLlmHyper, task: ForecastTask) -> TimeLlmConfig:
         sizes = {name: getattr(hyper, name) for name in self.structure if name != "description"}
@@ -106,7 +122,17 @@ class TimeLlm(ScratchTrainable):
         return TimeLLM.from_config(config)
 
     def load(self, pretrained: str, hyper: TimeLlmHyper) -> TimeLLM:
-        return TimeLLM.from_pretrained(pretrained)
+        return TimeLLM.from_pretrained(pretrained, dropout=hyper.dropout)
+
+    def build(self, hyper: TimeLlmHyper, task: ForecastTask) -> nn.Module:
+        module = super().build(hyper, task)
+        if self.module.config.prompt == "published":
+            self.eval_batch_size = PUBLISHED_EVAL_BATCH
+        return module
+
+    def load_trainable_tensors(self, tensors: dict[str, Tensor]) -> None:
+        super().load_trainable_tensors(tensors)
+        self.module.train(self.module.training)  # what was kept of the weights before is not theirs
 
     def starting_point(self, hyper: TimeLlmHyper) -> str:
         return f"{self.origin(hyper)} {hyper.llm_storage}"
@@ -132,7 +158,7 @@ class TimeLlm(ScratchTrainable):
         modes = {
             "masked": "each window's forecast is its own, whatever else is in the batch",
             "published": "as in the paper's code, padding is attended to, so a forecast depends on what else is in its "
-            "batch; scores are of batches of 256 windows in order",
+            "batch; scores are of batches of 16 windows in order",
         }
         return [
             f"A Time-LLM around the first {config.llm_layers} layers of `{config.llm}` ({config.llm_storage}), which "
@@ -149,11 +175,12 @@ class TimeLlm(ScratchTrainable):
     def frozen_part(self, hyper: TimeLlmHyper, part: Part) -> str | None:
         """The prompts: text of each window, the same in every trial."""
         config = self.module.config
-        return f"prompts of {config.llm} {self.module.backbone.tokenizer_hash} {config.description}"
+        tokenizer = self.module.backbone.tokenizer_hash
+        return f"prompts of {config.llm} {tokenizer} {config.prediction_length} {config.description}"
 
     def features(self, batch: Batch) -> Tensor:
         """The tokens of each window's prompt, (batch, longest) int32, -1 where there is none."""
-        return self.module.prompt_tokens(fill_forward(batch.context)[..., None])
+        return self.module.prompt_tokens(fill_gaps(batch.context)[..., None])
 
     @classmethod
     def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:
@@ -162,15 +189,15 @@ class TimeLlm(ScratchTrainable):
         return workload(cls().configure(hyper, task), training_precision=hyper.precision)
 
     def _points(self, batch: Batch) -> Tensor:
-        """Forecast (batch, prediction_length); a missing value of a context is the one before it."""
-        context = fill_forward(batch.context)
+        """Forecast (batch, prediction_length); a missing value of a context is the one before it, or the first."""
+        context = fill_gaps(batch.context)
         points: Tensor = self.module(context[..., None], batch.features)[..., 0]
         return points[:, : self.prediction_length]
 
 
 def describe(task: ForecastTask) -> str:
     """Tell the language model what the data are: the published words for ETT, else the data's own facts."""
-    if task.panel.name.upper().startswith("ETT"):
+    if re.match(r"ett[hm]\d", task.panel.name, re.IGNORECASE):
         return ETT
     every = f", a value every {task.panel.freq}" if task.panel.freq else ""
     return f"{task.panel.name}: {len(task.panel)} time series{every}."

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from data.panel import Panel
 from data.task import ForecastTask, TaskSpec
@@ -194,6 +194,12 @@ def checked(values, task):
     model.preview(values, task)
 
 
+def test_a_context_beyond_the_positions_is_refused_before_the_sweep(task):
+    long = ForecastTask(task.panel, TaskSpec(context_length=400, prediction_length=12, eval_stride=11))
+    with pytest.raises(HyperError, match=r"must fit into the 1024 positions of .*gpt2, got \d+ \+ 386; shorten"):
+        TimeLlm().preview(hyper(stride=1, description="words " * 120), long)
+
+
 def test_a_folder_without_weights_is_refused_before_the_sweep(task, tmp_path):
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((GPT2 / name).read_bytes())
@@ -250,7 +256,7 @@ def test_an_export_is_gone_on_from_and_refuses_other_sizes(task, tmp_path):
     sizes = {name: VALUES[name] for name in ("lr", "epochs", "batch_size")}
     model = TimeLlm()
     model.build(TimeLlmHyper(**sizes, pretrained=str(tmp_path)), task)
-    with pytest.raises(HyperError, match=r"d_model must be as in .* \(16\), got 64; leave it out"):
+    with pytest.raises(HyperError, match=r"sizes must be those of .*, got d_model 64; take --set d_model=16"):
         model.build(TimeLlmHyper(**sizes, d_model=64, pretrained=str(tmp_path)), task)
 
 
@@ -265,6 +271,46 @@ def test_an_export_forecasts_its_own_lengths_or_fewer_steps(task, tmp_path):
     longer = ForecastTask(task.panel, TaskSpec(context_length=40, prediction_length=5, eval_stride=11))
     with pytest.raises(HyperError, match=r"forecasts 12 steps from 48, got --context-length 40"):
         model.build(untouched, longer)
+
+
+def test_a_checkpoint_is_gone_on_from_with_the_dropout_that_is_asked_for(task, tmp_path):
+    built(task, dropout=0.1).save_pretrained(tmp_path)
+    sizes = {name: VALUES[name] for name in ("lr", "epochs", "batch_size")}
+    model = TimeLlm()
+    model.build(TimeLlmHyper(**sizes, pretrained=str(tmp_path), dropout=0.4), task)
+    assert (model.module.patch_embedding.dropout.p, model.module.output_projection.dropout.p) == (0.4, 0.4)
+
+
+def test_the_untrained_start_does_not_depend_on_what_was_loaded_before(task, tmp_path):
+    """A checkpoint may lack a tensor, which is then drawn: nothing else may be drawn differently for it."""
+    for file in GPT2.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    tensors = load_file(GPT2 / "model.safetensors")
+    save_file({n: t for n, t in tensors.items() if not n.endswith("h.1.mlp.c_fc.bias")}, tmp_path / "model.safetensors")
+    first = built(task, llm=str(tmp_path)).module.trained_state()  # loads it
+    second = built(task, llm=str(tmp_path)).module.trained_state()  # finds it loaded
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_published_prompts_are_measured_in_batches_that_fit_any_memory(task):
+    assert built(task, prompt="published").eval_batch_size == 16
+    assert built(task, prompt="masked").eval_batch_size == 256
+
+
+def test_a_gap_at_the_start_of_a_context_is_its_first_value(task):
+    model = built(task)
+    model.module.eval()
+    batch = task.gather("train").batch(torch.arange(2))
+    holes = batch.context + 900
+    holes[:, :10] = math.nan
+    filled = holes.clone()
+    filled[:, :10] = holes[:, 10:11]
+    with torch.no_grad():
+        one, other = (
+            model.forecast(type(batch)(context, batch.target, batch.series, batch.ids)).point
+            for context in (holes, filled)
+        )
+    assert torch.equal(one, other)
 
 
 def test_missing_values_are_the_ones_before_them(task):
