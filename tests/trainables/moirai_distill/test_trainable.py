@@ -176,7 +176,7 @@ def test_training_goes_on_from_a_students_checkpoint_with_its_sizes(build, task,
     assert again.module.config == model.module.config.model_copy(update={"dropout": 0.4})
     context = task.gather("val").batch(torch.arange(3)).context
     torch.testing.assert_close(again.module.eval()(context), Student.from_pretrained(tmp_path)(context))
-    with pytest.raises(HyperError, match=r"d_model must be as in .* got 32; leave it out"):
+    with pytest.raises(HyperError, match=r"sizes must be those of .*, got d_model 32; take --set d_model=16"):
         again.build(check_hyper(MoiraiDistill, {**own, "pretrained": str(tmp_path), "d_model": 32}), task)
 
 
