@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from trainables.base import CheckpointError
 from trainables.moirai import Moirai
 from trainables.moirai_distill import MoiraiDistill
 from trainables.moirai_distill.losses import mean_square
@@ -128,3 +129,12 @@ def test_the_leaderboard_gets_the_teachers_own_error(trial, task, tmp_path, quan
     median = first.model.teacher.quantiles(batch)[:, 4]
     assert told["val_loss"] == pytest.approx(mean_square(median, batch.target).mean().item(), rel=1e-4)
     assert told["val_mse"] == pytest.approx(told["val_loss"], rel=1e-4)  # no missing point in validation
+
+
+def test_a_teacher_that_cannot_be_had_is_told_with_the_bundled_one(task, monkeypatch):
+    def unreachable(source, names):
+        raise OSError("no route")
+
+    monkeypatch.setattr("trainables.moirai_distill.teacher.fetch_file", unreachable)
+    with pytest.raises(CheckpointError, match=r"moirai-tiny \(--set teacher=moirai-tiny\)"):
+        _ = Teacher(teacher_hyper("Salesforce/nowhere", "auto", 10), task).weights_hash
