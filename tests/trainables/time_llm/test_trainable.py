@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import json
 import math
+import platform
 from pathlib import Path
 
 import numpy as np
@@ -153,15 +156,25 @@ def test_a_trial_goes_on_from_its_state_as_if_never_interrupted(task, tmp_path):
         assert one["val_loss"] == other["val_loss"]
 
 
+def memory_in_use() -> int:
+    """Resident memory in bytes once glibc has returned what is free in its heap (man 3 malloc_trim).
+
+    Untrimmed it wanders by tens of MB with where the blocks happen to lie.
+    """
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    return psutil.Process().memory_info().rss
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs malloc_trim of glibc")
 def test_memory_does_not_grow_over_twenty_epochs(task, tmp_path):
-    """Resident memory is reported each epoch; after the first three, allocators have what they need."""
     trial = trial_in(tmp_path, task, epochs=20, patience=20)
-    reports = run(trial)
-    resident = [r["peak_memory_bytes"] for r in reports]
-    assert len(resident) == 21
-    assert all(value > 100e6 for value in resident)  # a process with torch in it
-    assert resident[-1] - resident[3] < 20e6
-    assert psutil.Process().memory_info().rss - resident[3] < 20e6
+    used, reported = [], []
+    for _ in range(21):
+        reported.append(trial.step()["peak_memory_bytes"])
+        used.append(memory_in_use())
+    assert all(value > 100e6 for value in reported)  # a process with torch in it
+    assert used[-1] - used[3] < 4e6  # less than 0.25 MB an epoch
 
 
 # --- checked before it starts
