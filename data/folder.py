@@ -119,7 +119,10 @@ def _twice(panel: Panel, seen: set[str]) -> str | None:
 
 
 def _reasons(corpus: _Corpus) -> str:
-    return named([f"{name} ({why})" for name, why in corpus.skipped.items()])
+    """Name every file that was skipped, the first ones with the reason."""
+    names = list(corpus.skipped)
+    told = ", ".join(f"{name} ({corpus.skipped[name]})" for name in names[:NAMED])
+    return told + (f"; and {', '.join(names[NAMED:])}" if len(names) > NAMED else "")
 
 
 def _corpus_notes(corpus: _Corpus, n_files: int, min_rows: int) -> list[str]:

@@ -15,9 +15,11 @@ from data.panel import Panel
 from data.timegrid import Rows, looks_like_time, parse_times, place_on_grid
 
 ID_NAMES = ("id", "item_id", "unique_id", "series", "series_id")
+EPOCH_NAMES = ("unix", "unixtime", "unix_time", "unix_timestamp", "epoch_time")
 TIME_NAMES = (
     *("time", "timestamp", "ds", "date", "datetime", "date_time", "date time", "date-time"),
     *("utc_timestamp", "timestamp_utc", "datetime_utc", "utc_datetime", "时间", "日期", "时间戳", "日期时间"),
+    *EPOCH_NAMES,
 )
 VALUE_NAMES = ("value", "target", "y")
 
@@ -56,7 +58,7 @@ def panel_from_wide(table: Table) -> Panel:
     if time_name is not None:
         _drop_rows(table, table.frame.notna().any(axis=1).to_numpy())  # blank lines
     names = [str(name) for name in table.frame.columns if name != time_name]
-    wanted = _wanted(table, names)
+    wanted = _without_second_time(table, _wanted(table, names))
     if time_name is None and table.corpus:
         _refuse_untimed_text(table, wanted)
     numeric = {name: _numbers(table, name, must=table.columns is not None) for name in wanted}
@@ -168,6 +170,14 @@ def _wanted(table: Table, names: list[str]) -> list[str]:
                 f"{near_names(name, names) or f'; choose among {_listed(names)}'}"
             )
     return list(dict.fromkeys(table.columns))
+
+
+def _without_second_time(table: Table, names: list[str]) -> list[str]:
+    """Leave out the time told once more as a number, unless it was asked for, with a note."""
+    again = [name for name in names if table.columns is None and name.strip().lower() in EPOCH_NAMES]
+    if again:
+        table.notes.append(f"columns not read, the time once more: {_listed(again)}")
+    return [name for name in names if name not in again]
 
 
 def _drop_rows(table: Table, kept: NDArray[np.bool_]) -> None:

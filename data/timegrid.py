@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,13 @@ from data.errors import DataError
 Times = NDArray[np.datetime64]  # datetime64[ns], without a zone
 Steps = NDArray[np.timedelta64]
 
+# The unit of a number since 1970: its name, and the least number that is taken for it, which is 3 March 1973.
+_EPOCHS: dict[Literal["s", "ms", "us", "ns"], tuple[str, int]] = {
+    "s": ("seconds", 10**8),
+    "ms": ("milliseconds", 10**11),
+    "us": ("microseconds", 10**14),
+    "ns": ("nanoseconds", 10**17),
+}
 _SHORTEST_MONTH = np.timedelta64(28, "D")
 _ZONE = r":\d\d(?:\.\d+)?\s?(?:Z|[+-]\d\d(?::?\d\d)?)$"
 _OLD_ALIASES = {"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE"}
@@ -54,15 +61,14 @@ def parse_times(column: pd.Series, rows: Rows) -> tuple[Times, tuple[str, ...]]:
     """Return the column's timestamps, (rows,), and notes on how they were read.
 
     ISO 8601 is tried first, then the month first, then the day first. A time zone is converted to UTC and dropped.
+    Numbers are seconds, or thousandths, millionths or billionths of one, since 1970, told apart by their size.
     Raises DataError at the first timestamp that is missing or cannot be read.
     """
-    if pd.api.types.is_numeric_dtype(column):
-        raise DataError(
-            f"{rows.file}: column {column.name!r}: timestamps must be text such as 2016-07-01 00:00, got the number "
-            f"{column.iloc[0]}; convert them, or rename the column if it is a series"
-        )
     notes: tuple[str, ...] = ()
-    if pd.api.types.is_datetime64_any_dtype(column):
+    zoned = False
+    if pd.api.types.is_numeric_dtype(column):
+        times, notes = _parse_epoch(column, rows)
+    elif pd.api.types.is_datetime64_any_dtype(column):
         zoned = isinstance(column.dtype, pd.DatetimeTZDtype)
         times = pd.to_datetime(column, utc=True)
     else:
@@ -118,6 +124,19 @@ def place_on_grid(times: Times, codes: NDArray[np.int64], rows: Rows) -> Grid:
     place[order] = position + (np.cumsum(lengths) - lengths)[code]
     starts = tuple(pd.Timestamp(start).isoformat() for start in time[is_first])
     return Grid(place, lengths, starts, freq, _grid_notes(times, codes, int(lengths.sum()), freq))
+
+
+def _parse_epoch(column: pd.Series, rows: Rows) -> tuple[pd.Series, tuple[str, ...]]:
+    """Read numbers as time since 1970, NaT where there is none, if all are of the size of one unit."""
+    known = column.dropna()
+    for unit, (name, low) in _EPOCHS.items():
+        if len(known) and known.between(low, 1000 * low, inclusive="left").all():
+            times = pd.to_datetime(column, unit=unit, errors="coerce")
+            return times, (f"column {column.name!r} read as {name} since 1970",)
+    raise DataError(
+        f"{rows.file}: column {column.name!r}: timestamps must be text such as 2016-07-01 00:00, or seconds since "
+        f"1970, got the number {column.iloc[0]}; convert them, or rename the column if it is a series"
+    )
 
 
 def _parse_text(column: pd.Series) -> tuple[pd.Series, tuple[str, ...]]:

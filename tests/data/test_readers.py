@@ -181,8 +181,32 @@ def test_the_time_column_may_have_any_name_and_place(write):
     assert read_panel(write(text), time_column="when").freq == "D"
 
 
-def test_a_time_column_of_numbers_is_refused(write):
-    assert "must be text such as" in refusal(write("time,a\n1467331200,1\n1467334800,2\n"))
+@pytest.mark.parametrize(
+    ("digits", "unit"), [("", "seconds"), ("000", "milliseconds"), ("000000", "microseconds"), ("0" * 9, "nanoseconds")]
+)
+def test_a_time_column_of_numbers_is_time_since_1970(write, digits, unit):
+    panel = read_panel(write(f"time,a\n1467331200{digits},1\n1467334800{digits},2\n"))  # date -u -d @1467331200
+    assert (panel.starts, panel.freq) == (("2016-07-01T00:00:00",), "h")
+    assert panel.notes == (f"column 'time' read as {unit} since 1970",)
+
+
+@pytest.mark.parametrize("numbers", [(1, 2), (20160701, 20160702), (1467331200, 1467334800000), ("", 1.5)])
+def test_a_time_column_of_other_numbers_is_refused(write, numbers):
+    assert "must be text such as" in refusal(write("time,a\n{},1\n{},2\n".format(*numbers)))
+
+
+def test_a_time_since_1970_must_not_be_missing(write):
+    assert "line 3: a timestamp must be like" in refusal(write("unix,a\n1467331200,1\n,2\n1467338400,2\n"))
+
+
+def test_the_time_once_more_as_a_number_is_no_series(write):
+    for header in ("unix,date,a", "date,unix,a"):
+        first = ("1467331200,2016-07-01,5", "2016-07-01,1467331200,5")[header[0] == "d"]
+        second = ("1467417600,2016-07-02,6", "2016-07-02,1467417600,6")[header[0] == "d"]
+        assert read_panel(write(f"{header}\n{first}\n{second}\n")).ids == ("a",)
+    both = write("date,unix,a\n2016-07-01,1467331200,5\n2016-07-02,1467417600,6\n")
+    assert read_panel(both).notes == ("columns not read, the time once more: 'unix'",)
+    assert read_panel(both, columns=["unix"]).ids == ("unix",)
 
 
 def test_without_a_time_column_rows_are_taken_as_they_come(write):
