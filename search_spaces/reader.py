@@ -11,7 +11,7 @@ from search_spaces.domain import Domain, build_domain, domain_mistakes, is_scala
 from search_spaces.first import FirstReader
 from search_spaces.mistakes import Mistakes
 
-KEYS = ("description", "trainable", "trials", "fixed", "search", "conditional", "first", "task")
+KEYS = ("description", "trainable", "trials", "fixed", "search", "conditional", "first", "task", "own_data")
 DEFAULT_TRIALS = 20
 _TASK_COUNTS = ("context_length", "prediction_length", "train_stride", "eval_stride", "max_windows")
 _TASK_KEYS = ("data", "split", *_TASK_COUNTS, "scale")
@@ -29,6 +29,7 @@ class SpaceFields(TypedDict):
     conditional: dict[str, dict[str, Branch]]
     first: tuple[dict[str, object], ...]
     task: dict[str, object]
+    own_data: str
 
 
 def read_fields(document: Mapping[object, object], mistakes: Mistakes) -> SpaceFields:
@@ -52,6 +53,7 @@ class _Reader:
         self._broken |= {near for name in document for near in _near_keys(name)}
         description = self._text("description", document.get("description", ""))
         trainable = self._text("trainable", document.get("trainable"))
+        own_data = self._text("own_data", document.get("own_data", ""))
         fixed = self._fixed("fixed", document.get("fixed"))
         search = self._search("search", document.get("search"))
         self._check_disjoint("fixed", fixed, "search", search)
@@ -67,6 +69,7 @@ class _Reader:
             conditional=conditional,
             first=first,
             task=self._task(),
+            own_data=own_data,
         )
 
     def _check_names(self, place: str, names: Iterable[object], known: tuple[str, ...]) -> None:
@@ -76,7 +79,7 @@ class _Reader:
                 self._mistakes.add(place, f"unknown key {show(name)}{remedy}")
 
     def _text(self, place: str, value: object) -> str:
-        if isinstance(value, str) and (value or place == "description"):
+        if isinstance(value, str) and (value or place in ("description", "own_data")):
             return value
         got = "nothing" if value is None else show(value)
         self._mistakes.add(place, f"must be text, got {got}; write '{place}: …'")

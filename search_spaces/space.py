@@ -40,6 +40,7 @@ class SearchSpace:
     fixed, search: what holds on every path. conditional: the deciding parameter, at most one, and its branches.
     first: the configurations tried first, without fixed values. A space that searches nothing is a list of
     points: first is all there is. trials: the default number of trials. task: defaults of the forecast task.
+    own_data: for a space of bundled data, the one to recommend for one's own; '' where it is none.
     notes: what `override` left out or filled in.
     """
 
@@ -52,6 +53,7 @@ class SearchSpace:
     first: tuple[Mapping[str, object], ...]
     trials: int
     task: Mapping[str, object] = field(default_factory=dict)
+    own_data: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -190,6 +192,7 @@ class SearchSpace:
             },
             "first": [dict(point) for point in self.first],
             "task": dict(self.task),
+            "own_data": self.own_data,
             "notes": list(self.notes),
         }
 

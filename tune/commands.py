@@ -129,16 +129,17 @@ def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
     if board.beats_zero_shot:
         console.print(f"best checkpoint: {sweep.folder / 'best'}", soft_wrap=True)
     console.print(f"report: {sweep.folder / 'report.html'}", soft_wrap=True)
-    _say_next(sweep, console)
+    _say_next(sweep, console, exported=board.beats_zero_shot)
     return OK
 
 
-def _say_next(sweep: Sweep, console: Console) -> None:
+def _say_next(sweep: Sweep, console: Console, *, exported: bool) -> None:
     name = sweep.spec.name
+    commands = [f"foretune tensorboard {name}", f"foretune resume {name} --trials {sweep.spec.trials * 2}"]
+    if own_data := sweep.spec.search_space().own_data:
+        commands.append(f"foretune sweep {own_data} --data YOUR_DATA --time-budget 2h --name night1")
+    elif exported:
+        commands.append(f"foretune evaluate {sweep.folder / 'best'} --csv per_series.csv")
     console.print("\nnext:", style="bold")
-    for command in (
-        f"foretune tensorboard {name}",
-        f"foretune resume {name} --trials {sweep.spec.trials * 2}",
-        "foretune sweep moirai-small-head-only --data your.csv --time-budget 2h --name night1",
-    ):
+    for command in commands:
         console.print(f"  {command}", soft_wrap=True)

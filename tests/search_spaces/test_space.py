@@ -162,6 +162,16 @@ def test_every_shipped_space_searches_the_five_hyperparameters_inside_the_bounds
             assert 5e-7 <= lr.low < lr.high <= highest
 
 
+def test_every_space_of_bundled_data_recommends_one_for_data_of_ones_own() -> None:
+    spaces = {space.name: space for space in list_spaces()}
+    for space in spaces.values():
+        assert bool(space.own_data) == ("data" in space.task), space.name
+        if space.own_data:
+            recommended = spaces[space.own_data]
+            assert recommended.trainable == space.trainable
+            assert "data" not in recommended.task
+
+
 def test_quickstart_brings_its_own_task_and_tries_each_strategy() -> None:
     space = load_space("quickstart")
     assert space.trials >= 8
