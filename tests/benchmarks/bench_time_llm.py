@@ -1,4 +1,4 @@
-"""What Time-LLM's prompts cost, and what it saves to make them once: two ways side by side, in turn.
+"""What Time-LLM's prompts cost, and what saves some of it: two ways side by side, in turn.
 
     uv run --extra time-llm python tests/benchmarks/bench_time_llm.py [--device cuda]
 
@@ -9,19 +9,24 @@ sample. The best of the rounds counts.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import torch
+from transformers import GPT2Config, GPT2Model
 
 import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.readers import read_panel
 from data.samples import SAMPLES
 from data.task import ForecastTask, TaskSpec
-from trainables.time_llm import TimeLlm
+from trainables.time_llm import TimeLLM, TimeLlm, TimeLlmConfig
+from trainables.time_llm.backbone import Backbone
 from trainables.time_llm.trainable import TimeLlmHyper
 
 GPT2 = Path(__file__).parents[1] / "trainables" / "time_llm" / "gpt2"
@@ -59,6 +64,46 @@ def told(title: str, found: dict[str, float]) -> None:
     print(f"{title}: {name} {one * 1e3:.1f} ms, {other_name} {other * 1e3:.1f} ms, ratio {one / other:.2f}")
 
 
+def around_gpt2(device: torch.device) -> TimeLLM:
+    """Six layers of GPT-2's sizes with random weights; tokens are made up, so no tokenizer."""
+    config = GPT2Config(n_layer=6, attn_implementation="sdpa")
+    llm = GPT2Model(config).eval().requires_grad_(False)
+    backbone = Backbone("gpt2's sizes", llm, SimpleNamespace(pad_token_id=0), config, "", "")
+    sizes = TimeLlmConfig(llm=backbone.name, llm_layers=6, description="", context_length=512, prediction_length=96)
+    return TimeLLM(sizes, backbone).to(device)
+
+
+def bench_prompt_first(device: torch.device) -> None:
+    """A training step where the prompt goes first, without a gradient, against prompt and patches together."""
+    model = around_gpt2(device)
+    series, tokens = torch.randn(4, 512, 1, device=device), torch.randint(1, 50_000, (4, 130))
+    kept: dict[str, int] = {}
+
+    def step(name: str, is_causal: bool) -> None:
+        storages: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with (
+            mock.patch.object(Backbone, "is_causal", is_causal),
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        ):
+            loss = model(series, tokens).square().mean()
+        own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+        kept[name] = sum(size for place, size in storages.items() if place not in own)
+        loss.backward()
+
+    ways = {"prompt first": True, "together": False}
+    found = in_turn({name: functools.partial(step, name, causal) for name, causal in ways.items()}, device)
+    told("a step of 4 windows, 512 to 96, around six layers of GPT-2's sizes", found)
+    first, together = kept.values()
+    print(
+        f"kept for the backward pass: {first / 1e6:.0f} MB against {together / 1e6:.0f}, ratio {first / together:.2f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
@@ -91,6 +136,7 @@ def main() -> None:
             ],
         }
         told("four batches forecast", in_turn(evaluation, device))
+    bench_prompt_first(device)
 
 
 if __name__ == "__main__":

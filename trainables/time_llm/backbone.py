@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +53,15 @@ class Backbone:
         """Turns tokens, (…) int64, into vectors, (…, width)."""
         embed: nn.Module = self.model.get_input_embeddings()  # type: ignore[operator]  # of a transformers model
         return embed
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether no token's state knows the tokens after it, so that a prompt can go first, by itself.
+
+        transformers marks each attention layer, and gives what keeps keys and values an argument for them.
+        """
+        marks = [bool(module.is_causal) for module in self.model.modules() if hasattr(module, "is_causal")]
+        return all(marks) and bool(marks) and "past_key_values" in inspect.signature(self.model.forward).parameters
 
 
 def find_backbone(llm: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -71,6 +72,29 @@ class TimeLlmConfig(BaseModel):
             )
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Which tokens are there, and where each stands; None: all are, one after the other.
+
+    mask, positions: (rows, prompt + patches) int64.
+    """
+
+    mask: Tensor | None = None
+    positions: Tensor | None = None
+
+    def before(self, end: int) -> _Places:
+        """The places of the first `end` tokens by themselves."""
+        return (
+            self
+            if self.mask is None or self.positions is None
+            else _Places(self.mask[:, :end], self.positions[:, :end])
+        )
+
+    def after(self, start: int) -> _Places:
+        """The places of the tokens from `start`, which see those before."""
+        return self if self.positions is None else _Places(self.mask, self.positions[:, start:])
+
+
 class TimeLLM(nn.Module):
     """Forecasts each channel by itself: prompt and reprogrammed patches through the language model, then a linear head.
 
@@ -117,7 +141,7 @@ class TimeLLM(nn.Module):
         patches = self.patch_embedding(as_rows(normalised.series))
         reprogrammed = self.reprogramming_layer(patches, self.source_embeddings())
         states = self.llm_states(tokens.to(series.device, torch.int64), reprogrammed)
-        head_in = states[:, -self.config.patches :, : self.config.d_ff].transpose(1, 2)
+        head_in = states[..., : self.config.d_ff].transpose(1, 2)
         head_in = head_in.unflatten(0, (len(series), -1)).to(self.mapping_layer.weight.dtype)
         forecast: Tensor = self.output_projection(head_in)  # (batch, channels, prediction)
         forecast = forecast.permute(0, 2, 1).to(series.dtype)
@@ -136,16 +160,35 @@ class TimeLLM(nn.Module):
         return prototypes
 
     def llm_states(self, tokens: Tensor, patches: Tensor) -> Tensor:
-        """Last hidden states, (rows, prompt + patches, width); tokens: (rows, longest) with -1 where there is none."""
+        """Last hidden states of the patches behind their prompts, (rows, patches, width).
+
+        tokens: (rows, longest) int64, -1 where there is none. patches: (rows, patches, width).
+        """
         tokens = tokens[:, : int((tokens >= 0).sum(1).max())]  # the longest of this batch, not of all windows
         there = tokens >= 0
         tokens, there = _left_aligned(tokens, there) if self.config.prompt == "masked" else (tokens, there)
         ids = torch.where(there, tokens, self.backbone.tokenizer.pad_token_id)
         words = self.backbone.embed_words(ids)
-        inputs: dict[str, Any] = {"inputs_embeds": torch.cat([words, patches.to(words.dtype)], dim=1)}
-        if self.config.prompt == "masked":
-            inputs |= _positions(there, patches.shape[1])
-        states: Tensor = self.llm_model(**inputs).last_hidden_state
+        patches = patches.to(words.dtype)
+        places = _places(there, patches.shape[1]) if self.config.prompt == "masked" else _Places()
+        if self.backbone.is_causal:
+            return self._states_after(words, patches, places)
+        states: Tensor = self.llm_model(
+            inputs_embeds=torch.cat([words, patches], dim=1), attention_mask=places.mask, position_ids=places.positions
+        ).last_hidden_state
+        return states[:, words.shape[1] :]
+
+    def _states_after(self, words: Tensor, patches: Tensor, places: _Places) -> Tensor:
+        """The same where no prompt knows its patches: nothing of it trains, so it keeps no gradient and its memory."""
+        prompt = places.before(words.shape[1])
+        with torch.no_grad():
+            past = self.llm_model(
+                inputs_embeds=words, attention_mask=prompt.mask, position_ids=prompt.positions, use_cache=True
+            ).past_key_values
+        after = places.after(words.shape[1])
+        states: Tensor = self.llm_model(
+            inputs_embeds=patches, attention_mask=after.mask, position_ids=after.positions, past_key_values=past
+        ).last_hidden_state
         return states
 
     def train(self, mode: bool = True) -> TimeLLM:
@@ -211,7 +254,7 @@ def _left_aligned(tokens: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
     return tokens.gather(1, places.clamp_min(0)), places >= 0
 
 
-def _positions(there: Tensor, patches: int) -> dict[str, Tensor]:
-    """Attention mask and positions of prompts padded at their start, and the patches after them."""
+def _places(there: Tensor, patches: int) -> _Places:
+    """Mask and positions of prompts padded at their start, and the patches after them."""
     mask = torch.cat([there, there.new_ones(len(there), patches)], dim=1).long()
-    return {"attention_mask": mask, "position_ids": (mask.cumsum(1) - 1).clamp_min(0)}
+    return _Places(mask, (mask.cumsum(1) - 1).clamp_min(0))

@@ -19,8 +19,9 @@ def workload(config: TimeLlmConfig, *, training_precision: str) -> Workload:
     """Count weights, operations and memory of a configuration.
 
     A frozen layer's backward pass costs as much as its forward pass, a trained one's twice as much. What a layer of
-    the language model keeps for it: 34 + 5 * heads * tokens / width numbers of 16 bit a token and dimension.
-    Source: Korthikanti et al. 2022, arXiv:2205.05198, equation 2. Raises what `read_backbone_config` raises.
+    the language model keeps for it: 34 + 5 * heads * tokens / width bytes a token and dimension, in 16 bit.
+    Source: Korthikanti et al. 2022, arXiv:2205.05198, equation 2. Of a causal model's prompt there is no backward
+    pass, and only its keys and values are kept. Raises what `read_backbone_config` raises.
     """
     llm = read_backbone_config(config.llm, config.llm_layers)
     with torch.device("meta"):
@@ -30,20 +31,21 @@ def workload(config: TimeLlmConfig, *, training_precision: str) -> Workload:
     vocabulary, width = module.backbone.word_embeddings.shape
     embeddings = sum(m.weight.numel() for m in module.llm_model.modules() if isinstance(m, torch.nn.Embedding))
     tokens = _prompt_length(config) + config.patches
-    forward = MULTIPLY_ADD * (frozen - embeddings) * tokens
-    forward += 2 * MULTIPLY_ADD * config.llm_layers * tokens * tokens * width  # attention
+    learning = config.patches if module.backbone.is_causal else tokens  # through which a gradient passes
+    attention = 2 * MULTIPLY_ADD * config.llm_layers * tokens * width
+    forward, backward = ((MULTIPLY_ADD * (frozen - embeddings) + attention) * rows for rows in (tokens, learning))
     keys = config.n_heads * config.d_ff
     reprogramming = MULTIPLY_ADD * config.patches * keys * (2 * config.num_prototypes + config.d_model + width)
     prototypes = MULTIPLY_ADD * config.num_prototypes * width * (vocabulary + 2 * keys)
-    kept = width * (34 + 5 * llm.num_attention_heads * tokens / width) * tokens * config.llm_layers
+    kept = learning * (34 + 5 * llm.num_attention_heads * tokens / width) + 2 * 2 * (tokens - learning)
     return Workload(
         parameters=frozen + trainable,
         trainable=trainable,
         weight_bytes=round(_llm_bytes(config, frozen, embeddings) + 4 * trainable),
-        train_flops=2 * forward + 3 * reprogramming,
+        train_flops=forward + backward + 3 * reprogramming,
         eval_flops=forward + reprogramming,
         step_flops=2 * prototypes,
-        activation_bytes=round(2 * kept * HALF[training_precision]),
+        activation_bytes=round(2 * HALF[training_precision] * kept * width * config.llm_layers),
     )
 
 

@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from trainables.base import CheckpointError, HyperError
 from trainables.time_llm import TimeLLM, TimeLlmConfig
-from trainables.time_llm.backbone import load_backbone
+from trainables.time_llm.backbone import Backbone, load_backbone
 from trainables.time_llm.prompts import ETT, as_rows, normalise, prompt_texts, tokenize, top_lags
 
 HERE = Path(__file__).parent
@@ -214,7 +214,7 @@ def test_every_stage_is_the_published_one(golden):
         patches = model.patch_embedding(as_rows(normalise(golden["main.x"]).series))
         prototypes = model.source_embeddings()
         reprogrammed = model.reprogramming_layer(patches, prototypes)
-        states = model.llm_states(golden.tokens("main"), reprogrammed)[:, -12:]
+        states = model.llm_states(golden.tokens("main"), reprogrammed)
     close(patches, golden["main.patch_embedding_out"], HEAD)
     name = (
         "main.source_embeddings_rows0_20" if "main.source_embeddings_rows0_20" in golden else "main.source_embeddings"
@@ -342,6 +342,48 @@ def test_any_backbone_from_a_folder_is_cut_frozen_and_batch_independent(kind, tm
     close(together / scale, alone / scale, 1e-5)
 
 
+@pytest.mark.parametrize("prompt", ["masked", "published"])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2"])
+def test_a_prompt_that_goes_first_changes_no_forecast_and_no_gradient_and_keeps_less(
+    kind, prompt, tmp_path, monkeypatch
+):
+    save_random(kind, tmp_path)
+    config = TimeLlmConfig(
+        llm=str(tmp_path), llm_layers=2, prompt=prompt, description="D.", context_length=64, prediction_length=8,
+        d_model=16, d_ff=24,
+    )  # fmt: skip
+    model = TimeLLM.from_config(config).eval()
+    series = torch.randn(3, 64, 1).cumsum(1)
+    series[1] = 7.0  # prompts of several lengths
+    tokens = model.prompt_tokens(series)
+
+    def trained():
+        kept = {}
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t: kept.setdefault(t.untyped_storage().data_ptr(), t.untyped_storage().nbytes()) and t, lambda t: t
+        ):
+            output = model(series, tokens)
+        model.zero_grad()
+        output.square().mean().backward()
+        gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
+        return output.detach(), gradients, sum(kept.values())
+
+    assert model.backbone.is_causal
+    output, gradients, kept = trained()
+    monkeypatch.setattr(Backbone, "is_causal", False)
+    whole_output, whole_gradients, whole_kept = trained()
+    torch.testing.assert_close(output, whole_output, rtol=1e-5, atol=1e-5)
+    for name, gradient in gradients.items():
+        largest = float(whole_gradients[name].abs().max())
+        assert float((gradient - whole_gradients[name]).abs().max()) <= 1e-4 * largest + 1e-9, name
+    assert kept < 0.7 * whole_kept
+
+
+def test_a_model_that_looks_both_ways_reads_prompt_and_patches_together(tmp_path):
+    save_random("bert", tmp_path)
+    assert not load_backbone(str(tmp_path), 2, "float32").is_causal
+
+
 def test_more_layers_than_the_model_has_are_refused():
     with pytest.raises(HyperError, match=r"llm_layers must be at most the 3 layers of .*gpt2, got 4"):
         load_backbone(str(GPT2), 4, "float32")
@@ -377,7 +419,7 @@ def test_four_bits_train_and_come_back_the_same_on_bitsandbytes_own_cpu_path(tmp
         prediction_length=8,
         d_ff=24,
     )
-    model = TimeLLM.from_config(config)
+    model = TimeLLM.from_config(config).train()  # as trials do; weights packed for a CPU's inference cannot train
     assert torch.uint8 in {p.dtype for p in model.llm_model.parameters()}
     series = torch.randn(3, 64, 1).cumsum(1)
     with torch.autocast("cpu", torch.bfloat16):

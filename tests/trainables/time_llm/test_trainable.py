@@ -237,10 +237,13 @@ def test_the_workload_counts_what_there_is(task):
     texts = prompt_texts(torch.linspace(-1.7, 1.7, 48)[None], module.config.description, 12)
     tokens = tokenize(texts, module.backbone.tokenizer).shape[1] + 6
     layers = 2 * (12 * 64 * 64 + 13 * 64) + 2 * 64
-    attention = 2 * 2 * 2 * tokens**2 * 64  # two layers, two products, a multiply and an add
-    reprogramming = 2 * module.config.patches * 32 * (16 + 2 * 50 + 64)
-    assert counted.eval_flops == 2 * layers * tokens + attention + reprogramming
-    assert counted.train_flops == 2 * (2 * layers * tokens + attention) + 3 * reprogramming
+    patches = module.config.patches
+    attention = 2 * 2 * 2 * tokens * 64  # of a token: two layers, two products, a multiply and an add
+    reprogramming = 2 * patches * 32 * (16 + 2 * 50 + 64)
+    assert counted.eval_flops == (2 * layers + attention) * tokens + reprogramming
+    assert counted.train_flops == (2 * layers + attention) * (tokens + patches) + 3 * reprogramming  # GPT-2 is causal
+    kept = patches * (34 + 5 * 4 * tokens / 64) + 4 * (tokens - patches)  # 4 heads of 16; keys and values of 2 bytes
+    assert counted.activation_bytes == pytest.approx(2 * kept * 64 * 2, rel=1e-6)  # in 32 bit; 2 layers of 64
     assert counted.step_flops == pytest.approx(2 * 2 * 50 * 64 * (300 + 2 * 32))
 
 
