@@ -16,6 +16,8 @@ from typer.core import TyperGroup
 from data.errors import UserError, near_names
 from tune.cli_data import data_app
 from tune.cli_forecast import evaluate, predict
+from tune.cli_options import DATA, Columns, Data, Format, TimeColumn, folder, option
+from tune.cli_spaces import spaces_app
 
 MISTAKE, INTERRUPTED = 2, 130
 
@@ -41,27 +43,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find the best fine-tune of a time-series foundation model on one GPU, never worse than zero-shot.",
 )
-spaces_app = typer.Typer(help="List, show and check search spaces.", invoke_without_command=True)
 app.add_typer(spaces_app, name="spaces")
 app.add_typer(data_app, name="data")
 
 
-def _folder(param: typer.CallbackParam, folder: Path) -> Path:
-    """Make a folder that a flag names absolute; refuse one that is, or lies in, a file."""
-    folder = folder.expanduser().absolute()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not there.is_dir():
-        raise UserError(f"--{param.name} must be a folder, got {folder}, and {there} is a file; give another")
-    return folder
-
-
 Storage = Annotated[
     Path,
-    typer.Option("--storage", help="Folder of the sweeps.", callback=_folder),
+    typer.Option("--storage", help="Folder of the sweeps.", callback=folder),
 ]
 Name = Annotated[str, typer.Argument(help="A sweep's name.")]
 STORAGE = Path("ray_results")
-DATA, SEARCH, MACHINE = "Data and task", "Search", "Machine"
+SEARCH, MACHINE = "Search", "Machine"
 
 
 def main() -> None:
@@ -100,40 +92,36 @@ def _usage(error: typer.TyperException) -> str:
     return f"{message.rstrip('.')}{'' if message.endswith('?') else ';'} see {where}"
 
 
-def _option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel=panel, **more)
-
-
 @app.command()
 def sweep(
     space: Annotated[str, typer.Argument(help="A shipped search space, or a YAML file of your own.")] = "quickstart",
-    data: Annotated[str | None, _option("File, folder, or the name of a bundled dataset.", DATA)] = None,
-    format: Annotated[str | None, _option("wide-csv, long-csv, parquet or jsonl; else recognised.", DATA)] = None,
-    columns: Annotated[str | None, _option("Columns to take, separated by commas.", DATA)] = None,
-    time_column: Annotated[str | None, _option("The column that holds the time.", DATA)] = None,
-    max_files: Annotated[int | None, _option("Of a folder, the first so many files.", DATA)] = None,
-    split: Annotated[str | None, _option("ratio (or time), series, ett, or date:TRAIN_END,VAL_END.", DATA)] = None,
-    max_windows: Annotated[int | None, _option("Draw so many training windows at most.", DATA)] = None,
-    context_length: Annotated[int | None, _option("Rows a model sees.", DATA)] = None,
-    prediction_length: Annotated[int | None, _option("Rows it forecasts.", DATA)] = None,
-    train_stride: Annotated[int | None, _option("Rows between training windows.", DATA)] = None,
-    eval_stride: Annotated[int | None, _option("Rows between validation and test windows.", DATA)] = None,
-    scale: Annotated[str | None, _option("none, or standard: by the train rows alone.", DATA)] = None,
-    trials: Annotated[int | None, _option("How many trials.", SEARCH)] = None,
-    time_budget: Annotated[str | None, _option("Stop the search after this long: 2h, 90m.", SEARCH)] = None,
-    searcher: Annotated[str | None, _option("tpe, gp, cmaes, random or grid.", SEARCH)] = None,
-    scheduler: Annotated[str | None, _option("asha, median or none.", SEARCH)] = None,
-    grace_period: Annotated[int | None, _option("Epochs before a trial may be stopped.", SEARCH)] = None,
-    reduction_factor: Annotated[float | None, _option("ASHA keeps one in this many.", SEARCH)] = None,
-    metric: Annotated[str | None, _option("val_loss, val_mae or val_mse.", SEARCH)] = None,
-    evals_per_epoch: Annotated[int | None, _option("Validations an epoch.", SEARCH)] = None,
+    data: Data = None,
+    format: Format = None,
+    columns: Columns = None,
+    time_column: TimeColumn = None,
+    max_files: Annotated[int | None, option("Of a folder, the first so many files.", DATA)] = None,
+    split: Annotated[str | None, option("ratio (or time), series, ett, or date:TRAIN_END,VAL_END.", DATA)] = None,
+    max_windows: Annotated[int | None, option("Draw so many training windows at most.", DATA)] = None,
+    context_length: Annotated[int | None, option("Rows a model sees.", DATA)] = None,
+    prediction_length: Annotated[int | None, option("Rows it forecasts.", DATA)] = None,
+    train_stride: Annotated[int | None, option("Rows between training windows.", DATA)] = None,
+    eval_stride: Annotated[int | None, option("Rows between validation and test windows.", DATA)] = None,
+    scale: Annotated[str | None, option("none, or standard: by the train rows alone.", DATA)] = None,
+    trials: Annotated[int | None, option("How many trials.", SEARCH)] = None,
+    time_budget: Annotated[str | None, option("Stop the search after this long: 2h, 90m.", SEARCH)] = None,
+    searcher: Annotated[str | None, option("tpe, gp, cmaes, random or grid.", SEARCH)] = None,
+    scheduler: Annotated[str | None, option("asha, median or none.", SEARCH)] = None,
+    grace_period: Annotated[int | None, option("Epochs before a trial may be stopped.", SEARCH)] = None,
+    reduction_factor: Annotated[float | None, option("ASHA keeps one in this many.", SEARCH)] = None,
+    metric: Annotated[str | None, option("val_loss, val_mae or val_mse.", SEARCH)] = None,
+    evals_per_epoch: Annotated[int | None, option("Validations an epoch.", SEARCH)] = None,
     set_: Annotated[
-        list[str] | None, _option("KEY=VALUE or KEY=log:1e-6:1e-4; again for more.", SEARCH, "--set")
+        list[str] | None, option("KEY=VALUE or KEY=log:1e-6:1e-4; again for more.", SEARCH, "--set")
     ] = None,
-    seed: Annotated[int | None, _option("Seed of everything.", SEARCH)] = None,
-    max_concurrent: Annotated[str | None, _option("Trials at once: auto or a number.", MACHINE)] = None,
-    gpus: Annotated[int | None, _option("GPUs to use; 0 for the CPU.", MACHINE)] = None,
-    gpu_memory: Annotated[str | None, _option("Memory to use of each GPU: 8GB.", MACHINE)] = None,
+    seed: Annotated[int | None, option("Seed of everything.", SEARCH)] = None,
+    max_concurrent: Annotated[str | None, option("Trials at once: auto or a number.", MACHINE)] = None,
+    gpus: Annotated[int | None, option("GPUs to use; 0 for the CPU.", MACHINE)] = None,
+    gpu_memory: Annotated[str | None, option("Memory to use of each GPU: 8GB.", MACHINE)] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name.")] = None,
     storage: Storage = STORAGE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
@@ -262,7 +250,7 @@ def tensorboard(
 ) -> None:
     """Compare a sweep's trials in TensorBoard, on this machine only."""
     from tune.sweep import Sweep
-    from tune.tensorboard import serve
+    from tune.tensorboard_server import serve
 
     serve(Sweep.open(storage, name).folder, port=port)
 
@@ -270,7 +258,7 @@ def tensorboard(
 @app.command()
 def export(
     name: Name,
-    to: Annotated[Path, typer.Option(help="A new folder.", callback=_folder)],
+    to: Annotated[Path, typer.Option(help="A new folder.", callback=folder)],
     trial: Annotated[str | None, typer.Option(help="Another trial than the best.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Even if it does not beat zero-shot.")] = False,
     storage: Storage = STORAGE,
@@ -286,31 +274,3 @@ def export(
 
 app.command()(evaluate)
 app.command()(predict)
-
-
-@spaces_app.callback()
-def spaces(context: typer.Context) -> None:
-    """List the shipped search spaces."""
-    if context.invoked_subcommand is None:
-        from search_spaces.space import list_spaces
-        from tune.views import make_console, print_spaces
-
-        print_spaces(make_console(), list_spaces())
-
-
-@spaces_app.command("show")
-def show_space(name: Annotated[str, typer.Argument(help="A shipped space or a YAML file.")]) -> None:
-    """Show what a space fixes, searches and tries first."""
-    from search_spaces.space import load_space
-    from tune.views import make_console, print_facts, space_facts
-
-    print_facts(make_console(), space_facts(load_space(name)))
-
-
-@spaces_app.command("check")
-def check_space(file: Annotated[str, typer.Argument(help="A YAML file.")]) -> None:
-    """Check a space of your own against the model it is for; all mistakes at once."""
-    from tune.commands import check_space_file
-    from tune.views import make_console
-
-    make_console().print(check_space_file(file), soft_wrap=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UserError
+from tune.cli_options import folder, option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,33 +27,20 @@ ROWS, SERIES, FORM = "Which rows", "Series", "Form of the files"
 SPACE = "time-moe-quickstart"
 
 
-def _folder(param: typer.CallbackParam, folder: Path) -> Path:
-    """Make a folder to write to absolute; refuse one that is, or lies in, a file."""
-    folder = folder.expanduser().absolute()
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    if not there.is_dir():
-        raise UserError(f"--{param.name} must be a folder, got {folder}, and {there} is a file; give another")
-    return folder
-
-
-def _option(help_text: str, panel: str) -> Any:
-    return typer.Option(help=help_text, rich_help_panel=panel)
-
-
 @data_app.command()
 def passages(
     csv_dir: Annotated[Path, typer.Option(help="Folder of the CSV files, one row a passage.")],
-    out: Annotated[Path, typer.Option(help="Folder for the series.", callback=_folder)],
-    bucket: Annotated[str, _option("Length of a bucket: 5min, 15min, 1h.", SERIES)] = "5min",
-    train_end: Annotated[str | None, _option("First moment of validation; else the month's 25th.", SERIES)] = None,
-    val_context: Annotated[int, _option("Buckets of context before validation in val.jsonl.", SERIES)] = 512,
-    sites: Annotated[Path | None, _option("Site map: CSV with name,id or JSON; else each name is one.", ROWS)] = None,
-    directions: Annotated[str, _option("Directions to count, separated by commas.", ROWS)] = "1,2",
-    start: Annotated[str | None, _option("First moment; else the month with most passages.", ROWS)] = None,
-    end: Annotated[str | None, _option("First moment after the period.", ROWS)] = None,
-    site_column: Annotated[str, _option("Column of the site's name.", FORM)] = "KKMC",
-    direction_column: Annotated[str, _option("Column of the direction.", FORM)] = "FXLX",
-    time_column: Annotated[str, _option("Column of the time.", FORM)] = "GCSJ",
+    out: Annotated[Path, typer.Option(help="Folder for the series.", callback=folder)],
+    bucket: Annotated[str, option("Length of a bucket: 5min, 15min, 1h.", SERIES)] = "5min",
+    train_end: Annotated[str | None, option("First moment of validation; else the month's 25th.", SERIES)] = None,
+    val_context: Annotated[int, option("Buckets of context before validation in val.jsonl.", SERIES)] = 512,
+    sites: Annotated[Path | None, option("Site map: CSV with name,id or JSON; else each name is one.", ROWS)] = None,
+    directions: Annotated[str, option("Directions to count, separated by commas.", ROWS)] = "1,2",
+    start: Annotated[str | None, option("First moment; else the month with most passages.", ROWS)] = None,
+    end: Annotated[str | None, option("First moment after the period.", ROWS)] = None,
+    site_column: Annotated[str, option("Column of the site's name.", FORM)] = "KKMC",
+    direction_column: Annotated[str, option("Column of the direction.", FORM)] = "FXLX",
+    time_column: Annotated[str, option("Column of the time.", FORM)] = "GCSJ",
 ) -> None:
     """Count passage records per bucket, site and direction: train, validation and full series, and their scales."""
     from data.passages import PassageFormat, check_split, count_passages, find_csv_files, read_site_map, write_counts
@@ -77,7 +65,7 @@ def passages(
 @sample_app.command("passages")
 def sample_passages(
     rows: Annotated[int, typer.Option(help="How many passages.")],
-    out: Annotated[Path, typer.Option(help="Folder for csv/ and sites.csv.", callback=_folder)],
+    out: Annotated[Path, typer.Option(help="Folder for csv/ and sites.csv.", callback=folder)],
     seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 20231201,
     sites: Annotated[int, typer.Option(help="How many checkpoints.")] = 19,
     files: Annotated[int, typer.Option(help="How many files.")] = 8,

@@ -15,32 +15,26 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tune.cli_options import DATA, Columns, Data, Format, TimeColumn, option
+
 if TYPE_CHECKING:
     from tune.evaluation import Done
 
 
-DATA, MODEL, OUTPUT = "Data and task", "Model", "Output"
-
-
-def _option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
-    return typer.Option(*names, help=help_text, rich_help_panel=panel, **more)
+MODEL, OUTPUT = "Model", "Output"
 
 
 Checkpoint = Annotated[
     str, typer.Argument(help="An exported folder, a folder with a config.json, a bundled model, or a Hub id.")
 ]
-Data = Annotated[str | None, _option("File, folder, or the name of a bundled dataset.", DATA)]
-Format = Annotated[str | None, _option("wide-csv, long-csv, parquet or jsonl; else recognised.", DATA)]
-Columns = Annotated[str | None, _option("Columns to take, separated by commas.", DATA)]
-TimeColumn = Annotated[str | None, _option("The column that holds the time.", DATA)]
-ContextLength = Annotated[int | None, _option("Rows the model sees.", DATA)]
-PredictionLength = Annotated[int | None, _option("Rows it forecasts.", DATA)]
+ContextLength = Annotated[int | None, option("Rows the model sees.", DATA)]
+PredictionLength = Annotated[int | None, option("Rows it forecasts.", DATA)]
 Norm = Annotated[
     str | None,
-    _option("What a context is normalised by: context, series or none; else as in training, or context.", MODEL),
+    option("What a context is normalised by: context, series or none; else as in training, or context.", MODEL),
 ]
-Gpus = Annotated[int | None, _option("0 for the CPU; else a GPU where there is one.", MODEL)]
-Json = Annotated[bool, _option("Print one JSON object, and nothing else.", OUTPUT, "--json")]
+Gpus = Annotated[int | None, option("0 for the CPU; else a GPU where there is one.", MODEL)]
+Json = Annotated[bool, option("Print one JSON object, and nothing else.", OUTPUT, "--json")]
 
 
 def evaluate(
@@ -51,19 +45,19 @@ def evaluate(
     time_column: TimeColumn = None,
     split: Annotated[
         str | None,
-        _option("ratio, ett, date:TRAIN_END,VAL_END, or rows:N: targets begin at row N of each series.", DATA),
+        option("ratio, ett, date:TRAIN_END,VAL_END, or rows:N: targets begin at row N of each series.", DATA),
     ] = None,
-    part: Annotated[str, _option("Whose windows: val or test.", DATA)] = "val",
+    part: Annotated[str, option("Whose windows: val or test.", DATA)] = "val",
     context_length: ContextLength = None,
     prediction_length: PredictionLength = None,
-    stride: Annotated[int | None, _option("Rows between windows; else the prediction length.", DATA)] = None,
-    scale: Annotated[str | None, _option("none, or standard: by the train rows alone.", DATA)] = None,
+    stride: Annotated[int | None, option("Rows between windows; else the prediction length.", DATA)] = None,
+    scale: Annotated[str | None, option("none, or standard: by the train rows alone.", DATA)] = None,
     norm: Norm = None,
     batch_size: Annotated[
-        int | None, _option("Windows a forward pass; halved when memory runs out. Drawn samples depend on it.", MODEL)
+        int | None, option("Windows a forward pass; halved when memory runs out. Drawn samples depend on it.", MODEL)
     ] = None,
     gpus: Gpus = None,
-    csv: Annotated[Path | None, _option("Write the errors of each series to this file.", OUTPUT)] = None,
+    csv: Annotated[Path | None, option("Write the errors of each series to this file.", OUTPUT)] = None,
     json_: Json = False,
 ) -> None:
     """Measure a checkpoint: MAE, MSE and RMSE in the units of the data, by horizon step and by series.
@@ -107,9 +101,9 @@ def evaluate(
 
 def predict(
     checkpoint: Checkpoint,
-    series: Annotated[str | None, _option("The series; needed if the data has several.", DATA)] = None,
+    series: Annotated[str | None, option("The series; needed if the data has several.", DATA)] = None,
     at: Annotated[
-        str | None, _option("Time, or row number, of the first forecast point; else right after the last row.", DATA)
+        str | None, option("Time, or row number, of the first forecast point; else right after the last row.", DATA)
     ] = None,
     data: Data = None,
     format: Format = None,
@@ -119,8 +113,8 @@ def predict(
     prediction_length: PredictionLength = None,
     norm: Norm = None,
     gpus: Gpus = None,
-    clip_nonneg: Annotated[bool, _option("Raise negative values to 0.", OUTPUT, "--clip-nonneg")] = False,
-    round_: Annotated[bool, _option("Round to whole numbers.", OUTPUT, "--round")] = False,
+    clip_nonneg: Annotated[bool, option("Raise negative values to 0.", OUTPUT, "--clip-nonneg")] = False,
+    round_: Annotated[bool, option("Round to whole numbers.", OUTPUT, "--round")] = False,
     json_: Json = False,
 ) -> None:
     """Forecast one series from the rows before a time."""

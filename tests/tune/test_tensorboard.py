@@ -21,7 +21,8 @@ from tensorboard.plugins.hparams import api_pb2
 from data.errors import UserError
 from search_spaces.space import SearchSpace, load_space
 from tune.journal import Journal, Row
-from tune.tensorboard import TensorBoardObserver, hyperparameter_columns, serve
+from tune.tensorboard import TensorBoardObserver, hyperparameter_columns
+from tune.tensorboard_server import serve
 
 Server = Callable[..., AbstractContextManager[str]]
 
@@ -463,7 +464,7 @@ def test_ctrl_c_ends_the_server_quietly_and_frees_its_port(tmp_path: Path) -> No
     script = (
         "import logging, pathlib, signal, sys; logging.basicConfig(level=logging.WARNING, format='%(message)s')\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
-        "from tune.tensorboard import serve; serve(pathlib.Path(sys.argv[1]), port=0)"
+        "from tune.tensorboard_server import serve; serve(pathlib.Path(sys.argv[1]), port=0)"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -480,8 +481,7 @@ def test_ctrl_c_ends_the_server_quietly_and_frees_its_port(tmp_path: Path) -> No
 
 
 def test_watching_a_sweep_needs_neither_torch_nor_tensorflow() -> None:
-    script = (
-        "import sys, tune.tensorboard, tensorboard.default; print([*{'torch', 'tensorflow', 'ray'} & {*sys.modules}])"
-    )
+    modules = "{'torch', 'tensorflow', 'ray'} & {*sys.modules}"
+    script = f"import sys, tune.tensorboard_server, tensorboard.default; print([*{modules}])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
