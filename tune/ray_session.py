@@ -14,6 +14,7 @@ from tune.spec import SweepError
 logger = logging.getLogger(__name__)
 
 START_ATTEMPTS = 3
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 @contextmanager
@@ -28,14 +29,33 @@ def ray_session(*, num_cpus: int, num_gpus: int) -> Iterator[None]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     address = os.environ.get("RAY_ADDRESS")
     resources: dict[str, Any] = {} if address else {"num_cpus": num_cpus, "num_gpus": num_gpus}
-    _start_ray(address=address or "local", include_dashboard=None if address else False, **resources)
-    previous = _end_gracefully_on_signals()
+    previous: dict[int, Any] = {}
     try:
+        with _deaf_children():
+            _start_ray(address=address or "local", include_dashboard=None if address else False, **resources)
+            previous = _end_gracefully_on_signals()
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
         ray.shutdown()
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started inside are not reached by the signals that end a sweep; here such a signal waits.
+
+    `timeout`, systemd, SLURM and a terminal that closes signal the whole group at once. Ray without its own processes
+    would hang for a minute and then abort; as it is, this process ends it in good order.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_ray(**options: Any) -> None:
@@ -61,9 +81,10 @@ def _end_gracefully_on_signals() -> dict[int, Any]:
         return {}
 
     def end(_number: int, _frame: Any) -> None:
+        if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:  # `Tuner.fit` has not begun, or is over
+            raise KeyboardInterrupt
         os.kill(os.getpid(), signal.SIGUSR1)  # Ray Tune ends in good order on it
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
     # a process started with nohup ignores SIGHUP, and goes on doing so
-    wanted = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    wanted = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
     return {number: signal.signal(number, end) for number in wanted}

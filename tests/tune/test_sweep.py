@@ -1,6 +1,7 @@
 """Whole sweeps through the real command line: real Ray, real Optuna, real signals, a model from outside."""
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -125,7 +126,7 @@ def test_the_same_seed_gives_the_same_leaderboard_and_a_kill_changes_nothing(fin
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="POSIX signals")
 def test_an_interrupted_sweep_ends_in_good_order_and_can_be_extended(tmp_path):
-    """SIGINT, then SIGTERM, then a resume with two more trials."""
+    """SIGINT, then SIGTERM to the whole group as from `timeout` or systemd, then a resume with one more trial."""
     folder = tmp_path / "ray_results" / "night"
     process = start_foretune(*toy_sweep("night"), "--trials", "2", cwd=tmp_path)
     wait_for_epoch(process, folder, "t0000", 1)
@@ -135,7 +136,7 @@ def test_an_interrupted_sweep_ends_in_good_order_and_can_be_extended(tmp_path):
 
     process = start_foretune("resume", "night", cwd=tmp_path)
     wait_for_epoch(process, folder, "t0001", 0)  # ASHA will stop it at epoch 1
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)
     assert process.wait(timeout=DEADLINE) == 130
     assert "foretune resume night" in (tmp_path / "log.txt").read_text()
 
