@@ -79,7 +79,7 @@ def bench_prompt_first(device: torch.device) -> None:
     series, tokens = torch.randn(4, 512, 1, device=device), torch.randint(1, 50_000, (4, 130))
     kept: dict[str, int] = {}
 
-    def step(name: str, is_causal: bool) -> None:
+    def step(name: str, prompt_goes_first: bool) -> None:
         storages: dict[int, int] = {}
 
         def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -87,7 +87,7 @@ def bench_prompt_first(device: torch.device) -> None:
             return tensor
 
         with (
-            mock.patch.object(Backbone, "is_causal", is_causal),
+            mock.patch.object(model, "prompt_goes_first", prompt_goes_first),
             torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
         ):
             loss = model(series, tokens).square().mean()
@@ -96,7 +96,7 @@ def bench_prompt_first(device: torch.device) -> None:
         loss.backward()
 
     ways = {"prompt first": True, "together": False}
-    found = in_turn({name: functools.partial(step, name, causal) for name, causal in ways.items()}, device)
+    found = in_turn({name: functools.partial(step, name, first) for name, first in ways.items()}, device)
     told("a step of 4 windows, 512 to 96, around six layers of GPT-2's sizes", found)
     first, together = kept.values()
     print(

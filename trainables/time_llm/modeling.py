@@ -15,7 +15,7 @@ from trainables.files import read_checkpoint, write_checkpoint
 from trainables.pretrained import Family
 from trainables.time_llm.backbone import Backbone, Storage, load_backbone
 from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches
-from trainables.time_llm.prompts import as_rows, normalise, prompt_texts, tokenize
+from trainables.time_llm.prompts import as_rows, normalise, tokenize, write_prompts
 
 MODEL_TYPE = "time_llm"
 FAMILY = Family("Time-LLM", "its folder", "nothing: Time-LLM is trained from a language model (--set llm=…)")
@@ -108,6 +108,7 @@ class TimeLLM(nn.Module):
         self.config = config
         self.backbone = backbone
         self.llm_model = backbone.model
+        self.prompt_goes_first = backbone.is_causal
         vocabulary, width = backbone.word_embeddings.shape
         self.patch_embedding = PatchEmbedding(config.patch_len, config.stride, config.d_model, config.dropout)
         self.mapping_layer = nn.Linear(vocabulary, config.num_prototypes)
@@ -119,8 +120,7 @@ class TimeLLM(nn.Module):
 
     def prompts(self, series: Tensor) -> list[str]:
         """Write the prompt of each channel, sample after sample; series: (batch, context_length, channels)."""
-        rows = as_rows(normalise(series.float().cpu()).series)  # on the CPU: the same text wherever the model lies
-        return prompt_texts(rows, self.config.description, self.config.prediction_length)
+        return write_prompts(series, self.config.description, self.config.prediction_length)
 
     def prompt_tokens(self, series: Tensor) -> Tensor:
         """Return the prompts' tokens, (batch * channels, longest) int32 on the CPU, -1 where there is none."""
@@ -171,7 +171,7 @@ class TimeLLM(nn.Module):
         words = self.backbone.embed_words(ids)
         patches = patches.to(words.dtype)
         places = _places(there, patches.shape[1]) if self.config.prompt == "masked" else _Places()
-        if self.backbone.is_causal:
+        if self.prompt_goes_first:
             return self._states_after(words, patches, places)
         states: Tensor = self.llm_model(
             inputs_embeds=torch.cat([words, patches], dim=1), attention_mask=places.mask, position_ids=places.positions

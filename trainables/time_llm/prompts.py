@@ -71,6 +71,12 @@ def prompt_texts(rows: Tensor, description: str, prediction_length: int) -> list
     ]
 
 
+def write_prompts(series: Tensor, description: str, prediction_length: int) -> list[str]:
+    """Write the prompt of each channel, sample after sample; series: (batch, context_length, channels)."""
+    rows = as_rows(normalise(series.float().cpu()).series)  # on the CPU: the same text wherever the model lies
+    return prompt_texts(rows, description, prediction_length)
+
+
 def tokenize(texts: list[str], tokenizer: Any) -> Tensor:
     """Return the tokens of each text, (texts, longest) int32, -1 after the end of the shorter ones."""
     tokens = tokenizer(texts, truncation=True, max_length=LONGEST_PROMPT)["input_ids"]

@@ -18,7 +18,7 @@ from trainables.base import Forecast, HyperError, Workload
 from trainables.scratch import ScratchHyper, ScratchTrainable
 from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, load_tokenizer, read_backbone_config
 from trainables.time_llm.modeling import MODEL_TYPE, TimeLLM, TimeLlmConfig
-from trainables.time_llm.prompts import ETT, as_rows, normalise, prompt_texts, tokenize
+from trainables.time_llm.prompts import ETT, tokenize, write_prompts
 from trainables.time_llm.workload import workload
 
 PREVIEWED_WINDOWS = 256
@@ -102,9 +102,7 @@ class TimeLlm(ScratchTrainable):
         """Tokens of the longest prompt of some windows: all are alike but for their numbers."""
         first = torch.arange(min(len(task.train), PREVIEWED_WINDOWS))
         context = fill_gaps(task.gather("train").batch(first).context)
-        texts = prompt_texts(
-            as_rows(normalise(context[..., None]).series), config.description, config.prediction_length
-        )
+        texts = write_prompts(context[..., None], config.description, config.prediction_length)
         return tokenize(texts, load_tokenizer(config.llm)).shape[1]
 
     def configure(self, hyper: TimeLlmHyper, task: ForecastTask) -> TimeLlmConfig:

@@ -31,7 +31,7 @@ def workload(config: TimeLlmConfig, *, training_precision: str) -> Workload:
     vocabulary, width = module.backbone.word_embeddings.shape
     embeddings = sum(m.weight.numel() for m in module.llm_model.modules() if isinstance(m, torch.nn.Embedding))
     tokens = _prompt_length(config) + config.patches
-    learning = config.patches if module.backbone.is_causal else tokens  # through which a gradient passes
+    learning = config.patches if module.prompt_goes_first else tokens  # through which a gradient passes
     attention = 2 * MULTIPLY_ADD * config.llm_layers * tokens * width
     forward, backward = ((MULTIPLY_ADD * (frozen - embeddings) + attention) * rows for rows in (tokens, learning))
     keys = config.n_heads * config.d_ff

@@ -23,7 +23,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from trainables.base import CheckpointError, HyperError
 from trainables.time_llm import TimeLLM, TimeLlmConfig
-from trainables.time_llm.backbone import Backbone, load_backbone
+from trainables.time_llm.backbone import load_backbone
 from trainables.time_llm.prompts import ETT, as_rows, normalise, prompt_texts, tokenize, top_lags
 
 HERE = Path(__file__).parent
@@ -368,9 +368,9 @@ def test_a_prompt_that_goes_first_changes_no_forecast_and_no_gradient_and_keeps_
         gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
         return output.detach(), gradients, sum(kept.values())
 
-    assert model.backbone.is_causal
+    assert model.prompt_goes_first
     output, gradients, kept = trained()
-    monkeypatch.setattr(Backbone, "is_causal", False)
+    monkeypatch.setattr(model, "prompt_goes_first", False)
     whole_output, whole_gradients, whole_kept = trained()
     torch.testing.assert_close(output, whole_output, rtol=1e-5, atol=1e-5)
     for name, gradient in gradients.items():
