@@ -73,6 +73,7 @@ class ForecastTrainable(ABC):
     eps: ClassVar[float] = 1e-8
     start_name: ClassVar[str] = "zero-shot"  # what epoch 0 is; "untrained" where it has not learned to forecast yet
     features_name: ClassVar[str] = "what is frozen"  # what `features` computes, to tell a person who waits for it
+    structure: ClassVar[tuple[str, ...]] = ()  # hyperparameters that are sizes of the model; a checkpoint sets them
     one_value: ClassVar[tuple[str, ...]] = ()  # hyperparameters that all trials of a sweep share
     corpus: ClassVar[bool] = False  # reads a folder as a corpus: values mended, files that are no series left out
     inference: ClassVar[Mapping[str, Any]] = {}  # hyperparameters without a default, for a model that only forecasts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from pydantic import Field
@@ -26,13 +26,9 @@ class ScratchHyper(Hyper):
 
 
 class ScratchTrainable(ForecastTrainable):
-    """A trainable whose epoch 0 is untrained; its module has a `config` with the lengths that it was made for.
-
-    structure: the hyperparameters that are sizes of the model; a checkpoint sets them.
-    """
+    """A trainable whose epoch 0 is untrained; its module has a `config` with the lengths that it was made for."""
 
     start_name = "untrained"
-    structure: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def configure(self, hyper: Any, task: ForecastTask) -> Any:

@@ -120,7 +120,7 @@ def check_configurations(
             )
         trainable = model()
         trainable.check(hyper, task)
-        sizes = tuple(getattr(hyper, name) for name in getattr(model, "structure", ()))  # a checkpoint may refuse them
+        sizes = tuple(getattr(hyper, name) for name in model.structure)  # a checkpoint may refuse them
         start = (trainable.starting_point(hyper), configuration.get("strategy"), sizes)
         if start not in windows:
             windows[start] = trainable.preview(hyper, task)

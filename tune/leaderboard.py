@@ -99,7 +99,7 @@ class Leaderboard:
     @property
     def best(self) -> Standing | None:
         """The first of the ranked trials, whether or not it beats zero-shot."""
-        return next((s for s in self.standings if s.rank == 1), None)
+        return _best(self.standings)
 
     @property
     def beats_zero_shot(self) -> bool:
@@ -169,10 +169,14 @@ class Leaderboard:
         replace_text(folder / "leaderboard.csv", self.to_csv())
 
 
+def _best(standings: Iterable[Standing]) -> Standing | None:
+    return next((s for s in standings if s.rank == 1), None)
+
+
 def _comparison(folder: Path, standings: list[Standing]) -> dict[str, str]:
     """Read what was said of the best trial, if it is still the best."""
     facts = _read(folder / COMPARISON_FILE)
-    best = next((s for s in standings if s.rank == 1), None)
+    best = _best(standings)
     is_of_best = best is not None and (facts.get("trial_id"), facts.get("best_epoch")) == (
         best.trial_id,
         best.best_epoch,
