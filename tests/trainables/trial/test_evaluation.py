@@ -1,0 +1,87 @@
+"""The specification of trainables/evaluation.py: every observed point once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from toy_trial import (
+    CONTEXT,
+    HYPER,
+    ROWS,
+    Toy,
+    val_targets,
+    weights,
+)
+
+from data.panel import Panel
+from data.task import ForecastTask
+from trainables.base import Forecast
+from trainables.evaluation import evaluate
+from trainables.memory import MicroBatch
+from trainables.trial import check_hyper
+
+
+class Sampler(Toy):
+    """Its forecasts are drawn: a reminder that evaluation must not depend on what was drawn before."""
+
+    def forecast(self, batch: Any) -> Forecast:
+        return Forecast(torch.randn_like(batch.target))
+
+
+@pytest.fixture
+def built(task: ForecastTask) -> Toy:
+    model = Toy()
+    model.build(check_hyper(Toy, {**HYPER, "dropout": 0.5}), task)
+    return model
+
+
+def test_evaluation_counts_every_observed_point_once_whatever_the_batches(built: Toy, task: ForecastTask) -> None:
+    """Worked out by hand in numpy from the weights: tanh(x A + a) B + b."""
+    state = {name: value.double().numpy() for name, value in weights(built).items()}
+    contexts = np.concatenate(
+        [np.stack([task.panel.series(i)[s : s + CONTEXT] for s in range(152, 172, 2)]) for i in range(2)]
+    ).astype(np.float64)
+    hidden = np.tanh(contexts @ state["body.weight"].T + state["body.bias"])
+    errors = hidden @ state["head.weight"].T + state["head.bias"] - val_targets(task)
+    for size in (256, 20, 7, 1):
+        scores = evaluate(built, task, "val", micro_batch=MicroBatch(size))
+        assert scores.val_loss == pytest.approx((errors**2).mean(), rel=1e-5)
+        assert scores.val_mse == pytest.approx((errors**2).mean(), rel=1e-5)
+        assert scores.val_mae == pytest.approx(np.abs(errors).mean(), rel=1e-5)
+
+
+def test_evaluation_leaves_missing_targets_out(built: Toy, task: ForecastTask) -> None:
+    values = np.zeros(ROWS)
+    values[160:180] = np.nan
+    values[160:163] = [1.0, 3.0, 2.0]  # windows begin at rows 160 and 162; the others hold no target at all
+    panel = Panel.from_series("gaps", {"a": values})
+    with torch.no_grad():
+        for parameter in built.module.parameters():
+            parameter.zero_()
+    gaps = ForecastTask(panel, task.spec)
+    scores = evaluate(built, gaps, "val", micro_batch=MicroBatch(256))
+    assert scores.val_mae == pytest.approx(2.0)  # 1, 3 and 2
+    assert scores.val_mse == pytest.approx(14 / 3)  # 1, 9 and 4
+    assert scores.val_loss == pytest.approx(4.5)  # windows: (1 + 9) / 2 and 4
+
+
+def test_evaluation_draws_the_same_samples_every_time_and_disturbs_no_other_draw(task: ForecastTask) -> None:
+    model = Sampler()
+    model.build(check_hyper(Toy, HYPER), task)
+    torch.manual_seed(1)
+    untouched = torch.rand(3)
+    torch.manual_seed(1)
+    first = evaluate(model, task, "val", micro_batch=MicroBatch(256))
+    assert torch.equal(torch.rand(3), untouched)
+    assert evaluate(model, task, "val", micro_batch=MicroBatch(256)) == first
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+def test_evaluation_leaves_the_model_in_its_mode(is_training: bool, built: Toy, task: ForecastTask) -> None:
+    built.module.train(is_training)
+    scores = evaluate(built, task, "val", micro_batch=MicroBatch(256))
+    assert built.module.training is is_training
+    assert evaluate(built, task, "val", micro_batch=MicroBatch(256)) == scores  # no dropout in it

@@ -1,0 +1,100 @@
+"""Running out of memory changes the micro-batch, and no result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from toy_trial import (
+    CPU,
+    HYPER,
+    Toy,
+    assert_close,
+    gradients,
+    run,
+    spec_in,
+)
+
+from data.task import ForecastTask
+from trainables.base import HyperError
+from trainables.memory import MicroBatch
+from trainables.trial import Trial, check_hyper
+
+
+@pytest.mark.parametrize("size", [1, 5, 8, 100])
+def test_the_gradient_of_micro_batches_is_that_of_the_whole_batch(size: int, task: ForecastTask) -> None:
+    """16 windows cut into 16, into 5 + 5 + 5 + 1, into 8 + 8, or not at all; expected is autograd on all at once."""
+    training, found = gradients(task, size)
+    reference = Toy()
+    reference.build(check_hyper(Toy, HYPER), task)
+    reference.loss(task.gather("train").batch(training._window_ids(0))).mean().backward()
+    assert found.keys() == {"body.weight", "body.bias", "head.weight", "head.bias"}
+    for name, parameter in reference.module.named_parameters():
+        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-5, atol=1e-7)
+
+
+def test_a_micro_batch_of_the_hyperparameters_changes_the_work_and_not_the_result(
+    task: ForecastTask, tmp_path: Path
+) -> None:
+    whole = run(Trial(Toy(), spec_in(tmp_path, "t0000"), task, CPU))
+    Toy.loss_sizes.clear()
+    cut = run(Trial(Toy(), spec_in(tmp_path, "t0001", micro_batch_size=6), task, CPU))
+    assert Toy.loss_sizes[:3] == [6, 6, 4]
+    assert_close(cut, whole, rel=1e-4)
+
+
+def test_running_out_of_memory_halves_the_micro_batch_and_changes_no_result(task: ForecastTask, tmp_path: Path) -> None:
+    expected = run(Trial(Toy(), spec_in(tmp_path / "roomy"), task, CPU))
+    Toy.loss_sizes.clear()
+    Toy.fits = 4
+    trial = Trial(Toy(), spec_in(tmp_path / "tight"), task, CPU)
+    found = run(trial)
+    assert trial.training.micro_batch.size == 4  # 16, 8, 4
+    assert max(Toy.loss_sizes) == 4
+    assert trial.eval_batch.size == 4  # 256, 128, ..., 4
+    assert_close(found, expected, rel=1e-4)
+
+
+def test_a_resumed_trial_remembers_which_micro_batch_fits(task: ForecastTask, tmp_path: Path) -> None:
+    Toy.fits = 4
+    run(Trial(Toy(), spec_in(tmp_path), task, CPU), 2)
+    assert Trial(Toy(), spec_in(tmp_path, reported_epoch=1), task, CPU).training.micro_batch.size == 4
+
+
+def test_one_window_that_does_not_fit_is_told_with_the_remedy(task: ForecastTask, tmp_path: Path) -> None:
+    trial = Trial(Toy(), spec_in(tmp_path), task, CPU)
+    trial.step()
+    Toy.fits = 0
+    with pytest.raises(HyperError, match="one window must fit into memory, and it does not") as caught:
+        trial.step()
+    assert "shorten --context-length" in str(caught.value)
+
+
+def test_a_micro_batch_halves_until_the_work_fits() -> None:
+    tried: list[int] = []
+
+    def work(size: int) -> str:
+        tried.append(size)
+        if size > 2:
+            raise torch.OutOfMemoryError("full")
+        return "done"
+
+    micro_batch = MicroBatch(10)
+    assert micro_batch.attempt(work) == "done"
+    assert tried == [10, 5, 2]
+    assert micro_batch.size == 2
+    assert micro_batch.attempt(work) == "done"
+    assert tried == [10, 5, 2, 2]  # it stays small
+
+
+def test_an_error_that_is_not_about_memory_is_not_tried_again() -> None:
+    tried: list[int] = []
+
+    def work(size: int) -> None:
+        tried.append(size)
+        raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        MicroBatch(8).attempt(work)
+    assert tried == [8]
