@@ -19,7 +19,7 @@ import pytest
 import tune  # noqa: F401  (sets what torch and Ray read when they are imported)
 
 OURS = (
-    "import logging, sys, pathlib; from tune.tensorboard_server import serve; "
+    "import logging, sys, pathlib; from tune.report.tensorboard_server import serve; "
     "logging.basicConfig(); serve(pathlib.Path(sys.argv[1]), port=0)"
 )
 STARTUP_SECONDS = 120
@@ -30,7 +30,7 @@ EVENT_FILES = "events.out.tfevents.*"
 def tensorboard_server() -> Callable[..., AbstractContextManager[str]]:
     """`with tensorboard_server(folder) as url:` runs TensorBoard as a process of its own, and has read the folder.
 
-    stock=True runs `tensorboard --logdir` as a person would; otherwise `tune.tensorboard_server.serve`.
+    stock=True runs `tensorboard --logdir` as a person would; otherwise `tune.report.tensorboard_server.serve`.
     """
     return _serve
 

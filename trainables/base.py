@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from data.errors import UserError
 from data.naive import season_length, seasonal_naive
-from data.task import ForecastTask, Part
-from data.windows import Batch, WindowGather
+from data.task.task import ForecastTask, Part
+from data.task.windows import Batch, WindowGather
 from trainables.hyper import Hyper as SharedHyper
 
 QUANTILE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

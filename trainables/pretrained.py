@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.errors import near_names
-from data.samples import PRETRAINED
+from data.samples.bundled import PRETRAINED
 from trainables.base import CheckpointError
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from data.task import ForecastTask
+from data.task.task import ForecastTask
 from trainables.base import ForecastTrainable, HyperError
 from trainables.hyper import Hyper
 

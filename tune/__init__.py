@@ -1,3 +1,5 @@
 """The sweep service and its command line; the only place where spaces meet trainables."""
 
-from tune import ray_settings as ray_settings  # what Ray reads when it is imported, before anything of ours imports it
+from tune.ray_backend import (
+    settings as settings,  # what torch and Ray read when they are imported, before ours imports them
+)

@@ -1,6 +1,6 @@
 """`python -m tune` is `foretune`."""
 
-from tune.cli import main
+from tune.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -14,13 +14,13 @@ import tempfile
 import torch
 
 import tune  # noqa: F401  (sets what torch reads when it is imported)
-from data.readers import read_panel
-from data.samples import SAMPLES
-from data.task import ForecastTask, TaskSpec
+from data.readers.panel_reader import read_panel
+from data.samples.bundled import SAMPLES
+from data.task.task import ForecastTask, TaskSpec
+from trainables.moirai.network import import_moirai_module
 from trainables.moirai_distill import MoiraiDistill
 from trainables.moirai_distill.trainable import MoiraiDistillHyper
-from trainables.moirai_network import import_moirai_module
-from trainables.pretraining import mixture_output
+from trainables.pretraining.moirai import mixture_output
 
 
 def random_base(folder: str) -> str:

@@ -22,9 +22,9 @@ import torch
 from transformers import GPT2Config, GPT2Model
 
 import tune  # noqa: F401  (sets what torch reads when it is imported)
-from data.readers import read_panel
-from data.samples import SAMPLES
-from data.task import ForecastTask, TaskSpec
+from data.readers.panel_reader import read_panel
+from data.samples.bundled import SAMPLES
+from data.task.task import ForecastTask, TaskSpec
 from trainables.time_llm import TimeLLM, TimeLlm, TimeLlmConfig
 from trainables.time_llm.backbone import Backbone
 from trainables.time_llm.trainable import TimeLlmHyper

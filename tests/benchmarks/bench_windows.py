@@ -23,7 +23,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from data.panel import Panel
-from data.task import ForecastTask, TaskSpec
+from data.task.task import ForecastTask, TaskSpec
 
 CONTEXT_LENGTH, PREDICTION_LENGTH, ROUNDS = 512, 96, 40
 

@@ -127,5 +127,5 @@ def test_values_cut_short_are_refused(tmp_path):
 
 
 def test_reading_needs_no_torch():
-    code = "import sys, data.panel, data.readers, data.split; sys.exit('torch' in sys.modules)"
+    code = "import sys, data.panel, data.readers.panel_reader, data.task.split; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from my_space import VALID, read
 
 from search_spaces.domain import Domain
 from search_spaces.space import (
     SpaceError,
     load_space,
 )
+from tests.search_spaces.my_space import VALID, read
 
 
 def test_plain_value_fixes_a_parameter_in_every_branch() -> None:

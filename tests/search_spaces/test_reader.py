@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from my_space import VALID, mistakes_of, read
 
 from search_spaces.space import (
     SearchSpace,
     SpaceError,
     load_space,
 )
+from tests.search_spaces.my_space import VALID, mistakes_of, read
 
 
 def test_valid_file_is_named_after_itself(tmp_path: Path) -> None:

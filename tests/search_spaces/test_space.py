@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from my_space import VALID, read
 
 from search_spaces.domain import Domain
 from search_spaces.space import (
@@ -19,6 +18,7 @@ from search_spaces.space import (
     load_space,
     shipped_names,
 )
+from tests.search_spaces.my_space import VALID, read
 
 SMALL, BASE = "Salesforce/moirai-1.1-R-small", "Salesforce/moirai-1.1-R-base"
 

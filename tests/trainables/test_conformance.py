@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +10,13 @@ import torch
 from safetensors.torch import load_file
 
 from data.panel import Panel
-from data.samples import PRETRAINED
-from data.task import ForecastTask, TaskSpec
-from trainables.evaluation import evaluate
-from trainables.frozen import FrozenFeatures
-from trainables.memory import MicroBatch
-from trainables.trial import Trial, TrialSpec, check_hyper
+from data.samples.bundled import PRETRAINED
+from data.task.task import ForecastTask, TaskSpec
+from tests.paths import TINY_GPT2
+from trainables.trial.evaluation import evaluate
+from trainables.trial.frozen import FrozenFeatures
+from trainables.trial.memory import MicroBatch
+from trainables.trial.trial import Trial, TrialSpec, check_hyper
 from tune.registry import find_trainable, recognise_trainable, shipped_trainables
 
 SHARED_VALUES = {"lr": 1e-3, "epochs": 1, "batch_size": 8, "weight_decay": 0.1}
@@ -33,7 +33,7 @@ CASES = {
         "stride": 40,
     },
     "time-llm": {
-        "llm": str(Path(__file__).parent / "time_llm" / "gpt2"),
+        "llm": str(TINY_GPT2),
         "llm_layers": 2,
         "strategies": ["all"],
         "d_model": 16,

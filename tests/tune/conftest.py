@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from data.readers import read_panel
-from data.task import ForecastTask, TaskSpec
-
-TOYS = Path(__file__).parent / "toy"
+from data.readers.panel_reader import read_panel
+from data.task.task import ForecastTask, TaskSpec
+from tests.paths import TOYS
 
 
 @pytest.fixture

@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 
-from tune.journal import Journal
+from tests.paths import REPOSITORY
+from tune.records.journal import Journal
 
-REPOSITORY = Path(__file__).parents[2]
 UNREPEATABLE = ("seconds", "peak_memory_bytes")
 DEADLINE = 240  # seconds that a wait may take on a busy machine
 

@@ -6,10 +6,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from tests.paths import TOYS
 from trainables.base import ForecastTrainable
 from tune.registry import TrainableError, absolute_name, find_trainable, shipped_trainables
 
-TOY = Path(__file__).parent / "toy" / "toy_model.py"
+TOY = TOYS / "toy_model.py"
 
 MODEL = """
 from trainables.base import Forecast, ForecastTrainable
@@ -72,7 +73,7 @@ def test_an_imported_model_and_an_abstract_one_do_not_count(tmp_path: Path) -> N
     path = tmp_path / "mine.py"
     path.write_text(
         "from abc import abstractmethod\n"
-        "from trainables.moirai import Moirai\n"
+        "from trainables.moirai.trainable import Moirai\n"
         + MODEL.format(name="Mine")
         + "\nclass Half(ForecastTrainable):\n    pass\n"
     )
@@ -123,7 +124,9 @@ def test_a_module_that_is_not_there_is_refused(name: str) -> None:
 
 
 def test_a_module_of_ours_that_is_no_model_is_refused() -> None:
-    assert "trainables.schedule must define one ForecastTrainable, and defines none" in refusal("trainables.schedule")
+    assert "trainables.trial.schedule must define one ForecastTrainable, and defines none" in refusal(
+        "trainables.trial.schedule"
+    )
 
 
 def test_a_module_of_an_installed_package_is_found_by_its_dotted_name(

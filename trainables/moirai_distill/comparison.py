@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from data.windows import Batch, WindowGather
+from data.task.windows import Batch, WindowGather
 
 BATCH_SIZE = 64
 LEAST_ROUNDS, MOST_ROUNDS = 2, 15

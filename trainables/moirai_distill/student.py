@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from data.missing import fill_forward
 from trainables.base import QUANTILE_LEVELS, CheckpointError, HyperError
-from trainables.files import read_checkpoint, write_checkpoint
+from trainables.model_files import read_checkpoint, write_checkpoint
 from trainables.pretrained import Family
 
 MODEL_TYPE = "moirai_student"

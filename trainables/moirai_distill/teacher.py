@@ -11,10 +11,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from data.task import ForecastTask
-from data.windows import Batch
-from trainables.files import fetch_file
-from trainables.moirai import Moirai, MoiraiHyper
+from data.task.task import ForecastTask
+from data.task.windows import Batch
+from trainables.model_files import fetch_file
+from trainables.moirai.trainable import Moirai, MoiraiHyper
 from trainables.pretrained import Family, load_pretrained
 
 FAMILY = Family("teacher", "Salesforce/moirai-1.1-R-base", "moirai-tiny (--set teacher=moirai-tiny)")

@@ -9,20 +9,20 @@ from typing import Any, Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from data.task import ForecastTask, Part
-from data.windows import Batch
+from data.task.task import ForecastTask, Part
+from data.task.windows import Batch
 from trainables.base import (
     QUANTILE_LEVELS,
     Forecast,
     PointForecaster,
 )
-from trainables.evaluation import autocast
-from trainables.moirai import Moirai, MoiraiHyper
+from trainables.moirai.trainable import Moirai, MoiraiHyper
 from trainables.moirai_distill.comparison import gain_sentence, size_sentence, speed_sentence, time_both
 from trainables.moirai_distill.losses import mean_pinball, mean_square
 from trainables.moirai_distill.student import MODEL_TYPE, Student, StudentConfig
 from trainables.moirai_distill.teacher import Teacher, check_teacher, teacher_hyper
 from trainables.scratch import ScratchHyper, ScratchTrainable
+from trainables.trial.evaluation import autocast
 
 MEDIAN = QUANTILE_LEVELS.index(0.5)
 

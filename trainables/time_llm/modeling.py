@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from trainables.base import CheckpointError, HyperError
-from trainables.files import read_checkpoint, write_checkpoint
+from trainables.model_files import read_checkpoint, write_checkpoint
 from trainables.pretrained import Family
 from trainables.time_llm.backbone import Backbone, Storage, load_backbone
 from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches

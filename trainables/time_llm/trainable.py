@@ -12,8 +12,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from data.missing import fill_gaps
-from data.task import ForecastTask, Part
-from data.windows import Batch
+from data.task.task import ForecastTask, Part
+from data.task.windows import Batch
 from trainables.base import Forecast, HyperError, Workload
 from trainables.scratch import ScratchHyper, ScratchTrainable
 from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, load_tokenizer, read_backbone_config

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from transformers.utils import is_flash_attn_2_available
 
 from data.missing import fill_forward
-from data.moments import context_moments, series_moments
-from data.sequences import SequenceGather, sequence_windows
-from data.task import ForecastTask, Part
-from data.windows import Batch
+from data.normalization import context_moments, series_moments
+from data.task.sequences import SequenceGather, sequence_windows
+from data.task.task import ForecastTask, Part
+from data.task.windows import Batch
 from trainables.base import Forecast, ForecastTrainable, HyperError, freeze
 from trainables.hyper import Hyper
 from trainables.pretrained import Family, load_pretrained

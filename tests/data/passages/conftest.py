@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from records import HEADER, count
 
 from data.passages import read_site_map
 from data.passages.sample import write_sample_passages
+from tests.data.passages.records import HEADER, count
 
 
 @pytest.fixture

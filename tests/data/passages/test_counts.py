@@ -9,13 +9,13 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from records import FIVE, count, filled, refusal
 
 from data.errors import DataError, UserError
 from data.passages import Tally, read_site_map
 from data.passages import file as passages_file
 from data.passages.cells import DayCells
 from data.passages.sample import BAD_ONE_IN, write_sample_passages
+from tests.data.passages.records import FIVE, count, filled, refusal
 
 # What is counted
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 
 import pytest
-from records import FIVE, HEADER, count, filled, refusal
 
 from data.errors import DataError, UserError
 from data.passages import PassageFormat, Tally, find_csv_files
 from data.passages import file as passages_file
+from tests.data.passages.records import FIVE, HEADER, count, filled, refusal
 
 # How files may look
 

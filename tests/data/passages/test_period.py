@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from records import FIVE, count, filled, refusal
 
 from data.passages import Tally
+from tests.data.passages.records import FIVE, count, filled, refusal
 
 
 def test_buckets_may_be_longer(write):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from records import FIVE, count
 
 from data.errors import DataError
 from data.passages import read_site_map
+from tests.data.passages.records import FIVE, count
 
 
 def test_several_names_may_be_one_site_and_a_silent_site_is_zeros(write):

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from records import count, filled
 
 from data.passages.times import parse_passage_times
+from tests.data.passages.records import count, filled
 
 ISO_TIMES = [
     "2023-12-01 06:49:01",

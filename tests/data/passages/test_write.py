@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from records import FIVE, count
 
 from data.errors import DataError, UserError
 from data.passages import PassageFormat, count_passages, write_counts
-from data.readers import read_panel
+from data.readers.panel_reader import read_panel
+from tests.data.passages.records import FIVE, count
 
 
 def lines_of(path):

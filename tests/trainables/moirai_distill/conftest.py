@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from data.panel import Panel
-from data.task import ForecastTask, TaskSpec
+from data.task.task import ForecastTask, TaskSpec
 from trainables.moirai_distill import MoiraiDistill
-from trainables.trial import check_hyper
+from trainables.trial.trial import check_hyper
 
 VALUES = {
     "lr": 1e-3,

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from trainables.base import CheckpointError
-from trainables.moirai import Moirai
+from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill import MoiraiDistill
 from trainables.moirai_distill.losses import mean_square
 from trainables.moirai_distill.teacher import SEED, Teacher, teacher_hyper
-from trainables.trial import Trial, TrialSpec
+from trainables.trial.trial import Trial, TrialSpec
 
 
 @pytest.fixture

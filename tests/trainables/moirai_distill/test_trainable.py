@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from data.panel import Panel
-from data.task import ForecastTask, TaskSpec
-from data.windows import Batch
+from data.task.task import ForecastTask, TaskSpec
+from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, CheckpointError, HyperError
 from trainables.moirai_distill import MoiraiDistill, Student
 from trainables.moirai_distill.comparison import gain_sentence
 from trainables.moirai_distill.losses import mean_pinball, mean_square
-from trainables.trial import check_hyper
+from trainables.trial.trial import check_hyper
 
 NAN = float("nan")
 CLOSE = {"abs": 1e-4}  # a deviation of 1 is 1.000005 to the student

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from published import find_golden
+
+from tests.trainables.time_llm.published import find_golden
 
 
 @pytest.fixture(scope="module", params=["gpt2", "bert", "minilm"])

@@ -12,12 +12,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from tests.paths import SHARED, TINY_GPT2
 from trainables.time_llm import TimeLLM, TimeLlmConfig
 from trainables.time_llm.prompts import ETT
 
 HERE = Path(__file__).parent
-GPT2 = HERE / "gpt2"
-WHOLE = HERE.parents[2] / ".." / "shared" / "parity" / "time_llm"
+GPT2 = TINY_GPT2
+WHOLE = SHARED / "parity" / "time_llm"
 HEAD, STATES, OUTPUT, LOSS, GRADIENT = 1e-5, 3e-5, 2e-5, 1e-5, 1e-5
 
 

@@ -6,8 +6,8 @@ import importlib.util
 
 import pytest
 import torch
-from published import GPT2, close, save_random
 
+from tests.trainables.time_llm.published import GPT2, close, save_random
 from trainables.base import CheckpointError, HyperError
 from trainables.time_llm import TimeLLM, TimeLlmConfig
 from trainables.time_llm.backbone import load_backbone

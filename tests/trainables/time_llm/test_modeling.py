@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from published import GPT2, GRADIENT, HEAD, LOSS, OUTPUT, STATES, close
 from safetensors.torch import load_file
 from transformers import AutoModel
 
+from tests.trainables.time_llm.published import GPT2, GRADIENT, HEAD, LOSS, OUTPUT, STATES, close
 from trainables.base import CheckpointError
 from trainables.time_llm import TimeLLM
 from trainables.time_llm.backbone import load_backbone

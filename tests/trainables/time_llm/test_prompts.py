@@ -9,8 +9,9 @@ import sys
 
 import pytest
 import torch
-from published import GPT2, HERE, OUTPUT, WHOLE, close
 
+from tests.paths import REPOSITORY
+from tests.trainables.time_llm.published import GPT2, HERE, OUTPUT, WHOLE, close
 from trainables.time_llm.prompts import ETT, as_rows, normalise, prompt_texts, tokenize, top_lags
 
 
@@ -66,7 +67,7 @@ def test_prompts_are_the_published_ones_to_the_letter_where_the_processor_does_n
     done = subprocess.run(
         [sys.executable, "-c", LETTER_BY_LETTER, folder / "golden.npz", folder / "prompts.json"],
         env={**os.environ, "MKL_CBWR": "COMPATIBLE"},
-        cwd=HERE.parents[2],
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=False,

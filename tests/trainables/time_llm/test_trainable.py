@@ -7,7 +7,6 @@ import gc
 import json
 import math
 import platform
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -16,17 +15,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from data.panel import Panel
-from data.task import ForecastTask, TaskSpec
+from data.task.task import ForecastTask, TaskSpec
+from tests.paths import TINY_GPT2
 from trainables.base import CheckpointError, HyperError
 from trainables.time_llm import TimeLlm
 from trainables.time_llm.modeling import TimeLLM
 from trainables.time_llm.prompts import prompt_texts, tokenize
 from trainables.time_llm.trainable import TimeLlmHyper, describe
 from trainables.time_llm.workload import workload
-from trainables.trial import Trial, TrialSpec
+from trainables.trial.trial import Trial, TrialSpec
 
 CPU = torch.device("cpu")
-GPT2 = Path(__file__).parent / "gpt2"
+GPT2 = TINY_GPT2
 VALUES = {
     "lr": 1e-3, "epochs": 2, "batch_size": 8, "llm": str(GPT2), "llm_layers": 2, "d_model": 16, "d_ff": 16,
     "n_heads": 2, "num_prototypes": 50,

@@ -13,10 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.paths import SHARED
 from trainables.time_moe import TimeMoeConfig, TimeMoeForPrediction
 
 KEPT = Path(__file__).parent / "parity"
-WHOLE = Path(__file__).parents[3] / ".." / "shared" / "parity" / "time_moe"
+WHOLE = SHARED / "parity" / "time_moe"
 HORIZONS = (1, 8, 32, 64)
 PREDICTIONS, LOSSES = 1e-5, 2e-6
 

@@ -11,17 +11,18 @@ import torch
 from safetensors.torch import load_file
 
 from data.panel import Panel
-from data.task import ForecastTask, TaskSpec
-from data.windows import Batch
+from data.task.task import ForecastTask, TaskSpec
+from data.task.windows import Batch
+from tests.paths import SHARED
 from trainables.base import CheckpointError, HyperError
-from trainables.memory import MicroBatch
-from trainables.schedule import Schedule
 from trainables.time_moe.trainable import TimeMoe, TimeMoeHyper, load_time_moe
-from trainables.training import DivergenceError, Training
-from trainables.trial import check_hyper
+from trainables.trial.memory import MicroBatch
+from trainables.trial.schedule import Schedule
+from trainables.trial.training import DivergenceError, Training
+from trainables.trial.trial import check_hyper
 
 PARITY = Path(__file__).parent / "parity"
-WHOLE = Path(__file__).parents[3] / ".." / "shared" / "parity" / "time_moe"
+WHOLE = SHARED / "parity" / "time_moe"
 CONTEXT, PREDICTION = 40, 12
 CPU = torch.device("cpu")
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from toy_trial import (
+
+from data.panel import Panel
+from data.task.task import ForecastTask, TaskSpec
+from tests.trainables.trial.toy_trial import (
     CONTEXT,
     PREDICTION,
     ROWS,
     Toy,
 )
-
-from data.panel import Panel
-from data.task import ForecastTask, TaskSpec
 
 
 @pytest.fixture(autouse=True)

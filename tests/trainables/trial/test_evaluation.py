@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_trial import (
+
+from data.panel import Panel
+from data.task.task import ForecastTask
+from tests.trainables.trial.toy_trial import (
     CONTEXT,
     HYPER,
     ROWS,
@@ -15,13 +18,10 @@ from toy_trial import (
     val_targets,
     weights,
 )
-
-from data.panel import Panel
-from data.task import ForecastTask
 from trainables.base import Forecast
-from trainables.evaluation import evaluate
-from trainables.memory import MicroBatch
-from trainables.trial import check_hyper
+from trainables.trial.evaluation import evaluate
+from trainables.trial.memory import MicroBatch
+from trainables.trial.trial import check_hyper
 
 
 class Sampler(Toy):

@@ -7,17 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from toy_trial import (
+
+from data.task.task import ForecastTask
+from tests.trainables.trial.toy_trial import (
     CPU,
     Toy,
     assert_close,
     run,
     spec_in,
 )
-
-from data.task import ForecastTask
 from trainables.base import HyperError
-from trainables.trial import Trial
+from trainables.trial.trial import Trial
 
 
 def test_frozen_features_are_computed_once_for_all_trials_that_share_them(task: ForecastTask, tmp_path: Path) -> None:

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-from toy_trial import (
+
+from data.task.task import ForecastTask
+from tests.trainables.trial.toy_trial import (
     CPU,
     HYPER,
     Toy,
     gradients,
     spec_in,
 )
-
-from data.task import ForecastTask
 from trainables.base import HyperError, freeze
-from trainables.trial import Trial, check_hyper
+from trainables.trial.trial import Trial, check_hyper
 
 
 def test_bf16_on_a_cpu_is_refused(task: ForecastTask, tmp_path: Path) -> None:

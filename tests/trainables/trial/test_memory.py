@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_trial import (
+
+from data.task.task import ForecastTask
+from tests.trainables.trial.toy_trial import (
     CPU,
     HYPER,
     Toy,
@@ -15,11 +17,9 @@ from toy_trial import (
     run,
     spec_in,
 )
-
-from data.task import ForecastTask
 from trainables.base import HyperError
-from trainables.memory import MicroBatch
-from trainables.trial import Trial, check_hyper
+from trainables.trial.memory import MicroBatch
+from trainables.trial.trial import Trial, check_hyper
 
 
 @pytest.mark.parametrize("size", [1, 5, 8, 100])

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from toy_trial import (
+
+from data.task.task import ForecastTask
+from tests.trainables.trial.toy_trial import (
     CONTEXT,
     CPU,
     HYPER,
@@ -27,11 +29,9 @@ from toy_trial import (
     val_targets,
     weights,
 )
-
-from data.task import ForecastTask
 from trainables.base import CheckpointError, HyperError
-from trainables.checkpoint import BEST, CheckpointSlot
-from trainables.trial import Trial, check_hyper, load_best
+from trainables.trial.checkpoint import BEST, CheckpointSlot
+from trainables.trial.trial import Trial, check_hyper, load_best
 
 # Epoch 0
 

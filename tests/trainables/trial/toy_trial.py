@@ -13,12 +13,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from data.task import ForecastTask, Part
+from data.task.task import ForecastTask, Part
 from trainables.base import Forecast, ForecastTrainable, freeze
 from trainables.hyper import Hyper
-from trainables.memory import MicroBatch
-from trainables.training import Training
-from trainables.trial import Trial, TrialSpec, check_hyper
+from trainables.trial.memory import MicroBatch
+from trainables.trial.training import Training
+from trainables.trial.trial import Trial, TrialSpec, check_hyper
 
 CPU = torch.device("cpu")
 CONTEXT, PREDICTION, ROWS = 8, 2, 200

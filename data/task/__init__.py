@@ -1,0 +1,1 @@
+"""From a panel to a forecast task: splits, windows, scaling, batches on a device."""

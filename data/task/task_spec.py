@@ -1,0 +1,59 @@
+"""What a person writes about a forecast task; needs no torch, so that a sweep's record can be read at once."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+
+from data.errors import TaskError
+from data.task.split import parse_split
+
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+
+class TaskSpec(BaseModel):
+    """What a person writes about a task.
+
+    split: a name that `data.task.split.parse_split` knows; kept in its shortest form: equal splits are equal.
+    context_length, prediction_length: rows.
+    train_stride, eval_stride: rows from one window to the next, in training and in validation and test.
+    scale: 'standard' takes off each series' training mean and divides by its deviation; 'none' leaves it.
+    max_windows: at most so many train windows, and an eighth of it, one at least, of validation and of test, drawn
+    by window_seed; None takes all, and neither is then written down: such a record, and the task's fingerprint, are
+    what they were before windows could be drawn.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    split: str = "ratio"
+    context_length: int = Field(ge=1)
+    prediction_length: int = Field(ge=1)
+    train_stride: int = Field(default=1, ge=1)
+    eval_stride: int = Field(default=1, ge=1)
+    scale: Literal["none", "standard"] = "none"
+    max_windows: int | None = Field(default=None, ge=1)
+    window_seed: int = Field(default=0, ge=0)
+
+    def most_windows(self, part: Part) -> int | None:
+        """Return how many windows a part may have, None for all."""
+        if self.max_windows is None or part == "train":
+            return self.max_windows
+        return max(1, self.max_windows // 8)
+
+    @field_validator("split")
+    @classmethod
+    def _known_split(cls, text: str) -> str:
+        """Check the name, as a ValueError so that pydantic reports it with the spec's other mistakes."""
+        try:
+            return str(parse_split(text))
+        except TaskError as error:
+            raise ValueError(str(error)) from error
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out how windows are drawn where none is."""
+        facts: dict[str, Any] = write(self)
+        unused = () if self.max_windows is not None else ("max_windows", "window_seed")
+        return {name: value for name, value in facts.items() if name not in unused}

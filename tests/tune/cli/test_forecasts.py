@@ -1,0 +1,211 @@
+"""evaluate and predict through `main` itself: what a person or a program reads, and the exit status."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tune.cli import main as cli
+
+Export = Callable[..., Path]
+Jsonl = Callable[..., Path]
+
+A = [0.0, 4.0, 8.0, 12.0, 16.0, 20.0]
+B = [5.0, 5.0, 5.0, 5.0, 7.0, 9.0]
+COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+LENGTHS = ("--context-length", 2, "--prediction-length", 2)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left: its exit status and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+
+Foretune = Callable[..., Ended]
+
+
+@pytest.fixture
+def foretune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Foretune:
+    """Run a command line in this process."""
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["foretune", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        written = capsys.readouterr()
+        return Ended(ended.value.code or 0, written.out, written.err)  # type: ignore[arg-type]  # always a number
+
+    return run
+
+
+@pytest.fixture
+def refused(foretune: Foretune) -> Callable[..., str]:
+    """Run what must be refused: one message on stderr alone, and exit 2."""
+
+    def run(*arguments: object) -> str:
+        ended = foretune(*arguments)
+        assert (ended.status, ended.out) == (2, ""), ended
+        assert ended.err.startswith("foretune: ")
+        assert len(ended.err.splitlines()) == 1
+        return ended.err.removeprefix("foretune: ").rstrip("\n")
+
+    return run
+
+
+@pytest.fixture
+def two(jsonl: Jsonl) -> Path:
+    return jsonl(a=A, b=B, start="2024-01-01 00:00:00", freq="h")
+
+
+@pytest.fixture
+def folder(export: Export, two: Path) -> Path:
+    """An export whose model says the last value and 1 more."""
+    return export(two, context_length=2, prediction_length=2, eval_stride=2, split="rows:0")
+
+
+def test_evaluate_alone_tells_the_errors_of_the_recorded_task(foretune: Foretune, folder: Path) -> None:
+    ended = foretune("evaluate", folder, "--gpus", 0)
+    assert (ended.status, ended.err) == (0, "")
+    lines = [line.split() for line in ended.out.splitlines()]
+    for told in (
+        "in units of the data 3.25 16 4",
+        "horizon step 1 2",
+        "MAE 2 4.5",
+        "a 2 4 5 29 5.3852",
+        "b 2 4 1.5 3 1.7321",
+        "windows 4 of 2 series, 8 points",
+    ):
+        assert told.split() in lines, ended.out
+    assert f"model    {folder} (last_plus_one, night1 t0007)" in ended.out
+
+
+def test_evaluate_takes_every_flag_of_the_issue(foretune: Foretune, folder: Path, two: Path, tmp_path: Path) -> None:
+    per_series = tmp_path / "per_series.csv"
+    ended = foretune(
+        "evaluate", folder, "--data", two, *LENGTHS, "--stride", 2, "--norm", "context", "--batch-size", 3,
+        "--csv", per_series, "--json", "--gpus", 0,
+    )  # fmt: skip
+    assert (ended.status, ended.err) == (0, "")
+    told = json.loads(ended.out)
+    assert (told["mae"], told["mse"], told["rmse"]) == pytest.approx((2.75, 11.5, 11.5**0.5))
+    assert (told["batch_size"], told["stride"], told["norm"], told["part"]) == (3, 2, "context", "val")
+    with per_series.open(newline="") as file:
+        assert [(line["series"], float(line["mae"])) for line in csv.DictReader(file)] == [("a", 4.0), ("b", 1.5)]
+
+
+def test_the_csv_is_told_of(foretune: Foretune, folder: Path, tmp_path: Path) -> None:
+    ended = foretune("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
+    assert ended.out.splitlines()[-1] == f"errors of each series: {tmp_path / 'a.csv'}"
+
+
+def test_a_long_horizon_shows_twelve_steps(foretune: Foretune, export: Export, jsonl: Jsonl) -> None:
+    data = jsonl(a=[float(i % 7) for i in range(300)])
+    folder = export(data, context_length=2, prediction_length=96, eval_stride=96, split="rows:0")
+    out = foretune("evaluate", folder, "--gpus", 0).out
+    steps = [line.split() for line in out.splitlines() if line.strip().startswith("horizon step")]
+    assert [word for line in steps for word in line[2:]] == "1 10 18 27 36 44 53 61 70 79 87 96".split()  # noqa: SIM905
+
+
+def test_on_eighty_columns_no_line_is_broken(
+    foretune: Foretune, export: Export, jsonl: Jsonl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = jsonl(**{f"CP{i:03d}#fx=2": [123456.7 * (row % 7) for row in range(90)] for i in range(9)})
+    folder = export(data, context_length=2, prediction_length=24, eval_stride=24, split="rows:0")
+    monkeypatch.setattr("tune.cli.tables.Console.is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "80")
+    out = COLOUR.sub("", foretune("evaluate", folder, "--gpus", 0).out)
+    assert all(len(line) <= 80 for line in out.splitlines())
+    steps = [line.split()[2:] for line in out.splitlines() if line.strip().startswith("horizon step")]
+    assert [word for line in steps for word in line] == "1 3 5 7 9 11 14 16 18 20 22 24".split()  # noqa: SIM905
+    assert len(steps) > 1
+    assert len([line for line in out.splitlines() if line.strip().startswith("CP00")]) == 5
+
+
+def test_predict_takes_every_flag_of_the_issue(foretune: Foretune, folder: Path, two: Path) -> None:
+    ended = foretune(
+        "predict", folder, "--data", two, "--series", "b", "--at", "2024-01-01 04:00:00", *LENGTHS, "--norm", "none",
+        "--clip-nonneg", "--round", "--json", "--gpus", 0,
+    )  # fmt: skip
+    assert (ended.status, ended.err) == (0, "")
+    assert json.loads(ended.out) == {
+        "seriesId": "b", "startTime": "2024-01-01 04:00:00", "freqMin": 60, "contextLength": 2, "predictionLength": 2,
+        "norm": "none", "mean": 0, "std": 1, "values": [6, 6],
+        "times": ["2024-01-01 04:00:00", "2024-01-01 05:00:00"],
+    }  # fmt: skip
+
+
+def test_notes_never_come_between_a_program_and_its_json(foretune: Foretune, folder: Path, two: Path) -> None:
+    two.write_text(two.read_text().replace("20.0", "21.0"))
+    ended = foretune("predict", folder, "--series", "a", "--norm", "none", "--json", "--gpus", 0)
+    assert json.loads(ended.out)["values"] == [22.0, 22.0]
+    assert ended.err.startswith(f"note: {two} is not what the sweep was run on")
+    told = foretune("evaluate", folder, "--json", "--gpus", 0)
+    assert (told.err, len(json.loads(told.out)["notes"])) == ("", 1)
+
+
+def test_predict_shows_times_values_and_what_is_known(foretune: Foretune, folder: Path) -> None:
+    past = foretune("predict", folder, "--series", "a", "--at", "2024-01-01 05:00", "--norm", "context", "--gpus", 0)
+    lines = [" ".join(line.split()) for line in past.out.splitlines()]
+    assert "forecast 2 points from 2024-01-01 05:00:00, context 2, norm context (mean 14, std 2)" in lines
+    assert lines[-3:] == ["2024-01-01 05:00:00 18 20", "2024-01-01 06:00:00 18 –", ""]
+    future = foretune("predict", folder, "--series", "a", "--gpus", 0)
+    assert "actual" not in future.out
+
+
+def test_mistakes_in_a_request_are_one_message(refused: Callable[..., str], folder: Path, tmp_path: Path) -> None:
+    for arguments, told in (
+        (("evaluate", "moirai-tiny"), "--data, --context-length and --prediction-length"),
+        (("predict", "moirai-tiny", "--series", "a"), "--data, --context-length and --prediction-length"),
+        (("evaluate", folder, "--csv", tmp_path), "--csv must name a file that can be written"),
+        (("evaluate", folder, "--norm", "zscore"), "--norm must be context, series or none, got 'zscore'"),
+        (("evaluate", folder, "--gpus", 99), "--gpus must not be more than the machine has, got 99"),
+        (("evaluate", folder, "--stride", "x"), "--stride"),
+        (("predict", folder, "--series", "c"), "--series must name a series of series, got 'c'; it has a, b"),
+        (("predict", folder, "--series", "a", "--at", "noon"), "from 2024-01-01 02:00:00"),
+        (("evaluate",), "see foretune evaluate --help"),
+    ):
+        assert told in refused(*arguments)
+
+
+def test_bad_data_is_one_message(refused: Callable[..., str], folder: Path, tmp_path: Path) -> None:
+    broken, other = tmp_path / "broken.jsonl", tmp_path / "other.jsonl"
+    broken.write_text('{"id": "a", "sequence": [1, 2, 3]}\n{"id": "b", "sequence": [1, 2\n')
+    other.write_text('{"id": "a", "values": [1, 2, 3]}\n')
+    for command in (("evaluate", folder), ("predict", folder, "--series", "a")):
+        assert f"{broken}: line 2: a line must be one JSON object" in refused(*command, "--data", broken)
+        assert "line 1: a series needs 'sequence' or 'target', got ['id', 'values']" in refused(
+            *command, "--data", other
+        )
+        assert "there is no" in refused(*command, "--data", tmp_path / "nowhere.jsonl")
+
+
+def test_an_unwritable_csv_is_one_message(
+    refused: Callable[..., str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tune.forecasts.evaluation.replace_text", full_disk)
+    told = refused("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
+    assert told == f"--csv must name a file that can be written, got {tmp_path / 'a.csv'}: No space left on device"
+
+
+def test_help_names_every_flag(foretune: Foretune, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    evaluate, predict = foretune("evaluate", "--help").out, foretune("predict", "--help").out
+    for flag in ("--data", "--context-length", "--prediction-length", "--norm", "--json", "--gpus", "--columns"):
+        assert flag in evaluate
+        assert flag in predict
+    assert all(flag in evaluate for flag in ("--stride", "--batch-size", "--csv", "--split", "--part", "--scale"))
+    assert all(flag in predict for flag in ("--series", "--at", "--clip-nonneg", "--round"))

@@ -1,0 +1,120 @@
+"""What goes with a checkpoint and what is scored after the search, of a toy sweep trained without Ray."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from data.readers.panel_reader import read_panel
+from data.samples.bundled import SAMPLES
+from data.task.task import ForecastTask
+from tests.paths import TOYS
+from trainables.base import ForecastTrainable
+from trainables.trial.trial import Trial, TrialSpec
+from tune.export.export import Workshop, export_trial, score_finalists
+from tune.ray_backend.worker import PANEL_FOLDER
+from tune.records.journal import Journal
+from tune.records.leaderboard import Leaderboard
+from tune.records.spec import SweepSpec
+from tune.registry import find_trainable
+
+TOY = f"{TOYS / 'toy_model.py'}:Toy"
+CPU = torch.device("cpu")
+HYPER = {"lr": 1e-2, "epochs": 1, "batch_size": 64}
+
+
+class Untrained(find_trainable(TOY)):  # type: ignore[misc]
+    """Its start has learned nothing; one of its baselines needs what is kept of the validation part alone."""
+
+    start_name = "untrained"
+    kept: ClassVar[bool] = True
+
+    def baselines(self, hyper: Any, task: ForecastTask) -> dict[str, Any]:
+        def zero(batch: Any) -> torch.Tensor:
+            return torch.zeros(len(batch.context), task.prediction_length)
+
+        def zero_where_kept(batch: Any) -> torch.Tensor:
+            if not self.kept:
+                raise NotImplementedError
+            return zero(batch)
+
+        return {"zero": zero, "zero-where-kept": zero_where_kept}
+
+
+def workshop_of(folder: Path, model: type[ForecastTrainable]) -> Workshop:
+    """A sweep of one trial with one epoch."""
+    panel = read_panel(SAMPLES["sample"])
+    panel.save(folder / PANEL_FOLDER)
+    task = {"context_length": 32, "prediction_length": 8, "train_stride": 64, "eval_stride": 64, "scale": "standard"}
+    fields = {"name": folder.name, "space": {}, "trainable": TOY, "start_name": model.start_name, "task": task}
+    spec = SweepSpec.model_validate({**fields, "data": {"path": "sample.csv"}, "trials": 1})
+    workshop = Workshop(folder, spec, CPU)
+    workshop.model_class = model
+    trial_spec = TrialSpec(folder / "t0000", folder / "shared", HYPER, "val_loss", seed=0)
+    journal = Journal(folder)
+    journal.start("t0000", {"trial_id": "t0000", "seed": 0, "hyper": HYPER})
+    (folder / "shared").mkdir()
+    trial = Trial(model(), trial_spec, workshop.task, CPU)
+    for _ in range(2):
+        journal.append("t0000", trial.step())
+    return workshop
+
+
+def board_of(workshop: Workshop) -> Leaderboard:
+    name = workshop.spec.start_name
+    return Leaderboard.read(workshop.folder, metric="val_loss", sweep_is_running=False, start_name=name)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    return workshop_of(tmp_path_factory.mktemp("night1"), find_trainable(TOY))
+
+
+def test_baselines_are_scored_on_the_test_part_beside_zero_shot(pretrained: Workshop) -> None:
+    scores = score_finalists(pretrained, board_of(pretrained))
+    assert list(scores) == ["zero-shot", "seasonal-naive", "t0000"]
+    errors = []
+    for batch in pretrained.task.gather("test").batches(64):
+        last_day = batch.context[:, 8:][:, :8]  # the first 8 rows of the last 24: what was a day before the target
+        errors.append((last_day - batch.target)[~batch.target.isnan() & ~last_day.isnan()].abs())
+    assert scores["seasonal-naive"]["test_loss"] is None  # the toy gives no loss to a forecast that is not its own
+    assert scores["seasonal-naive"]["test_mae"] == pytest.approx(float(torch.cat(errors).mean()), rel=1e-2)
+    assert board_of(pretrained).test == scores
+
+
+def test_an_export_tells_of_the_baselines(pretrained: Workshop) -> None:
+    score_finalists(pretrained, board_of(pretrained))
+    board = board_of(pretrained)
+    best = board.best
+    assert best is not None
+    folder = export_trial(pretrained, board, best, pretrained.folder / "best")
+    facts = json.loads((folder / "foretune.json").read_text())
+    (baseline,) = board.baselines
+    assert facts["baselines"] == [
+        {"name": "seasonal-naive", **baseline.scores, "facts": {}, "test": board.test["seasonal-naive"]}
+    ]
+    card = (folder / "README.md").read_text()
+    assert "| | zero-shot | seasonal-naive | this checkpoint |\n|---|---|---|---|\n| val_loss | " in card
+    assert all(line.count("|") == 5 for line in card.splitlines() if line.startswith("|"))
+    assert "Fine-tuned by foretune from" in card
+
+
+def test_a_start_that_was_not_pretrained_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workshop = workshop_of(tmp_path, Untrained)
+    monkeypatch.setattr(Untrained, "kept", False)
+    assert list(score_finalists(workshop, board_of(workshop))) == ["untrained", "zero", "t0000"]
+    board = board_of(workshop)
+    best = board.best
+    assert best is not None
+    folder = export_trial(workshop, board, best, tmp_path / "best")
+    facts = json.loads((folder / "foretune.json").read_text())
+    assert (facts["start"], facts["zero_shot"]) == ("untrained", board.zero_shot)
+    assert facts["zero_shot_test"] == board.test["untrained"]
+    card = (folder / "README.md").read_text()
+    assert "| | untrained | zero | zero-where-kept | this checkpoint |" in card
+    assert "Trained by foretune from" in card
+    assert "zero-shot" not in card

@@ -1,0 +1,198 @@
+"""What is told of memory and time before a sweep starts, worked out by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.paths import TOYS
+from trainables.base import Workload
+from trainables.hyper import Hyper
+from tune.planning.budget import Budget, Machine
+from tune.planning.estimate import Estimate, Load
+from tune.planning.plan import Request, describe_plan, plan_sweep
+from tune.planning.throughput import measure_flops, product_flops
+from tune.records.spec import SweepSettings
+
+TOY = TOYS
+CPU = Machine(cpus=4, gpu_names=(), gpu_memory_bytes=())
+GPU = Machine(cpus=4, gpu_names=("a", "b"), gpu_memory_bytes=(8 * 10**9, 6 * 10**9))
+
+# 100 M weights of 4 bytes, 10 M of them trained; 2 GFLOP a training window, 1 a validation, 5 a step; 50 MB a window
+WORK = Workload(
+    parameters=100_000_000,
+    trainable=10_000_000,
+    weight_bytes=400_000_000,
+    train_flops=2e9,
+    eval_flops=1e9,
+    step_flops=5e9,
+    activation_bytes=50_000_000,
+)
+
+
+def load(batch_size: int = 8, *, work: Workload = WORK, **hyper: Any) -> Load:
+    """1,001 training and 100 validation windows."""
+    values = {"lr": 1e-4, "epochs": 3, "batch_size": batch_size, **hyper}
+    return Load(Hyper(**values), work, train_windows=1001, val_windows=100)
+
+
+def estimate(*loads: Load, machine: Machine = CPU, gpus: int = 0, concurrent: int = 1, **settings: Any) -> Estimate:
+    limit = settings.pop("gpu_memory_bytes", None)
+    budget = Budget(concurrent, 1, gpus, gpus / concurrent, limit)
+    return Estimate(loads, SweepSettings(**{"trials": 10, **settings}), machine, budget)
+
+
+def tera(precision: str) -> float:
+    return 1e12
+
+
+# Memory
+
+
+def test_memory_is_weights_what_training_keeps_and_the_activations_of_a_micro_batch() -> None:
+    # 400 MB + 10 M x (4 gradient + 4 + 4 moments) = 120 MB + 8 x 50 MB
+    assert load(8).memory_bytes == 920_000_000
+    assert load(8, micro_batch_size=2).memory_bytes == 620_000_000
+
+
+def test_memory_is_told_for_the_smallest_and_the_largest_batch() -> None:
+    told = estimate(load(8), load(16), load(64)).describe(tera)
+    assert told["memory a trial"].startswith("about 920 MB at batch 8, 3.7 GB at batch 64 (")  # 520 MB + 64 x 50 MB
+    told = estimate(load(8, micro_batch_size=2), load(64, micro_batch_size=2)).describe(tera)
+    assert told["memory a trial"].startswith("about 620 MB (")
+
+
+def test_what_differs_from_corner_to_corner_is_told_as_a_span() -> None:
+    full = load(8, work=replace(WORK, trainable=100_000_000))  # 400 MB + 1,200 MB + 400 MB
+    told = estimate(load(8), full).describe(tera)
+    assert told["parameters"] == "100 M, 10 M to 100 M trainable"
+    assert told["memory a trial"].startswith("about 920 MB to 2.0 GB (")
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "limit", "notes"),
+    [
+        (64, None, []),  # 3.7 GB of 6 GB, the smaller of two GPUs
+        (128, None, ["128 would need about 6.9 GB and has 6.0 GB"]),  # 520 MB + 6.4 GB
+        (64, 3 * 10**9, ["64 would need about 3.7 GB and has 3.0 GB"]),
+    ],
+)
+def test_a_batch_that_the_gpu_cannot_hold_is_noted(batch_size: int, limit: int | None, notes: list[str]) -> None:
+    found = estimate(load(8), load(batch_size), machine=GPU, gpus=2, gpu_memory_bytes=limit).notes
+    whole = [
+        f"a trial at batch {note} of GPU memory: micro-batches will shrink, the effective batch stays" for note in notes
+    ]
+    assert found == whole
+
+
+def test_nothing_is_noted_of_gpu_memory_on_the_cpu() -> None:
+    assert estimate(load(10_000)).notes == []
+
+
+# Time
+
+
+def test_an_epoch_is_its_windows_steps_and_validations() -> None:
+    # 1001 x 2 + ceil(1001 / 8) = 126 x 5 + 100 x 1 = 2732 GFLOP; four validations an epoch make 3032
+    assert load(8).epoch_flops == 2732e9
+    assert load(8, evals_per_epoch=4).epoch_flops == 3032e9
+
+
+def test_time_counts_half_of_what_was_measured() -> None:
+    told = estimate(load(8)).describe(lambda precision: 1e10)
+    # 2732 GFLOP at 5 GFLOP/s: 546.4 s; three epochs: 1639.2 s; ten trials: 16392 s
+    assert told["time an epoch"] == "about 9 min 6 s (from 10 GFLOP/s measured in fp32, half of it reached)"
+    assert told["whole search"] == "about 4 h 33 min at most: ASHA stops most trials early"
+
+
+def test_the_whole_search_is_every_trial_at_the_most_epochs() -> None:
+    told = estimate(load(8), load(8, epochs=30), scheduler="none").describe(lambda precision: 1e10)
+    assert told["whole search"] == "about 1 d 21 h at most"  # 163,920 s
+    told = estimate(load(8), time_budget_seconds=3600).describe(lambda precision: 1e10)
+    assert told["whole search"].endswith("stops most trials early; the time budget ends it after 1h 00m")
+
+
+def test_trials_at_once_share_a_device_but_not_two() -> None:
+    def told(gpus: int, machine: Machine) -> dict[str, str]:
+        return estimate(load(8), machine=machine, gpus=gpus, concurrent=2).describe(lambda precision: 1e10)
+
+    # half the rate each, so twice 546.4 s; five after another on either half
+    shared = "(from 10 GFLOP/s measured in fp32, half of it reached, shared by 2 trials)"
+    for gpus, machine in ((0, CPU), (1, GPU)):
+        assert told(gpus, machine)["time an epoch"] == f"about 18 min 13 s {shared}"
+        assert told(gpus, machine)["whole search"].startswith("about 4 h 33 min at most")
+    assert told(2, GPU)["time an epoch"].startswith("about 9 min 6 s (from 10 GFLOP/s measured in fp32, half")
+    assert told(2, GPU)["whole search"].startswith("about 2 h 16 min at most")  # 8196 s
+
+
+def test_every_precision_is_measured_by_itself() -> None:
+    rates = {"fp32": 1e10, "bf16": 1e11}
+    told = estimate(load(8), load(8, precision="bf16")).describe(rates.__getitem__)
+    source = "from 100 GFLOP/s measured in bf16 and 10 GFLOP/s measured in fp32"
+    assert told["time an epoch"] == f"about 55 s to 9 min 6 s ({source}, half of it reached)"
+
+
+def test_a_gpu_that_cannot_be_measured_leaves_the_time_open() -> None:
+    told = estimate(load(8), machine=GPU, gpus=1).describe(lambda precision: None)
+    assert told["time an epoch"] == "not known: the GPU could not be measured"
+    assert "whole search" not in told
+
+
+def test_a_product_is_measured_in_operations_a_second() -> None:
+    """No machine is slower than 0.1 GFLOP/s, nor faster than a million of them."""
+    measured = measure_flops("fp32", use_gpu=False)
+    assert measured is not None
+    assert 1e8 < measured < 1e15
+    assert product_flops("fp32", "cpu", seconds=0.01) > 1e8
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_is_measured_by_another_process_whose_failure_is_no_crash() -> None:
+    assert measure_flops("fp32", use_gpu=True) is None
+
+
+# In a plan
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    """The toy, counted: batches of 16 and 32, from 3 to 6 epochs."""
+    counted = """
+
+class Counted(Toy):
+    @classmethod
+    def workload(cls, hyper, task):
+        from trainables.base import Workload
+        return Workload(264, 264, 1056, 1e6, 1e6, 0.0, 1000)
+"""
+    (tmp_path / "counted.py").write_text((TOY / "toy_model.py").read_text() + counted)
+    text = (TOY / "toy.yaml").read_text().replace("toy_model.py:Toy", "counted.py:Counted")
+    (tmp_path / "counted.yaml").write_text(text)
+    return tmp_path / "counted.yaml"
+
+
+def test_a_plan_tells_what_its_model_counts(space: Path) -> None:
+    plan = plan_sweep(Request(space=str(space)))
+    assert plan.estimate is not None
+    assert {x.hyper.batch_size for x in plan.estimate.loads} == {16, 32}
+    assert {x.val_windows for x in plan.estimate.loads} == {len(plan.task.val)}
+    told = describe_plan(plan)
+    assert told["parameters"] == "264, 264 trainable"
+    assert told["time an epoch"].endswith("FLOP/s measured in fp32, half of it reached)")
+    assert list(told)[-4:] == ["parameters", "memory a trial", "time an epoch", "whole search"]
+
+
+def test_a_model_that_does_not_count_is_not_estimated() -> None:
+    plan = plan_sweep(Request(space=str(TOY / "toy.yaml")))
+    assert plan.estimate is None
+    assert not {"parameters", "memory a trial", "time an epoch", "whole search"} & set(describe_plan(plan))
+
+
+def test_the_last_smaller_batch_is_a_step_too() -> None:
+    plan = plan_sweep(Request(space=str(TOY / "toy.yaml"), set={"batch_size": "4"}))
+    told = describe_plan(replace(plan, train_windows=(56_231, 56_231)))
+    assert told["optimiser steps an epoch"] == "14058 at batch 4"  # 14,057 of 4, and one of 3

@@ -1,0 +1,54 @@
+"""From a request to a sweep's record: what is settled before anything is written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data.panel import Panel
+from data.samples.bundled import PRETRAINED, SAMPLES
+from tune.planning.plan import Request, plan_sweep
+
+
+def test_the_record_of_a_sweep_holds_no_path_that_depends_on_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(PRETRAINED["moirai-tiny"], tmp_path / "start")
+    shutil.copy(SAMPLES["sample"], tmp_path / "mine.csv")
+    monkeypatch.chdir(tmp_path)
+    spec = plan_sweep(Request(data="mine.csv", set={"pretrained": "start"})).spec
+    assert spec.search_space().fixed["pretrained"] == str(tmp_path / "start")
+    assert spec.data.path == str(tmp_path / "mine.csv")
+
+
+def test_a_bundled_start_keeps_its_name_beside_a_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "moirai-tiny").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert plan_sweep(Request()).spec.search_space().fixed["pretrained"] == "moirai-tiny"
+
+
+def test_the_hash_on_record_is_that_of_the_series(tmp_path: Path) -> None:
+    plan = plan_sweep(Request())
+    plan.panel.save(tmp_path)
+    assert plan.spec.data.content_hash == Panel.load(tmp_path).content_hash
+
+
+def test_another_file_takes_the_lengths_of_the_space_but_not_its_data() -> None:
+    # quickstart's own: context 256, prediction 64, stride 16
+    plan = plan_sweep(Request(data=str(SAMPLES["sample"]), task={"prediction_length": 32}))
+    assert plan.spec.data.path == str(SAMPLES["sample"])
+    task = plan.spec.task
+    assert (task.context_length, task.prediction_length, task.train_stride) == (256, 32, 16)
+
+
+def test_trials_default_to_the_space_or_to_its_points() -> None:
+    start = {"pretrained": "moirai-tiny"}
+    assert plan_sweep(Request()).spec.trials == 8
+    assert plan_sweep(Request(space="moirai-grid", set=start)).spec.trials == 12
+    points = {"lr": "choice:1e-5,1e-4", "epochs": "2", "warmup_steps": "0", "batch_size": "32", "weight_decay": "0"}
+    # three strategies times two learning rates
+    assert plan_sweep(Request(set=points, sweep={"searcher": "grid"})).spec.trials == 6

@@ -1,0 +1,147 @@
+"""Whole sweeps through the real command line: real Ray, real Optuna, real signals, a model from outside."""
+
+import json
+import os
+import signal
+
+import optuna
+import psutil
+import pytest
+
+from tests.paths import TOYS
+from tests.tune.service import DEADLINE, foretune, kill_all, leaderboard_of, repeatable, start_foretune, wait_for_epoch
+from tune.records.journal import Journal
+
+TOY = TOYS / "toy.yaml"
+
+
+def toy_sweep(name):
+    return ("sweep", TOY, "--data", "sample", "--name", name, "--seed", "3", "--max-concurrent", "1")
+
+
+def exposed_listeners(pid):
+    """The addresses beyond loopback on which a process or a child of it listens."""
+    family = {pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))}
+    listening = [c for c in psutil.net_connections("inet") if c.status == psutil.CONN_LISTEN and c.pid in family]
+    assert listening
+    return [c.laddr for c in listening if c.laddr.ip not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One sweep of the toy, never interrupted: (folder, working directory, what it printed)."""
+    cwd = tmp_path_factory.mktemp("finished")
+    done = foretune(*toy_sweep("whole"), cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return cwd / "ray_results" / "whole", cwd, done.stdout
+
+
+def test_a_model_is_added_by_one_file_and_one_yaml(finished):
+    folder, _, _ = finished
+    assert len(Journal(folder).read()) == 5
+    assert json.loads((folder / "sweep.json").read_text())["trainable"].endswith("toy_model.py:Toy")
+
+
+def test_a_finished_sweep_leaves_the_tree_that_it_promises(finished):
+    folder, _, _ = finished
+    for name in (
+        "sweep.json",
+        "study.db",
+        "leaderboard.csv",
+        "report.html",
+        "best/model.safetensors",
+        "best/README.md",
+    ):
+        assert (folder / name).is_file(), name
+    for record in Journal(folder).read():
+        for name in ("params.json", "result.json", "progress.csv"):
+            assert (folder / record.trial_id / name).is_file(), name
+        assert list((folder / record.trial_id).glob("events.out.tfevents.*"))
+
+
+def test_every_curve_starts_at_the_same_zero_shot(finished):
+    folder, _, _ = finished
+    starts = {tuple(r.zero_shot[m] for m in ("val_loss", "val_mae", "val_mse")) for r in Journal(folder).read()}
+    assert len(starts) == 1
+    assert len(list((folder / "shared" / "zero_shot").glob("*.json"))) == 1
+
+
+def test_the_first_trials_are_the_recommended_points(finished):
+    folder, _, _ = finished
+    assert [r.config["hyper"]["lr"] for r in Journal(folder).read()[:3]] == [1e-2, 1e-4, 2e-2]
+
+
+def test_the_hopeless_trial_is_stopped_and_pruned(finished):
+    folder, _, _ = finished
+    slow = Journal(folder).read_trial("t0001")
+    assert slow.stopped_by == "asha"
+    study = optuna.load_study(study_name="whole", storage=f"sqlite:///{folder / 'study.db'}")
+    assert study.trials[1].state == optuna.trial.TrialState.PRUNED
+    assert study.trials[0].state == optuna.trial.TrialState.COMPLETE
+
+
+def test_the_winner_is_the_best_epoch_and_beats_zero_shot(finished):
+    folder, cwd, printed = finished
+    board = leaderboard_of("whole", cwd)
+    assert board["verdict"] == "beats zero-shot"
+    best = board["trials"][0]
+    rows = Journal(folder).read_trial(best["trial_id"]).trained_rows
+    assert best["val_loss"] == min(row["val_loss"] for row in rows)
+    assert best["gain"] == pytest.approx(board["zero_shot"]["val_loss"] - best["val_loss"])
+    beside = ("zero-shot", "seasonal-naive")
+    assert list(board["test"]) == [*beside, *(t["trial_id"] for t in board["trials"][:3])]
+    assert [b["name"] for b in board["baselines"]] == ["seasonal-naive"]
+    assert "foretune tensorboard whole" in printed
+
+
+def test_no_trial_keeps_its_optimiser_after_its_end(finished):
+    """The optimiser's state is twice the model's size and of use only for going on."""
+    folder, _, _ = finished
+    assert not list(folder.glob("t*/checkpoint_*"))
+    assert list(folder.glob("t*/best_*"))
+
+
+def test_the_same_seed_gives_the_same_leaderboard_and_a_kill_changes_nothing(finished, tmp_path):
+    """SIGKILL to driver and workers in the middle of the third trial, then resume: as if nothing had been."""
+    _, cwd, _ = finished
+    folder = tmp_path / "ray_results" / "cut"
+    process = start_foretune(*toy_sweep("cut"), cwd=tmp_path)
+    wait_for_epoch(process, folder, "t0002", 2)
+    assert not exposed_listeners(process.pid), "Ray listens beyond loopback"
+    kill_all(process)
+    before = Journal(folder).read()
+    assert [record.is_finished for record in before] == [True, True, False]
+    lines_before = {r.trial_id: (folder / r.trial_id / "result.json").read_text() for r in before}
+
+    done = foretune("resume", "cut", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "t0002 goes on" in done.stdout
+    for record in before:
+        lines = (folder / record.trial_id / "result.json").read_text()
+        assert lines.startswith(lines_before[record.trial_id])
+        epochs = [json.loads(line)["epoch"] for line in lines.splitlines()]
+        assert epochs == sorted(set(epochs)), "an epoch was run twice"
+    assert repeatable(leaderboard_of("cut", tmp_path)) == repeatable(leaderboard_of("whole", cwd))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="POSIX signals")
+def test_an_interrupted_sweep_ends_in_good_order_and_can_be_extended(tmp_path):
+    """SIGINT, then SIGTERM to the whole group as from `timeout` or systemd, then a resume with one more trial."""
+    folder = tmp_path / "ray_results" / "night"
+    process = start_foretune(*toy_sweep("night"), "--trials", "2", cwd=tmp_path)
+    wait_for_epoch(process, folder, "t0000", 1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=DEADLINE) == 130
+    assert "foretune resume night" in (tmp_path / "log.txt").read_text()
+
+    process = start_foretune("resume", "night", cwd=tmp_path)
+    wait_for_epoch(process, folder, "t0001", 0)  # ASHA will stop it at epoch 1
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=DEADLINE) == 130
+    assert "foretune resume night" in (tmp_path / "log.txt").read_text()
+
+    done = foretune("resume", "night", "--trials", "3", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    board = leaderboard_of("night", tmp_path)
+    assert sorted(t["trial_id"] for t in board["trials"]) == ["t0000", "t0001", "t0002"]
+    assert all(t["status"] in ("completed", "stopped") for t in board["trials"])

@@ -1,0 +1,166 @@
+"""Moirai (Woo et al. 2024, arXiv:2402.02592), fine-tuned as uni2ts does it, with a warm-up that works."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from data.panel import Panel
+from data.task.task import ForecastTask, Part
+from data.task.windows import Batch
+from trainables.base import QUANTILE_LEVELS, Forecast, ForecastTrainable, HyperError, freeze
+from trainables.hyper import Hyper
+from trainables.moirai.network import FixedPatchMoirai, Standardised, import_moirai_module, log_prob
+from trainables.pretrained import Family, load_pretrained
+
+FAMILY = Family("Moirai", "Salesforce/moirai-1.1-R-small", "moirai-tiny (--set pretrained=moirai-tiny)")
+
+# For each unit of time, the smallest of the published patch sizes (8 to 128) in the range that uni2ts allows for it
+# (uni2ts 2.0, transform/patch.py, DefaultPatchSizeConstraints). Keys are pandas aliases without number and anchor.
+PATCH_SIZE_OF_FREQ = {
+    **dict.fromkeys(["S"], 64),
+    **dict.fromkeys(["T", "MIN", "H"], 32),
+    **dict.fromkeys(["D", "B", "W"], 16),
+    **dict.fromkeys(["M", "ME", "MS", "Q", "QE", "QS", "Y", "YE", "YS", "A"], 8),
+}
+DEFAULT_PATCH_SIZE = 32
+
+
+class MoiraiHyper(Hyper):
+    """pretrained: a folder, a Hub id, or the name of a bundled model; patch_size: auto goes by the data's frequency."""
+
+    pretrained: str
+    strategy: Literal["full", "freeze_ffn", "head_only"]
+    patch_size: Literal["auto"] | int = "auto"
+    num_samples: int = 100
+
+
+STRATEGIES: dict[str, Any] = {
+    "full": lambda name: True,
+    "freeze_ffn": lambda name: "ffn" not in name,
+    "head_only": lambda name: "param_proj" in name,
+}
+
+
+class Moirai(ForecastTrainable):
+    """Univariate Moirai at one patch size; the loss is its own negative log-likelihood of the prediction tokens.
+
+    Source: uni2ts 2.0 model/moirai/finetune.py (strategies, decay split, betas, eps).
+    """
+
+    Hyper = MoiraiHyper
+    betas = (0.9, 0.98)
+    eps = 1e-6
+    inference = {"strategy": "full"}  # noqa: RUF012
+
+    module: FixedPatchMoirai
+
+    @classmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        return "distr_output" in config and "patch_sizes" in config
+
+    def check(self, hyper: MoiraiHyper, task: ForecastTask) -> None:
+        """Refuse a patch size below 1; what depends on the weights is refused in `build`."""
+        if hyper.patch_size != "auto" and hyper.patch_size < 1:
+            raise HyperError(f"patch_size must be at least 1, got {hyper.patch_size}; try auto")
+
+    def build(self, hyper: MoiraiHyper, task: ForecastTask) -> nn.Module:
+        source = load_moirai(hyper.pretrained)
+        patch_size = resolve_patch_size(hyper.patch_size, task.panel, source.patch_sizes)
+        self.prediction_length = task.prediction_length
+        self.prediction_tokens = math.ceil(task.prediction_length / patch_size)
+        self.num_samples = hyper.num_samples
+        tokens = math.ceil(task.context_length / patch_size) + self.prediction_tokens
+        if tokens > source.max_seq_len:
+            raise HyperError(
+                f"context and prediction must fit into {source.max_seq_len} tokens of {patch_size} points, "
+                f"got {tokens}; shorten --context-length or take a larger patch_size"
+            )
+        self.module = FixedPatchMoirai(source, patch_size)
+        freeze(self.module, trains=STRATEGIES[hyper.strategy], strategy=hyper.strategy)
+        return self.module
+
+    def starting_point(self, hyper: MoiraiHyper) -> str:
+        return f"{hyper.pretrained} patch_size={hyper.patch_size} num_samples={hyper.num_samples}"
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean negative log-likelihood of each window's observed points, (batch,), in the units of the series."""
+        standardised = self.module.standardise(batch.context)
+        return self._loss(batch, standardised, self._distribution(batch, standardised))
+
+    def forecast(self, batch: Batch) -> Forecast:
+        standardised = self.module.standardise(batch.context)
+        return self._forecast(standardised, self._distribution(batch, standardised))
+
+    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+        standardised = self.module.standardise(batch.context)
+        distribution = self._distribution(batch, standardised)
+        return self._loss(batch, standardised, distribution), self._forecast(standardised, distribution)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write config.json and model.safetensors, which `MoiraiModule.from_pretrained` loads."""
+        self.module.write_back().save_pretrained(folder)
+
+    def frozen_part(self, hyper: MoiraiHyper, part: Part) -> str | None:
+        """With head_only, all before the head is frozen; dropout in it would make its output change."""
+        if hyper.strategy != "head_only" or any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.module.modules()):
+            return None
+        return f"encoder of {self.starting_point(hyper)} {self.frozen_weights_hash()}"
+
+    def features(self, batch: Batch) -> Tensor:
+        """The encoder's output at the prediction tokens, (batch, prediction_tokens, d_model)."""
+        return self.module.encode(self.module.standardise(batch.context).values, self.prediction_tokens)
+
+    def decays(self, name: str, parameter: nn.Parameter) -> bool:
+        """uni2ts decays the weights of its linear layers; biases, norms and embeddings are spared."""
+        spared = ("norm", "mask_encoding", "attn_bias")
+        return name.endswith("weight") and not any(part in name for part in spared)
+
+    def _distribution(self, batch: Batch, standardised: Standardised) -> Distribution:
+        states = batch.features
+        if states is None:
+            states = self.module.encode(standardised.values, self.prediction_tokens)
+        # densities need float32's range, whatever the products before them ran in
+        with torch.autocast(states.device.type, enabled=False):
+            return self.module.distribution(states.float())
+
+    def _loss(self, batch: Batch, standardised: Standardised, distribution: Distribution) -> Tensor:
+        padding = -self.prediction_length % self.module.patch_size
+        target = F.pad(batch.target, (0, padding), value=float("nan"))
+        observed = ~torch.isnan(target)
+        scaled = (torch.where(observed, target, 0.0) - standardised.loc) / standardised.scale
+        density = log_prob(distribution, scaled.unflatten(-1, (-1, self.module.patch_size))).flatten(1)
+        density = density - standardised.scale.log()
+        return -torch.where(observed, density, 0.0).sum(1) / observed.sum(1).clamp_min(1)
+
+    def _forecast(self, standardised: Standardised, distribution: Distribution) -> Forecast:
+        samples = distribution.sample(torch.Size((self.num_samples,))).flatten(2)[..., : self.prediction_length]
+        levels = torch.tensor(QUANTILE_LEVELS, device=samples.device)
+        quantiles = torch.quantile(samples, levels, dim=0).transpose(0, 1)  # (batch, level, prediction_length)
+        quantiles = quantiles * standardised.scale[:, None] + standardised.loc[:, None]
+        return Forecast(quantiles[:, QUANTILE_LEVELS.index(0.5)], quantiles)
+
+
+def load_moirai(pretrained: str) -> Any:
+    """Load a MoiraiModule from a bundled name, a local folder or the Hub; raises CheckpointError."""
+    return load_pretrained(pretrained, import_moirai_module().from_pretrained, FAMILY)
+
+
+def resolve_patch_size(wanted: int | str, panel: Panel, offered: tuple[int, ...] | list[int]) -> int:
+    """Turn auto into the patch size for the panel's frequency; HyperError if the checkpoint does not have it."""
+    if wanted == "auto":
+        unit = (panel.freq or "").lstrip("0123456789").split("-")[0].upper()
+        wanted = PATCH_SIZE_OF_FREQ.get(unit, DEFAULT_PATCH_SIZE)
+    if wanted not in offered:
+        raise HyperError(
+            f"patch_size must be one that the checkpoint has ({', '.join(map(str, offered))}), got {wanted}; "
+            "choose one with --set patch_size=N"
+        )
+    return int(wanted)

@@ -1,0 +1,122 @@
+"""Draws what evaluate and predict answer."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from tune.cli.tables import print_facts
+from tune.forecasts.evaluation import Evaluation
+from tune.forecasts.prediction import Prediction
+from tune.forecasts.request import Assignment
+from tune.format import duration, number
+
+STEPS_SHOWN = 12
+STEP = "horizon step"
+
+
+def print_evaluation(console: Console, evaluation: Evaluation) -> None:
+    """What was measured, the errors, by horizon step, and the worst series."""
+    print_facts(console, _facts(evaluation))
+    for note in evaluation.notes:
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
+    _print_errors(console, evaluation)
+    _print_steps(console, evaluation)
+    _print_worst(console, evaluation)
+
+
+def _facts(evaluation: Evaluation) -> dict[str, str]:
+    assignment, spec = evaluation.assignment, evaluation.assignment.spec
+    windows = int(evaluation.windows.sum())
+    seconds = duration(evaluation.seconds) if evaluation.seconds >= 10 else f"{evaluation.seconds:.2g}s"
+    return {
+        "model": assignment.checkpoint.title,
+        "data": _data_told(assignment),
+        "task": f"context {spec.context_length}, prediction {spec.prediction_length}, {evaluation.part} of split "
+        f"{spec.split}, stride {spec.eval_stride}, scale {spec.scale}, norm {assignment.norm}",
+        "windows": f"{windows} of {int((evaluation.windows > 0).sum())} series, {int(evaluation.points.sum())} points",
+        "time": f"{seconds} on the {_device_told(assignment)}, {evaluation.forecasts_per_second:.3g} forecasts a "
+        f"second at batch {evaluation.batch_size}",
+    }
+
+
+def _data_told(assignment: Assignment) -> str:
+    panel = assignment.data.panel
+    return (
+        f"{panel.name}: {len(panel)} series, {len(panel.values)} rows, frequency {panel.freq or 'unknown'} "
+        f"({assignment.data.path})"
+    )
+
+
+def _device_told(assignment: Assignment) -> str:
+    return {"cuda": "GPU", "cpu": "CPU"}[assignment.device.type]
+
+
+def _table(*columns: str, left: tuple[str, ...] = ()) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
+    return table
+
+
+def _print_errors(console: Console, evaluation: Evaluation) -> None:
+    table = _table("", "MAE", "MSE", "RMSE", left=("",))
+    for name, errors in (("in units of the data", evaluation.units), ("scaled", evaluation.scaled)):
+        if errors is not None:
+            table.add_row(name, *map(number, (errors.mae, errors.mse, errors.rmse)))
+    console.print(table)
+
+
+def _print_steps(console: Console, evaluation: Evaluation) -> None:
+    """MAE of some horizon steps, evenly chosen, in as many lines as the width of the console asks for."""
+    mae = evaluation.mae_by_step
+    steps = np.unique(np.linspace(1, len(mae), min(len(mae), STEPS_SHOWN)).round().astype(int)).tolist()
+    texts = [number(float(mae[step - 1])) for step in steps]
+    room = max(1, (console.width - len(STEP) - 3) // (max(map(len, texts)) + 1))  # steps that a line has room for
+    a_line = math.ceil(len(steps) / math.ceil(len(steps) / room))
+    for first in range(0, len(steps), a_line):
+        table = _table(STEP, *map(str, steps[first : first + a_line]), left=(STEP,))
+        table.add_row("MAE", *texts[first : first + a_line])
+        console.print(table)
+
+
+def _print_worst(console: Console, evaluation: Evaluation) -> None:
+    worst = evaluation.worst()
+    if len(worst) < 2:
+        return
+    title = f"worst {len(worst)} series" if len(worst) < int((evaluation.points > 0).sum()) else "series, worst first"
+    table = _table(title, "windows", "points", "MAE", "MSE", "RMSE", left=(title,))
+    for row in worst:
+        table.add_row(*(number(value) for value in row.values()))
+    console.print(table)
+
+
+def print_prediction(console: Console, prediction: Prediction) -> None:
+    """A headline, and a line a point; beside it what the series holds there, where that is known."""
+    assignment, spec = prediction.assignment, prediction.assignment.spec
+    norm = f"norm {assignment.norm}"
+    if assignment.norm != "none":
+        norm += f" (mean {number(prediction.mean)}, std {number(prediction.std)})"
+    print_facts(
+        console,
+        {
+            "model": assignment.checkpoint.title,
+            "series": f"{prediction.grid.name} of {_data_told(assignment)}",
+            "forecast": f"{spec.prediction_length} points from {prediction.times[0]}, context {spec.context_length}, "
+            f"{norm}",
+        },
+    )
+    for note in assignment.data.notes:
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
+    known = bool(np.isfinite(prediction.actual).any())
+    where = "row" if prediction.grid.start is None else "time"
+    table = _table(where, "forecast", *(["actual"] if known else []), left=(where,))
+    for moment, value, actual in zip(prediction.times, prediction.values, prediction.actual, strict=True):
+        shown: list[float | None] = [int(value) if prediction.rounded and np.isfinite(value) else float(value)]
+        shown += [None if np.isnan(actual) else float(actual)] if known else []
+        table.add_row(str(moment), *map(number, shown))
+    console.print(table)

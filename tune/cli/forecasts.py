@@ -1,0 +1,170 @@
+"""The commands that ask a checkpoint: evaluate and predict."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tune.cli.options import DATA, Columns, Data, Format, TimeColumn, option
+
+if TYPE_CHECKING:
+    from tune.forecasts.evaluation import Done
+
+
+MODEL, OUTPUT = "Model", "Output"
+
+
+Checkpoint = Annotated[
+    str, typer.Argument(help="An exported folder, a folder with a config.json, a bundled model, or a Hub id.")
+]
+ContextLength = Annotated[int | None, option("Rows the model sees.", DATA)]
+PredictionLength = Annotated[int | None, option("Rows it forecasts.", DATA)]
+Norm = Annotated[
+    str | None,
+    option("What a context is normalised by: context, series or none; else as in training, or context.", MODEL),
+]
+Gpus = Annotated[int | None, option("0 for the CPU; else a GPU where there is one.", MODEL)]
+Json = Annotated[bool, option("Print one JSON object, and nothing else.", OUTPUT, "--json")]
+
+
+def evaluate(
+    checkpoint: Checkpoint,
+    data: Data = None,
+    format: Format = None,
+    columns: Columns = None,
+    time_column: TimeColumn = None,
+    split: Annotated[
+        str | None,
+        option("ratio, ett, date:TRAIN_END,VAL_END, or rows:N: targets begin at row N of each series.", DATA),
+    ] = None,
+    part: Annotated[str, option("Whose windows: val or test.", DATA)] = "val",
+    context_length: ContextLength = None,
+    prediction_length: PredictionLength = None,
+    stride: Annotated[int | None, option("Rows between windows; else the prediction length.", DATA)] = None,
+    scale: Annotated[str | None, option("none, or standard: by the train rows alone.", DATA)] = None,
+    norm: Norm = None,
+    batch_size: Annotated[
+        int | None, option("Windows a forward pass; halved when memory runs out. Drawn samples depend on it.", MODEL)
+    ] = None,
+    gpus: Gpus = None,
+    csv: Annotated[Path | None, option("Write the errors of each series to this file.", OUTPUT)] = None,
+    json_: Json = False,
+) -> None:
+    """Measure a checkpoint: MAE, MSE and RMSE in the units of the data, by horizon step and by series.
+
+    An exported checkpoint knows its data and lengths: alone, it gives the leaderboard's figures again.
+    """
+    _silence_libraries()
+    from tune.cli.forecast_tables import print_evaluation
+    from tune.cli.tables import make_console
+    from tune.forecasts.evaluation import check_csv, evaluate
+    from tune.forecasts.request import Request
+
+    request = Request(
+        checkpoint=checkpoint,
+        data=data,
+        format=format,
+        columns=_split_columns(columns),
+        time_column=time_column,
+        context_length=context_length,
+        prediction_length=prediction_length,
+        stride=stride,
+        split=split,
+        scale=scale,
+        norm=norm,
+        gpus=gpus,
+    )
+    csv = None if csv is None else csv.expanduser().absolute()
+    if csv is not None:
+        check_csv(csv)
+    with _progress() as done:
+        evaluation = evaluate(request, part=part, batch_size=batch_size, done=done)  # type: ignore[arg-type]
+    if csv is not None:
+        evaluation.write_csv(csv)
+    if json_:
+        _print_json(evaluation.to_dict())
+        return
+    print_evaluation(make_console(), evaluation)
+    if csv is not None:
+        make_console().print(f"errors of each series: {csv}", soft_wrap=True)
+
+
+def predict(
+    checkpoint: Checkpoint,
+    series: Annotated[str | None, option("The series; needed if the data has several.", DATA)] = None,
+    at: Annotated[
+        str | None, option("Time, or row number, of the first forecast point; else right after the last row.", DATA)
+    ] = None,
+    data: Data = None,
+    format: Format = None,
+    columns: Columns = None,
+    time_column: TimeColumn = None,
+    context_length: ContextLength = None,
+    prediction_length: PredictionLength = None,
+    norm: Norm = None,
+    gpus: Gpus = None,
+    clip_nonneg: Annotated[bool, option("Raise negative values to 0.", OUTPUT, "--clip-nonneg")] = False,
+    round_: Annotated[bool, option("Round to whole numbers.", OUTPUT, "--round")] = False,
+    json_: Json = False,
+) -> None:
+    """Forecast one series from the rows before a time."""
+    _silence_libraries()
+    from tune.cli.forecast_tables import print_prediction
+    from tune.cli.tables import make_console
+    from tune.forecasts.prediction import predict
+    from tune.forecasts.request import Request
+
+    request = Request(
+        checkpoint=checkpoint,
+        data=data,
+        format=format,
+        columns=_split_columns(columns),
+        time_column=time_column,
+        context_length=context_length,
+        prediction_length=prediction_length,
+        norm=norm,
+        gpus=gpus,
+    )
+    with _progress():
+        prediction = predict(request, series=series, at=at, clip_nonneg=clip_nonneg, round_=round_)
+    if not json_:
+        print_prediction(make_console(), prediction)
+        return
+    for note in prediction.assignment.data.notes:  # its JSON has no place for them
+        sys.stderr.write(f"note: {note}\n")
+    _print_json(prediction.to_dict())
+
+
+def _split_columns(columns: str | None) -> tuple[str, ...] | None:
+    return None if columns is None else tuple(column.strip() for column in columns.split(","))
+
+
+def _silence_libraries() -> None:
+    """What the Hub's client warns of, we tell."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    for name in ("huggingface_hub", "filelock"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+@contextmanager
+def _progress() -> Iterator[Done]:
+    """Draw a bar on stderr until the answer is there, if a person sees it."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("reading and loading", total=None)
+        yield lambda seen, total: progress.update(task, description="forecasting", completed=seen, total=total)

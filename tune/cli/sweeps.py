@@ -1,0 +1,146 @@
+"""What the commands that run sweeps do, step by step, and what a person sees of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search_spaces.space import load_space
+from tune.cli.progress import LiveProgress, PlainProgress, SweepState
+from tune.cli.tables import make_console, print_facts, print_leaderboard
+from tune.export.finalize import LeaderboardFile, finish_sweep
+from tune.planning.plan import Request, describe_plan, plan_sweep
+from tune.planning.space_check import find_model, fit_space
+from tune.ray_backend.run import Ending, run_search
+from tune.records.journal import Journal
+from tune.records.spec import SweepError
+from tune.sweep import Sweep, check_name
+
+OK, NO_TRIAL_SUCCEEDED, INTERRUPTED = 0, 1, 130
+
+
+def start_sweep(request: Request, storage: Path, *, dry_run: bool) -> int:
+    """Plan a sweep, run it, finish it; return the exit status."""
+    console = _console()
+    if request.name is not None:
+        with _storable(storage):
+            check_name(storage, request.name)
+    with console.status("reading the data, loading the model"):
+        plan = plan_sweep(request)
+        facts = describe_plan(plan)
+    print_facts(console, facts)
+    for note in plan.notes:
+        console.print(f"note: {note}")
+    if dry_run:
+        return OK
+    with _storable(storage):
+        sweep = Sweep.create(storage, plan.spec, plan.panel)
+    return _run(sweep, console)
+
+
+def resume_sweep(name: str, storage: Path, *, trials: int | None, more_seconds: float | None) -> int:
+    """Go on with a sweep; return the exit status."""
+    console = _console()
+    sweep = Sweep.open(storage, name).extended(trials=trials, more_seconds=more_seconds)
+    if sweep.unfinished_trials() == 0 and not sweep.is_running:
+        console.print(f"all {sweep.spec.trials} trials of {name} have ended; --trials N extends it")
+        return _finish(sweep, console, "finished")
+    return _run(sweep, console)
+
+
+def check_space_file(file: str) -> str:
+    """Check a space's syntax, and its keys and values against its model; return what to tell."""
+    space = load_space(file)
+    _, model = find_model(space, file)
+    fit_space(space, model, source=file, settings={})
+    return f"{file}: a space for {space.trainable}, {len(space.parameters())} parameter(s) searched, no mistakes"
+
+
+@contextmanager
+def _storable(storage: Path) -> Iterator[None]:
+    """Tell of a storage folder that cannot be written as of a mistake."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SweepError(f"--storage must be a folder that can hold the sweep, got {storage}: {reason}") from error
+
+
+def _console() -> Console:
+    """Where a sweep is told, with the libraries below it silent: what they warn of, we tell."""
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # read when it is imported; the level below holds after that
+    for name in ("huggingface_hub", "filelock", "alembic", "optuna"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return make_console()
+
+
+def _run(sweep: Sweep, console: Console) -> int:
+    ending = run_search(sweep, lambda journal: _observers(sweep, journal, console))
+    return _tell_interrupted(sweep, console) if ending == "interrupted" else _finish(sweep, console, ending)
+
+
+def _observers(sweep: Sweep, journal: Journal, console: Console) -> list[Any]:
+    import time
+
+    from tune.report.tensorboard import TensorBoardObserver
+
+    budget = sweep.spec.time_budget_seconds
+    state = SweepState(
+        name=sweep.spec.name,
+        metric=sweep.spec.metric,
+        total=sweep.spec.trials,
+        deadline=None if budget is None else time.monotonic() + budget - sweep.seconds_used,
+        start_name=sweep.spec.start_name,
+        searched=tuple(sweep.spec.search_space().parameters()),
+    )
+    progress = LiveProgress if console.is_terminal else PlainProgress
+    return [
+        LeaderboardFile(sweep, journal),
+        TensorBoardObserver(sweep.folder, sweep.spec.search_space(), journal=journal),
+        progress(console, journal, state),
+    ]
+
+
+def _tell_interrupted(sweep: Sweep, console: Console) -> int:
+    print_leaderboard(console, sweep.leaderboard())
+    left = sweep.unfinished_trials()
+    console.print(f"interrupted with {left} trials to go; go on with: foretune resume {sweep.spec.name}")
+    return INTERRUPTED
+
+
+def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
+    with console.status("scoring the best on the test part, exporting the winner"):
+        board = finish_sweep(sweep)
+    print_leaderboard(console, board)
+    if board.best is None:
+        for record in Journal(sweep.folder).read():
+            if record.error:
+                console.print(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}")
+                break
+        return NO_TRIAL_SUCCEEDED
+    name = sweep.spec.name
+    if ending == "time budget":
+        console.print(f"the time budget is used up; more: foretune resume {name} --time-budget 1h")
+    if board.beats_zero_shot:
+        console.print(f"best checkpoint: {sweep.folder / 'best'}", soft_wrap=True)
+    console.print(f"report: {sweep.folder / 'report.html'}", soft_wrap=True)
+    _say_next(sweep, console, exported=board.beats_zero_shot)
+    return OK
+
+
+def _say_next(sweep: Sweep, console: Console, *, exported: bool) -> None:
+    name = sweep.spec.name
+    commands = [f"foretune tensorboard {name}", f"foretune resume {name} --trials {sweep.spec.trials * 2}"]
+    if own_data := sweep.spec.search_space().own_data:
+        commands.append(f"foretune sweep {own_data} --data YOUR_DATA --time-budget 2h --name night1")
+    elif exported:
+        commands.append(f"foretune evaluate {sweep.folder / 'best'} --csv per_series.csv")
+    console.print("\nnext:", style="bold")
+    for command in commands:
+        console.print(f"  {command}", soft_wrap=True)

@@ -1,0 +1,204 @@
+"""Draws what the commands print: the plan, the leaderboard, the list of sweeps, the spaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from search_spaces.space import SearchSpace
+from tune.format import domain_text, duration, memory, number
+from tune.records.baselines import unbeaten_sentence
+from tune.records.leaderboard import METRICS, Leaderboard, Standing, varying
+from tune.records.ranking import Line, leaderboard_lines
+from tune.sweep import Sweep
+
+TITLES = {
+    "strategy": "strategy",
+    "lr": "lr",
+    "epochs": "epochs",
+    "warmup_steps": "warm-up",
+    "weight_decay": "decay",
+    "batch_size": "batch",
+}
+UNTOLD = ("patience",)  # it follows from the strategy
+SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by")
+COSTS = ("time", "memory")
+LEFT = ("trial", "ended by", "strategy")
+
+
+def make_console() -> Console:
+    """Where commands print, every bracket and colon as it is; what is piped is wide enough for a whole leaderboard."""
+    width = None if Console().is_terminal else 160
+    return Console(width=width, markup=False, highlight=False, emoji=False)
+
+
+def print_facts(console: Console, facts: dict[str, str]) -> None:
+    """Two columns: what, and in numbers."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, value)
+    console.print(table)
+
+
+def verdict_sentence(board: Leaderboard) -> str:
+    """What the sweep found, in a sentence with numbers; a second one where the best trial does not beat a baseline."""
+    start, best, words = board.zero_shot[board.metric], board.best, board.start
+    if best is None or start is None:
+        return "No trial has trained for an epoch yet."
+    value = number(getattr(best, board.metric))
+    if board.beats_zero_shot:
+        return (
+            f"{best.trial_id} {words.when_beaten}: {board.metric} {value} at epoch {number(best.best_epoch)}, "
+            f"{words.name} {number(start)}.{unbeaten_sentence('It', board.unbeaten_baselines, number)}"
+        )
+    advice = words.when_unbeaten if words.is_pretrained else f"there is {words.when_unbeaten}"
+    return (
+        f"Nothing beat {words.model} ({board.metric} {number(start)}; the best trial, {best.trial_id}, "
+        f"reached {value}): {advice}.{unbeaten_sentence(best.trial_id, board.unbeaten_baselines, number)}"
+    )
+
+
+def leaderboard_rows(board: Leaderboard) -> list[dict[str, str]]:
+    """The leaderboard as text, a dict a line, zero-shot and the baselines where they would rank."""
+    return [_row(line) for line in leaderboard_lines(board)]
+
+
+def _row(line: Line) -> dict[str, str]:
+    if line.standing is not None:
+        return _standing_row(line.standing)
+    return {"trial": line.name, **{name: number(value) for name, value in line.scores.items()}}
+
+
+def _standing_row(s: Standing) -> dict[str, str]:
+    row = {
+        "#": "" if s.rank is None else str(s.rank),
+        "trial": s.trial_id,
+        "val_loss": number(s.val_loss),
+        "gain": "" if s.gain is None else f"{s.gain:+.4f}",
+        "val_mae": number(s.val_mae),
+        "val_mse": number(s.val_mse),
+        "best epoch": "" if s.best_epoch is None else f"{number(s.best_epoch)} of {number(s.epochs_run)}",
+        "ended by": s.stopped_by or s.status,
+        "time": duration(s.seconds),
+        "memory": memory(s.peak_memory_bytes),
+    }
+    row |= {name: number(value) for name, value in s.extra.items()}
+    return row | {TITLES.get(key, key): number(value) for key, value in s.config.items()}
+
+
+def print_leaderboard(console: Console, board: Leaderboard) -> None:
+    """The table, in two parts on a narrow terminal, the test scores if there are any, and the verdict."""
+    hyperparameters, scores = _hyperparameters(board), _scores(board)
+    whole = _table(board, [*scores, *hyperparameters, *COSTS])
+    if _width(console, whole) <= console.width:
+        console.print(whole)
+    else:
+        console.print(_table(board, scores))
+        console.print(_table(board, ["#", "trial", *hyperparameters, *COSTS]))
+    _print_test(console, board)
+    for name, told in board.comparison.items():
+        console.print(f"{name}: {told}", soft_wrap=True)
+    console.print(verdict_sentence(board), style="green" if board.beats_zero_shot else "yellow")
+
+
+def _width(console: Console, table: Table) -> int:
+    """Columns of text that a table needs to show every cell whole."""
+    return console.measure(table, options=console.options.update(width=10_000)).maximum
+
+
+def _table(board: Leaderboard, columns: list[str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for name in columns:
+        table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
+    for line in leaderboard_lines(board):
+        row = _row(line)
+        table.add_row(*(row.get(name, "") for name in columns), style=_style(line, board))
+    return table
+
+
+def _style(line: Line, board: Leaderboard) -> str | None:
+    if line.standing is not None:
+        return "green" if line.standing.rank == 1 and board.beats_zero_shot else None
+    return "bold cyan" if line.is_start else "dim"
+
+
+def _scores(board: Leaderboard) -> list[str]:
+    """The scores of all models, and a model's further ones after them."""
+    further = board.scores[len(METRICS) :]
+    place = SCORES.index("val_mse") + 1
+    return [*SCORES[:place], *further, *SCORES[place:]]
+
+
+def _hyperparameters(board: Leaderboard) -> list[str]:
+    """The common ones that trials have, then a model's own where they differ."""
+    have = {key for s in board.standings for key in s.config}
+    common = [key for key in TITLES if key in have]
+    own = [key for key in varying(board.standings) if key not in TITLES and key not in UNTOLD]
+    return [TITLES.get(key, key) for key in [*common, *own]]
+
+
+def _print_test(console: Console, board: Leaderboard) -> None:
+    if not board.test:
+        return
+    console.print("test, scored once after the search:", style="dim")
+    for name, scores in board.test.items():
+        told = ", ".join(f"{key} {number(value)}" for key, value in scores.items())
+        console.print(f"  {name}: {told}")
+
+
+def leaderboard_markdown(board: Leaderboard) -> str:
+    columns = [*_scores(board), *_hyperparameters(board), *COSTS]
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row.get(name, "") for name in columns) + " |" for row in leaderboard_rows(board)]
+    return "\n".join([*lines, "", verdict_sentence(board)])
+
+
+def print_status(console: Console, sweeps: list[Sweep]) -> None:
+    """A line a sweep: how far it is, and how it stands against zero-shot, or what else it started from."""
+    starts = {sweep.spec.start_name for sweep in sweeps}
+    is_mixed = len(starts) > 1
+    start_title = "start" if is_mixed else starts.pop()
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("sweep", "state", "trials done", "metric", start_title, "best", "trial", "search time"):
+        table.add_column(name)
+    for sweep in sweeps:
+        board = sweep.leaderboard()
+        best = board.best
+        left = sweep.unfinished_trials()
+        state = "running" if sweep.is_running else "finished" if left == 0 else "can be resumed"
+        table.add_row(
+            sweep.spec.name,
+            state,
+            f"{sweep.spec.trials - left} of {sweep.spec.trials}",
+            board.metric,
+            number(board.zero_shot[board.metric]) + (f" ({board.start_name})" if is_mixed else ""),
+            number(getattr(best, board.metric)) if best else "–",
+            best.trial_id if best else "–",
+            duration(sweep.seconds_used),
+        )
+    console.print(table)
+
+
+def print_spaces(console: Console, spaces: list[SearchSpace]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("space", "trainable", "trials", "what it is"):
+        table.add_column(name)
+    for space in spaces:
+        table.add_row(space.name, space.trainable, str(space.trials), space.description)
+    console.print(table)
+
+
+def space_facts(space: SearchSpace) -> dict[str, Any]:
+    facts = {"space": space.name, "what it is": space.description, "trainable": space.trainable}
+    facts |= {f"fixed {key}": number(value) for key, value in space.fixed.items()}
+    facts |= {f"searched {key}": domain_text(domain) for key, domain in space.parameters().items()}
+    facts |= {
+        f"first {i}": ", ".join(f"{k} {number(v)}" for k, v in point.items())
+        for i, point in enumerate(space.first, start=1)
+    }
+    return facts | {"trials": str(space.trials)}

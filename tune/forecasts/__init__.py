@@ -1,0 +1,1 @@
+"""A checkpoint asked: evaluated on windows, or for one forecast."""

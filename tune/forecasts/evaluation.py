@@ -1,0 +1,227 @@
+"""A checkpoint measured on the windows of a part: errors in the units of the data, by horizon step and by series."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from data.files import replace_text
+from data.metrics import ForecastErrors
+from data.task.split import parse_split
+from data.task.task import ForecastTask, Part
+from trainables.trial.memory import MicroBatch
+from tune.forecasts.forecaster import Forecaster, open_checkpoint
+from tune.forecasts.request import Assignment, Request, assign, without_windows
+from tune.forecasts.scales import Moments, RequestError
+
+WORST = 5
+PARTS: tuple[Part, ...] = ("val", "test")
+
+Done = Callable[[int, int], None]  # windows forecast so far, of how many
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Means over all observed points, in the units of the data or of the task's scale."""
+
+    mae: float
+    mse: float
+    rmse: float
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What was measured, and the errors.
+
+    units: in the units of the data. scaled: the same in the task's scale, as a leaderboard has them; None if it has
+    none. mae_by_step: (prediction_length,). windows, points, by_series: (n_series,) each, in the order of the panel.
+    """
+
+    assignment: Assignment
+    part: Part
+    batch_size: int
+    units: Errors
+    scaled: Errors | None
+    mae_by_step: NDArray[np.float64]
+    windows: NDArray[np.int64]
+    points: NDArray[np.int64]
+    by_series: dict[str, NDArray[np.float64]]
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def forecasts_per_second(self) -> float:
+        return float(self.windows.sum() / max(self.seconds, 1e-9))
+
+    def worst(self, count: int = WORST) -> list[dict[str, Any]]:
+        """Return the series with the largest mean absolute error, the largest first."""
+        measured = np.flatnonzero(self.points)
+        mae = np.nan_to_num(self.by_series["mae"][measured], nan=np.inf)
+        order = measured[np.argsort(-mae, kind="stable")[:count]]
+        return [self.of_series(i) for i in order.tolist()]
+
+    def of_series(self, i: int) -> dict[str, Any]:
+        """Return one series' line of the CSV."""
+        counts = {"windows": int(self.windows[i]), "points": int(self.points[i])}
+        errors = {name: _plain(values[i]) for name, values in self.by_series.items()}
+        return {"series": self.assignment.data.panel.ids[i], **counts, **errors}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values that JSON can hold; NaN is None."""
+        data, spec = self.assignment.data, self.assignment.spec
+        return {
+            "checkpoint": self.assignment.checkpoint.name,
+            "trainable": self.assignment.checkpoint.trainable,
+            "data": str(data.path),
+            "content_hash": data.panel.content_hash,
+            "part": self.part,
+            "split": spec.split,
+            "scale": spec.scale,
+            "norm": self.assignment.norm,
+            "context_length": spec.context_length,
+            "prediction_length": spec.prediction_length,
+            "stride": spec.eval_stride,
+            "batch_size": self.batch_size,
+            "series": int((self.windows > 0).sum()),
+            "windows": int(self.windows.sum()),
+            "points": int(self.points.sum()),
+            **_as_dict(self.units),
+            "scaled": None if self.scaled is None else _as_dict(self.scaled),
+            "mae_by_step": [_plain(value) for value in self.mae_by_step],
+            "worst_series": self.worst(),
+            "device": self.assignment.device.type,
+            "seconds": self.seconds,
+            "forecasts_per_second": self.forecasts_per_second,
+            "notes": list(self.notes),
+        }
+
+    def write_csv(self, path: Path) -> None:
+        """Write a line a series; RequestError if the file cannot be written."""
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, list(self.of_series(0)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.of_series(i) for i in range(len(self.windows)))
+        try:
+            replace_text(path, buffer.getvalue())
+        except OSError as error:
+            raise _unwritable(path, error.strerror or str(error)) from error
+
+
+def check_csv(path: Path) -> None:
+    """Refuse, before any work, a file that could not be written; RequestError."""
+    if path.is_dir():
+        raise _unwritable(path, "it is a folder")
+    if not path.parent.is_dir():
+        raise _unwritable(path, f"there is no folder {path.parent}")
+
+
+def _unwritable(path: Path, reason: str) -> RequestError:
+    return RequestError(f"--csv must name a file that can be written, got {path}: {reason}")
+
+
+def evaluate(
+    request: Request, *, part: Part = "val", batch_size: int | None = None, done: Done | None = None
+) -> Evaluation:
+    """Forecast every window of a part and measure; UserErrors for what a person can mend."""
+    if part not in PARTS:
+        raise RequestError(f"--part must be {' or '.join(PARTS)}, got {part!r}")
+    if batch_size is not None and batch_size < 1:
+        raise RequestError(f"--batch-size must be 1 or more, got {batch_size}")
+    assignment = assign(request, open_checkpoint(request.checkpoint))
+    task = without_windows(assignment)
+    moments = assignment.moments(task, _rows_before(task))
+    forecaster = Forecaster(assignment.checkpoint.load(task, assignment.device), assignment.norm, moments)
+    task = ForecastTask(task.panel, task.spec, parts=(part,))
+    micro_batch = MicroBatch(batch_size or forecaster.loaded.model.eval_batch_size)
+    started = time.monotonic()
+    sums = micro_batch.attempt(lambda size: _measure(forecaster, task, part, batch_size=size, done=done))
+    seconds = time.monotonic() - started
+    windows = np.bincount(getattr(task, part).series, minlength=len(task.panel)).astype(np.int64)
+    return Evaluation(
+        assignment=assignment,
+        part=part,
+        batch_size=micro_batch.size,
+        units=_errors(sums.units),
+        scaled=_errors(sums.scaled) if task.spec.scale != "none" else None,
+        mae_by_step=sums.units.per_step()["mae"],
+        windows=windows,
+        points=sums.points.numpy(),
+        by_series=sums.units.per_series(),
+        seconds=seconds,
+        notes=(*assignment.data.notes, *_norm_notes(moments), *_window_notes(assignment, windows)),
+    )
+
+
+def _rows_before(task: ForecastTask) -> NDArray[np.int64]:
+    """Return how many rows of each series norm 'series' goes by: as in training, or the first context without any."""
+    return np.where(task.moment_end > 0, task.moment_end, task.context_length)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The errors added up in the units of the data and in the task's scale; points: (n_series,)."""
+
+    units: ForecastErrors
+    scaled: ForecastErrors
+    points: torch.Tensor
+
+
+def _measure(forecaster: Forecaster, task: ForecastTask, part: Part, *, batch_size: int, done: Done | None) -> _Sums:
+    device, n_series = forecaster.device, len(task.panel)
+    units, scaled = (ForecastErrors(n_series, task.prediction_length, device) for _ in range(2))
+    points = torch.zeros(n_series, dtype=torch.int64, device=device)
+    windows = task.gather(part, device)
+    seen = 0
+    with forecaster.same_draws():
+        for batch in windows.batches(batch_size):
+            forecast = forecaster.forecast(batch)
+            scaled.update(forecast, batch.target, batch.series)
+            units.update(task.unscale(forecast, batch.series), task.unscale(batch.target, batch.series), batch.series)
+            points.index_add_(0, batch.series, (~batch.target.isnan()).sum(1))
+            seen += len(batch.ids)
+            if done is not None:
+                done(seen, len(windows))
+    return _Sums(units, scaled, points.cpu())
+
+
+def _norm_notes(moments: Moments | None) -> list[str]:
+    unknown = 0 if moments is None else int(np.isnan(moments[0]).sum())
+    rows = "the rows that norm series goes by"
+    return [f"{unknown} series without a value in {rows} are not normalised"] if unknown else []
+
+
+def _window_notes(assignment: Assignment, windows: NDArray[np.int64]) -> list[str]:
+    """Say which series have no window, and where targets could not begin at the row that was asked for."""
+    notes = []
+    without = [assignment.data.panel.ids[i] for i in np.flatnonzero(windows == 0)]
+    if without:
+        names = ", ".join(without[:WORST]) + (f" and {len(without) - WORST} more" if len(without) > WORST else "")
+        notes.append(f"{len(without)} of {len(windows)} series have no window and are not measured: {names}")
+    context_length, rule = assignment.spec.context_length, parse_split(assignment.spec.split)
+    if 0 < rule.train_rows < context_length:
+        notes.append(
+            f"targets begin at row {context_length}, the first with a whole context, and not at {rule.train_rows}"
+        )
+    return notes
+
+
+def _errors(errors: ForecastErrors) -> Errors:
+    return Errors(errors.mae, errors.mse, errors.rmse)
+
+
+def _as_dict(errors: Errors) -> dict[str, float | None]:
+    return {"mae": _plain(errors.mae), "mse": _plain(errors.mse), "rmse": _plain(errors.rmse)}
+
+
+def _plain(value: float) -> float | None:
+    """Return a number that JSON can hold."""
+    return float(value) if np.isfinite(value) else None

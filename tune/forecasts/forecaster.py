@@ -1,0 +1,181 @@
+"""A checkpoint ready to forecast: found, built, on a device, its contexts normalised outside of it and put back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from data.normalization import context_moments
+from data.samples.bundled import PRETRAINED
+from data.task.task import ForecastTask
+from data.task.task_spec import TaskSpec
+from data.task.windows import Batch
+from trainables.base import CheckpointError, ForecastTrainable
+from trainables.pretrained import read_config
+from trainables.trial.evaluation import SAMPLING_SEED, autocast
+from trainables.trial.trial import check_hyper
+from tune.records.spec import DataSource
+from tune.registry import find_trainable, recognise_trainable
+from tune.validation_messages import refusals
+
+RECORD_FILE = "foretune.json"
+# How a trial was computed, not what its model is: a machine without a GPU takes the defaults instead.
+GPU_FIELDS = ("precision", "attention")
+
+Norm = Literal["context", "series", "none"]
+NORMS: tuple[Norm, ...] = ("context", "series", "none")
+
+
+class RecordedTask(TaskSpec):
+    """A task's spec among its other facts."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ExportRecord(BaseModel):
+    """What an exported folder's foretune.json tells of its checkpoint; its other facts are for people."""
+
+    sweep: str = ""
+    trial_id: str = ""
+    trainable: str
+    hyperparameters: dict[str, Any]
+    task: RecordedTask
+    data: DataSource
+
+    @classmethod
+    def read(cls, path: Path) -> ExportRecord:
+        """Read it; CheckpointError if it is no export's."""
+        try:
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:  # json's and pydantic's are ValueErrors
+            reason = str(error)
+            if isinstance(error, ValidationError):
+                reason = ", ".join(f"{field} {told}".strip() for field, told in refusals(error).items())
+            raise CheckpointError(
+                f"{path}: cannot be read as the record of an export ({reason}); export the trial again"
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A model with its weights, on a device, and the precision it computes in."""
+
+    model: ForecastTrainable
+    precision: str
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model that can be built.
+
+    name: as it was typed; trainable: the name of its class; export: what its folder records, None if it is no export.
+    """
+
+    name: str
+    trainable: str
+    model_class: type[ForecastTrainable]
+    export: ExportRecord | None = None
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.name).expanduser().absolute()
+
+    @property
+    def title(self) -> str:
+        """What to call it to a person."""
+        trainable = Path(self.trainable).stem if self.trainable.endswith(".py") else self.trainable
+        told = "as it is" if self.export is None else f"{self.export.sweep} {self.export.trial_id}".strip()
+        return f"{self.name} ({', '.join(part for part in (trainable, told) if part)})"
+
+    def load(self, task: ForecastTask, device: torch.device) -> Loaded:
+        """Build the model on a device; CheckpointError or HyperError for what a person can mend."""
+        model = self.model_class()
+        if self.export is None:
+            hyper = self.model_class.untouched(self.name)
+            module = model.build(hyper, task)
+        else:
+            values = {**self.export.hyperparameters, **self.model_class.inference}
+            if device.type == "cpu":
+                values = {key: value for key, value in values.items() if key not in GPU_FIELDS}
+            hyper = check_hyper(self.model_class, values)
+            module = model.rebuild(self.folder, hyper, task)
+        module.to(device).eval()
+        return Loaded(model, hyper.precision, device)
+
+
+def open_checkpoint(name: str) -> Checkpoint:
+    """Find an exported folder, a folder with a config.json, a bundled model, or a Hub id, in this order.
+
+    Raises CheckpointError if there is none, TrainableError if it is of no model of ours.
+    """
+    folder = Path(name).expanduser()
+    if name not in PRETRAINED and (folder / RECORD_FILE).is_file():
+        export = ExportRecord.read(folder / RECORD_FILE)
+        return Checkpoint(name, export.trainable, find_trainable(export.trainable), export)
+    if name not in PRETRAINED and (folder / "best" / RECORD_FILE).is_file():
+        raise CheckpointError(f"{name} is a sweep's folder; give the checkpoint in it: {folder / 'best'}")
+    trainable = recognise_trainable(read_config(name), name)
+    return Checkpoint(name, trainable, find_trainable(trainable))
+
+
+class Forecaster:
+    """A loaded model that forecasts windows, each normalised before the model sees it and its forecast put back.
+
+    norm: 'context' normalises a window by its context's own mean and population deviation (0 becomes 1), 'series' by
+    the moments of its series, 'none' not at all.
+    moments: mean and deviation of each series, each (n_series,), in the units of the batches; NaN counts as 0 and 1.
+    """
+
+    def __init__(
+        self, loaded: Loaded, norm: Norm, moments: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+    ) -> None:
+        assert norm != "series" or moments is not None
+        self.loaded = loaded
+        self.norm = norm
+        self._moments = None
+        if moments is not None:
+            mean, deviation = (torch.from_numpy(m).to(loaded.device) for m in moments)
+            self._moments = mean.nan_to_num(), deviation.nan_to_num(1.0)
+
+    @property
+    def device(self) -> torch.device:
+        return self.loaded.device
+
+    @torch.no_grad()
+    def forecast(self, batch: Batch) -> Tensor:
+        """Forecast each window, (batch, prediction_length), in the units of the batch and the type of its context."""
+        mean, deviation = self.moments(batch)
+        context = ((batch.context - mean) / deviation).float()
+        unknown = torch.full_like(batch.target, torch.nan, dtype=torch.float32)  # no forecast can look at it
+        with autocast(self.device, self.loaded.precision):
+            point = self.loaded.model.forecast(Batch(context, unknown, batch.series, batch.ids)).point
+        return point.float().to(batch.context.dtype) * deviation + mean
+
+    def moments(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the mean and the deviation that each context is normalised by, each (batch, 1)."""
+        if self.norm == "context":
+            return context_moments(batch.context)
+        if self.norm == "none":
+            zeros = batch.context.new_zeros(len(batch.context), 1)
+            return zeros, zeros + 1
+        assert self._moments is not None
+        mean, deviation = (m[batch.series, None].to(batch.context.dtype) for m in self._moments)
+        return mean, deviation
+
+    @contextmanager
+    def same_draws(self) -> Iterator[None]:
+        """Within, models that draw samples draw the same ones every time, as a sweep's validation does."""
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(SAMPLING_SEED)
+            yield

@@ -1,0 +1,222 @@
+"""What a checkpoint is asked to forecast: flags first, then what its export records, then plain defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from data.errors import DataError, near_names
+from data.normalization import series_moments
+from data.panel import Panel
+from data.samples.bundled import SAMPLES
+from data.task.task import ForecastTask
+from data.task.task_spec import TaskSpec
+from tune.forecasts.forecaster import NORMS, Checkpoint, Norm
+from tune.forecasts.scales import VALIDATION_FILE, Moments, RequestError, Scales
+from tune.planning.budget import look_at_machine, plan_budget
+from tune.records.spec import DataSource
+from tune.validation_messages import refusals
+
+SWEEPS_COPY = "data"  # tune.ray_backend.worker.PANEL_FOLDER, without importing Ray
+FLAGS = {"eval_stride": "stride"}  # of a task's fields, those whose flag is called otherwise
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person typed; None where they left it out."""
+
+    checkpoint: str
+    data: str | None = None
+    format: str | None = None
+    columns: tuple[str, ...] | None = None
+    time_column: str | None = None
+    context_length: int | None = None
+    prediction_length: int | None = None
+    stride: int | None = None
+    split: str | None = None
+    scale: str | None = None
+    norm: str | None = None
+    gpus: int | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """The series that a forecast is made on.
+
+    is_recorded: they are what the checkpoint's export was trained and measured on.
+    """
+
+    panel: Panel
+    path: Path
+    is_recorded: bool = False
+    scales: Scales | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A checkpoint, the series, how they are cut, scaled and normalised, and where it is computed."""
+
+    checkpoint: Checkpoint
+    data: Data
+    spec: TaskSpec
+    norm: Norm
+    device: torch.device
+
+    def moments(self, task: ForecastTask, ends: NDArray[np.int64]) -> Moments | None:
+        """Return what norm 'series' takes each series by, in the task's scale; None for the other norms.
+
+        ends: (n_series,), of how many first rows, where no scales.json tells; NaN where nothing is observed in them.
+        """
+        if self.norm != "series":
+            return None
+        panel = task.panel
+        mean, std = self.data.scales.moments(panel.ids) if self.data.scales else series_moments(panel, ends)
+        return (mean - task.mean) / task.std, std / task.std
+
+
+def assign(request: Request, checkpoint: Checkpoint) -> Assignment:
+    """Read the series and fill in what was left out; UserErrors for whatever cannot be."""
+    _refuse_missing(request, checkpoint)
+    device = _device(request.gpus)
+    data = _read(request, checkpoint)
+    spec, norm = _spec(request, checkpoint, data)
+    return Assignment(checkpoint, data, spec, norm, device)
+
+
+def _refuse_missing(request: Request, checkpoint: Checkpoint) -> None:
+    if checkpoint.export is not None:
+        return
+    needed = ("data", "context_length", "prediction_length")
+    missing = [f"--{name.replace('_', '-')}" for name in needed if getattr(request, name) is None]
+    if missing:
+        raise RequestError(
+            f"{checkpoint.name} is no export of a sweep, which would record its data and lengths: give "
+            f"{' and '.join([', '.join(missing[:-1]), missing[-1]] if len(missing) > 1 else missing)}"
+        )
+
+
+def _device(gpus: int | None) -> torch.device:
+    budget = plan_budget(look_at_machine(), gpus=gpus, max_concurrent=None, gpu_memory_bytes=None)
+    return torch.device("cuda" if budget.gpus > 0 and torch.cuda.is_available() else "cpu")
+
+
+def _read(request: Request, checkpoint: Checkpoint) -> Data:
+    recorded = None if checkpoint.export is None else checkpoint.export.data
+    if request.data is None:
+        assert recorded is not None
+        return _read_recorded(request, checkpoint, recorded)
+    path = SAMPLES.get(request.data, Path(request.data).expanduser())
+    if not request.data or not path.exists():
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise RequestError(
+            f"--data must name a file, a folder or a bundled dataset ({', '.join(SAMPLES)}), and there is no "
+            f"{request.data!r}{near_names(path.name, [*SAMPLES, *siblings]) or '; check the path'}"
+        )
+    path = path.resolve()
+    same_file = recorded is not None and Path(recorded.path) == path
+    panel = _panel(path, request, recorded if same_file else None)
+    is_recorded = recorded is not None and recorded.content_hash == panel.content_hash
+    return Data(panel, path, is_recorded, None if is_recorded else Scales.beside(path), panel.notes)
+
+
+def _panel(path: Path, request: Request, recorded: DataSource | None) -> Panel:
+    """Read a file as the flags say or, where they do not, as it was read for the sweep."""
+    source = recorded or DataSource(path=str(path))
+    flags = {name: getattr(request, name) for name in ("format", "columns", "time_column")}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return source.model_copy(update={**given, "path": str(path)}).read()
+
+
+def _read_recorded(request: Request, checkpoint: Checkpoint, recorded: DataSource) -> Data:
+    """Read the series of the sweep where they were, or from the sweep's own copy beside the export."""
+    path = Path(recorded.path)
+    if not path.exists():
+        return _sweeps_copy(checkpoint, recorded)
+    panel = _panel(path, request, recorded)
+    notes = panel.notes
+    if panel.content_hash != recorded.content_hash:
+        notes += (f"{path} is not what the sweep was run on: its content has changed, and so will the figures",)
+    return Data(panel, path, True, None, notes)
+
+
+def _sweeps_copy(checkpoint: Checkpoint, recorded: DataSource) -> Data:
+    gone, copy = Path(recorded.path), checkpoint.folder.parent / SWEEPS_COPY
+    try:
+        panel = Panel.load(copy)
+        if panel.content_hash != recorded.content_hash:
+            raise DataError(f"{copy} holds other series")
+    except DataError as error:
+        raise RequestError(
+            f"{checkpoint.name} was made on {gone}, and that file is gone; say with --data where its series are"
+        ) from error
+    note = f"{gone} is gone; these are the series that the sweep has kept"
+    return Data(panel, copy, True, None, (*panel.notes, note))
+
+
+def _spec(request: Request, checkpoint: Checkpoint, data: Data) -> tuple[TaskSpec, Norm]:
+    """Return the task's spec and the norm; RequestError with all mistakes, as they were typed."""
+    export = checkpoint.export
+    recorded = {} if export is None else export.task.model_dump(exclude={"train_stride"})
+    if not data.is_recorded:
+        of_its_data = ("split", "scale", "max_windows", "window_seed")
+        recorded = {key: value for key, value in recorded.items() if key not in of_its_data}
+    given: dict[str, Any] = {
+        "context_length": request.context_length,
+        "prediction_length": request.prediction_length,
+        "eval_stride": request.stride,
+        "split": request.split,
+        "scale": request.scale,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    plain = {"eval_stride": max(1, request.prediction_length or 1), "split": _first_targets(data), "scale": "none"}
+    values = {**plain, **recorded, **given}
+    norm = _default_norm(checkpoint, data, values["scale"]) if request.norm is None else request.norm
+    mistakes = _norm_mistakes(norm)
+    spec = None
+    try:
+        spec = TaskSpec(**values)
+    except ValidationError as error:
+        for field, told in refusals(error).items():
+            flag = f"--{FLAGS.get(field, field).replace('_', '-')}"
+            mistakes.append(told if told.startswith("--") else f"{flag} {told}")
+    if mistakes or spec is None:
+        raise RequestError("\n".join(mistakes))
+    return spec, next(known for known in NORMS if known == norm)
+
+
+def _norm_mistakes(norm: str) -> list[str]:
+    known = f"{', '.join(NORMS[:-1])} or {NORMS[-1]}"
+    return [] if norm in NORMS else [f"--norm must be {known}, got {norm!r}{near_names(norm, NORMS)}"]
+
+
+def _first_targets(data: Data) -> str:
+    """Name the split whose validation begins where a val.jsonl's targets do, or right after the first context."""
+    is_validation = data.scales is not None and data.path.name == VALIDATION_FILE
+    return f"rows:{data.scales.target_start_idx if data.scales and is_validation else 0}"
+
+
+def _default_norm(checkpoint: Checkpoint, data: Data, scale: str) -> str:
+    """Show the model what it was trained on: normalised as its trial did, or scaled as the trial's task was.
+
+    On other series than the trial's, a model that left it to the task's scale gets 'context'.
+    """
+    export = checkpoint.export
+    if export is None:
+        return "context"
+    if checkpoint.model_class.inference.get("norm") == "none":
+        return str(export.hyperparameters.get("norm", "context"))
+    if not data.is_recorded:
+        return "context"
+    return "series" if export.task.scale == "standard" and scale == "none" else "none"
+
+
+def without_windows(assignment: Assignment) -> ForecastTask:
+    """Make the task that a model is built for, whatever windows it has: none are listed."""
+    return ForecastTask(assignment.data.panel, assignment.spec, parts=())

@@ -1,0 +1,126 @@
+"""Owns the estimate before the start: a trial's memory and time, from counted work and a measured machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from trainables.base import Workload
+from trainables.hyper import Hyper
+from tune.format import duration, long_duration, memory, quantity
+from tune.planning.budget import Budget, Machine
+from tune.planning.throughput import measure_flops
+from tune.records.spec import SweepSettings
+
+EFFICIENCY = 0.5  # of the measured rate; the texts say half
+TRAINED_BYTES = 3 * 4  # of each trainable weight: its gradient and the two moments of Adam, float32
+
+Number = TypeVar("Number", int, float)
+Measure = Callable[[str], float | None]  # a precision to floating point operations a second, None if not known
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one configuration asks of the machine. train_windows, val_windows: numbers of windows."""
+
+    hyper: Hyper
+    workload: Workload
+    train_windows: int
+    val_windows: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """Weights, what training keeps of the trainable ones, and the activations of a micro-batch."""
+        work = self.workload
+        micro_batch = self.hyper.micro_batch_size or self.hyper.batch_size
+        return work.weight_bytes + work.trainable * TRAINED_BYTES + work.activation_bytes * micro_batch
+
+    @property
+    def epoch_flops(self) -> float:
+        """Operations of an epoch: its training windows, its optimiser steps and its validations."""
+        work = self.workload
+        steps = math.ceil(self.train_windows / self.hyper.batch_size)
+        validation = self.hyper.evals_per_epoch * self.val_windows * work.eval_flops
+        return self.train_windows * work.train_flops + steps * work.step_flops + validation
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A sweep's loads, one a configuration at the corners of its space, and where it runs."""
+
+    loads: tuple[Load, ...]
+    settings: SweepSettings
+    machine: Machine
+    budget: Budget
+
+    def describe(self, measure: Measure | None = None) -> dict[str, str]:
+        """Give parameters, memory and time as text. measure: instead of trying this machine, a third of a second."""
+        return {
+            "parameters": f"{_span((x.workload.parameters for x in self.loads), quantity)}, "
+            f"{_span((x.workload.trainable for x in self.loads), quantity)} trainable",
+            "memory a trial": f"about {self._memory()} (weights, gradients, Adam's moments, activations)",
+            **self._times(measure or self._measure),
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know before: that the largest batch will be cut, where a GPU cannot hold it."""
+        if not self.budget.gpus:
+            return []
+        limit = self.budget.gpu_memory_bytes or min(self.machine.gpu_memory_bytes[: self.budget.gpus])
+        largest = max(self.loads, key=lambda load: load.memory_bytes)
+        if largest.memory_bytes <= limit:
+            return []
+        return [
+            f"a trial at batch {largest.hyper.batch_size} would need about {memory(largest.memory_bytes)} and has "
+            f"{memory(limit)} of GPU memory: micro-batches will shrink, the effective batch stays"
+        ]
+
+    def _memory(self) -> str:
+        """The memory at the smallest and at the largest batch size, once where both need the same."""
+        sizes = {x.hyper.batch_size for x in self.loads}
+        told = {
+            size: _span((x.memory_bytes for x in self.loads if x.hyper.batch_size == size), memory)
+            for size in (min(sizes), max(sizes))
+        }
+        if len(set(told.values())) == 1:
+            return told[min(sizes)]
+        return ", ".join(f"{text} at batch {size}" for size, text in told.items())
+
+    def _measure(self, precision: str) -> float | None:
+        return measure_flops(precision, use_gpu=self.budget.gpus > 0)
+
+    def _times(self, measure: Measure) -> dict[str, str]:
+        measured = {precision: measure(precision) for precision in sorted({x.hyper.precision for x in self.loads})}
+        rates = {precision: rate for precision, rate in measured.items() if rate is not None}
+        if len(rates) < len(measured):
+            return {"time an epoch": "not known: the GPU could not be measured"}
+        seconds = [x.epoch_flops / (rates[x.hyper.precision] * EFFICIENCY * self._share) for x in self.loads]
+        source = " and ".join(f"{quantity(rate, 'FLOP/s')} measured in {name}" for name, rate in rates.items())
+        shared = f", shared by {self.budget.concurrent} trials" if self._share < 1 else ""
+        longest = max(s * x.hyper.epochs for s, x in zip(seconds, self.loads, strict=True))
+        return {
+            "time an epoch": f"about {_span(seconds, long_duration)} (from {source}, half of it reached{shared})",
+            "whole search": self._search(math.ceil(self.settings.trials / self.budget.concurrent) * longest),
+        }
+
+    @property
+    def _share(self) -> float:
+        """The part of the measured device that a trial has to itself."""
+        return min(1.0, max(1, self.budget.gpus) / self.budget.concurrent)
+
+    def _search(self, seconds: float) -> str:
+        """Say how long all trials take, each as the longest."""
+        text = f"about {long_duration(seconds)} at most"
+        if self.settings.scheduler == "asha":
+            text += ": ASHA stops most trials early"
+        limit = self.settings.time_budget_seconds
+        return text if limit is None or limit >= seconds else f"{text}; the time budget ends it after {duration(limit)}"
+
+
+def _span(values: Iterable[Number], text: Callable[[Number], str]) -> str:
+    """'1.2 GB', or '1.2 GB to 3.4 GB' where the values differ to the eye."""
+    found = list(values)
+    return " to ".join(dict.fromkeys((text(min(found)), text(max(found)))))

@@ -1,0 +1,264 @@
+"""From what a person asked for to a sweep that can start: everything is checked here, before anything is written."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from data.errors import near_names
+from data.naive import season_length
+from data.panel import Panel
+from data.samples.bundled import PRETRAINED, SAMPLES
+from data.task.task import ForecastTask, TaskSpec
+from search_spaces.space import SearchSpace, load_space
+from trainables.base import ForecastTrainable
+from tune.format import domain_text, duration
+from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
+from tune.planning.estimate import Estimate
+from tune.planning.space_check import Model, Setting, check_configurations, count_loads, find_model, fit_space
+from tune.records.spec import (
+    DataSource,
+    SweepError,
+    SweepSettings,
+    SweepSpec,
+    check_searcher,
+    check_trials,
+    lists_points,
+)
+from tune.validation_messages import refusals
+
+DEFAULT_SPACE = "quickstart"
+MODEL_FOLDERS = {"pretrained", "teacher", "llm"}  # hyperparameters that may name one
+SPLITS_OF_DATA = ("date", "ett", "rows")
+MAX_FILES = 100  # of a corpus
+DEFAULT_TASK = {"context_length": 512, "prediction_length": 96}
+RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "uni2ts", "numpy", "pandas")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person typed; None where they left it out. set: the parameters given with --set."""
+
+    space: str = DEFAULT_SPACE
+    data: str | None = None
+    format: str | None = None
+    columns: tuple[str, ...] | None = None
+    time_column: str | None = None
+    max_files: int | None = None
+    task: dict[str, Any] = field(default_factory=dict)
+    set: dict[str, str] = field(default_factory=dict)
+    evals_per_epoch: int | None = None
+    sweep: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """The parameters that flags set."""
+        settings = {key: Setting(value, f"--set {key}={value}") for key, value in self.set.items()}
+        if self.evals_per_epoch is not None:
+            value = str(self.evals_per_epoch)
+            settings["evals_per_epoch"] = Setting(value, f"--evals-per-epoch {value}")
+        return settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that can start: its spec, its series and windows, its model class, its share of the machine.
+
+    train_windows: how many a trial trains on; the fewest and the most where that depends on its hyperparameters.
+    estimate: None for a model that does not count its work.
+    """
+
+    spec: SweepSpec
+    space: SearchSpace
+    panel: Panel
+    task: ForecastTask
+    model: Model
+    train_windows: tuple[int, int]
+    machine: Machine
+    budget: Budget
+    estimate: Estimate | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know before it starts."""
+        of_estimate = self.estimate.notes if self.estimate else ()
+        return (*self.panel.notes, *self.space.notes, *_stride_note(self), *of_estimate)
+
+
+def plan_sweep(request: Request) -> Plan:
+    """Check a request and work out the sweep; raises a UserError for whatever cannot be."""
+    space = load_space(request.space)
+    trainable, model = find_model(space, request.space)
+    space = _absolute_folders(fit_space(space, model, source=request.space, settings=request.settings))
+    task_spec, settings = _read_flags(request, space)
+    if request.task.get("train_stride") is not None and _has_own_windows(model):
+        raise SweepError(
+            f"--train-stride is for models that train on the task's windows, and {trainable} cuts its own from whole "
+            "sequences; take --set stride=N"
+        )
+    check_searcher(settings.searcher, space)
+    check_trials(settings.searcher, space, settings.trials)
+    machine = look_at_machine()
+    budget = plan_budget(
+        machine,
+        gpus=settings.gpus,
+        max_concurrent=settings.max_concurrent,
+        gpu_memory_bytes=settings.gpu_memory_bytes,
+    )
+    if task_spec.max_windows is not None:
+        task_spec = task_spec.model_copy(update={"window_seed": settings.seed})
+    source, panel = _read_data(request, space, model, task_spec)
+    task = ForecastTask(panel, task_spec)
+    checked = check_configurations(model, space, task, has_gpu=budget.gpus > 0)
+    windows = [count for _, count in checked]
+    spec = SweepSpec(
+        name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
+        space=space.to_dict(),
+        trainable=trainable,
+        start_name=model.start_name,
+        data=source,
+        task=task.spec,
+        created=datetime.now().astimezone().isoformat(timespec="seconds"),
+        versions=installed_versions(),
+        **settings.model_dump(),
+    )
+    loads = count_loads(model, task, checked)
+    estimate = Estimate(loads, spec, machine, budget) if loads else None
+    return Plan(spec, space, panel, task, model, (min(windows), max(windows)), machine, budget, estimate)
+
+
+def _absolute_folders(space: SearchSpace) -> SearchSpace:
+    """Make the folders of fixed models absolute: a resume may come from another folder."""
+    fixed = dict(space.fixed)
+    for key in MODEL_FOLDERS & fixed.keys():
+        folder = fixed[key]
+        if isinstance(folder, str) and folder not in PRETRAINED and Path(folder).is_dir():
+            fixed[key] = str(Path(folder).resolve())
+    return replace(space, fixed=fixed)
+
+
+def _read_data(request: Request, space: SearchSpace, model: Model, task: TaskSpec) -> tuple[DataSource, Panel]:
+    wanted = str(space.task.get("data", "sample")) if request.data is None else request.data
+    path = SAMPLES.get(wanted, Path(wanted).expanduser())
+    if not wanted or not path.exists():
+        near = near_names(path.name, [*SAMPLES, *(p.name for p in _siblings(path))]) or "; check the path"
+        raise SweepError(
+            f"--data must name a file, a folder or a bundled dataset ({', '.join(SAMPLES)}), and there is no "
+            f"{wanted!r}{near}"
+        )
+    path = path.resolve()
+    if request.max_files is not None and not path.is_dir():
+        raise SweepError(f"--max-files is for a folder of files, and {path} is a file; leave it out")
+    source = DataSource(
+        path=str(path),
+        format=request.format,
+        columns=request.columns,
+        time_column=request.time_column,
+        max_files=MAX_FILES if request.max_files is None and model.corpus else request.max_files,
+        clean=model.corpus,
+        min_rows=task.context_length + task.prediction_length if model.corpus else 1,
+    )
+    panel = source.read()
+    return source.model_copy(update={"content_hash": panel.content_hash}), panel
+
+
+def _siblings(path: Path) -> list[Path]:
+    return list(path.parent.iterdir()) if path.parent.is_dir() else []
+
+
+def _read_flags(request: Request, space: SearchSpace) -> tuple[TaskSpec, SweepSettings]:
+    """Check the flags of the task and of the search; raises SweepError with all mistakes, as they were typed."""
+    of_space = {k: v for k, v in space.task.items() if k != "data"}
+    is_own_data = request.data in (None, space.task.get("data"))
+    if not is_own_data and str(of_space.get("split", "")).startswith(SPLITS_OF_DATA):
+        del of_space["split"]  # its lengths, strides and scale are a good start for other data, its dates are not
+    searched = {k: v for k, v in request.sweep.items() if v is not None}
+    mistakes: list[str] = []
+    task = settings = None
+    try:
+        given = {k: v for k, v in request.task.items() if v is not None}
+        task = TaskSpec(**{**DEFAULT_TASK, **of_space, **given})
+    except ValidationError as error:
+        mistakes += _as_flags(error)
+    try:
+        points = len(space.grid()) if lists_points(searched.get("searcher", "tpe"), space) else None
+        settings = SweepSettings(**{"trials": points or space.trials, **searched})
+    except ValidationError as error:
+        mistakes += _as_flags(error)
+    if task is None or settings is None:
+        raise SweepError("\n".join(mistakes))
+    return task, settings
+
+
+def _as_flags(error: ValidationError) -> list[str]:
+    told = refusals(error).items()
+    return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in told]
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of what a sweep's numbers depend on."""
+    found = {"python": sys.version.split()[0]}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue  # a model that needs no such package runs without it
+    return found
+
+
+def _stride_note(plan: Plan) -> tuple[str, ...]:
+    """Warn of training windows that all begin at one hour: a model may learn that hour alone."""
+    stride, season = plan.spec.task.train_stride, season_length(plan.panel.freq)
+    if season == 1 or stride % season or _has_own_windows(plan.model):
+        return ()
+    return (
+        f"train stride {stride} is a multiple of the season of {season} rows, so every training window of a series "
+        f"begins at the same place in it; --train-stride {stride - 1} sees all places",
+    )
+
+
+def _has_own_windows(model: Model) -> bool:
+    """Whether a model cuts its training windows by itself, so that the task's train_stride does nothing."""
+    return model.training_windows is not ForecastTrainable.training_windows
+
+
+def _span(numbers: tuple[int, int], divisor: float = 1) -> str:
+    """'63', or '63 to 125' where the two differ; of steps, when divided by a batch size."""
+    low, high = (math.ceil(n / divisor) for n in numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def describe_plan(plan: Plan) -> dict[str, str]:
+    """What would be done, in numbers, for --dry-run and for the head of a sweep."""
+    windows = {part: len(getattr(plan.task, part)) for part in ("val", "test")}
+    batches = plan.space.numbers("batch_size")
+    steps = ", ".join(f"{_span(plan.train_windows, b)} at batch {b:g}" for b in batches)
+    spec, budget = plan.spec, plan.budget
+    cut = "whole sequences" if _has_own_windows(plan.model) else f"stride {spec.task.train_stride}"
+    where = f"{budget.gpus} GPU ({plan.machine.gpu_names[0]})" if budget.gpus else "CPU"
+    searched = ", ".join(f"{name} {domain_text(domain)}" for name, domain in plan.space.parameters().items())
+    facts = {
+        "sweep": spec.name,
+        "data": f"{plan.panel.name}: {len(plan.panel)} series, {len(plan.panel.values)} rows, "
+        f"frequency {plan.panel.freq or 'unknown'}",
+        "task": f"context {spec.task.context_length}, prediction {spec.task.prediction_length}, split "
+        f"{spec.task.split}, scale {spec.task.scale}",
+        "windows": f"{_span(plan.train_windows)} train ({cut}), {windows['val']} validation and {windows['test']} test "
+        f"(stride {spec.task.eval_stride})",
+        "optimiser steps an epoch": steps or "depends on the batch size",
+        "space": f"{plan.space.name}, trainable {plan.space.trainable}",
+        "searched": searched or "nothing: a list of points",
+        "trials": f"{spec.trials}, searcher {spec.searcher}, scheduler {spec.scheduler}, metric {spec.metric}, "
+        f"seed {spec.seed}",
+        "time budget": "none" if spec.time_budget_seconds is None else duration(spec.time_budget_seconds),
+        "machine": f"{where}, {budget.concurrent} trial(s) at once, {budget.cpus_per_trial} CPU core(s) each",
+    }
+    return facts | (plan.estimate.describe() if plan.estimate else {})

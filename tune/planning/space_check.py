@@ -1,0 +1,139 @@
+"""Fits a space to the model that it is for: what was set on the command line, names, values, whole configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from data.errors import near_names
+from data.task.task import ForecastTask
+from search_spaces.space import SearchSpace, SpaceError, check_keys
+from trainables.base import ForecastTrainable
+from trainables.hyper import Hyper
+from trainables.trial.trial import check_hyper
+from tune.planning.estimate import Load
+from tune.records.spec import SweepError
+from tune.registry import TrainableError, absolute_name, find_trainable
+from tune.validation_messages import MISSING, refusals
+
+Model = type[ForecastTrainable]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A value that a flag gives a parameter, and how it was typed, such as '--set lr=1e-5'."""
+
+    value: str
+    typed: str
+
+
+def find_model(space: SearchSpace, source: str) -> tuple[str, Model]:
+    """Return the space's trainable, its name made absolute, and its class.
+
+    source: the space's name or file, as a person gave it. Raises TrainableError if there is no such model.
+    """
+    trainable = absolute_name(space.trainable, Path(source).expanduser().resolve().parent)
+    try:
+        return trainable, find_trainable(trainable)
+    except TrainableError as error:
+        raise TrainableError(f"{Path(source).name}: {error}") from error
+
+
+def fit_space(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> SearchSpace:
+    """Return the space with the settings applied, checked by the model; raises SpaceError with all mistakes."""
+    known = list(model.Hyper.model_fields)
+    mistakes = _unknown_settings(space, settings, known)
+    try:
+        check_keys(space, known)
+    except SpaceError as error:
+        mistakes += [f"{Path(source).name}: {line.removeprefix(f'{space.name}: ')}" for line in str(error).splitlines()]
+    usable: dict[str, str] = {}
+    for key, setting in settings.items():
+        try:
+            space.override({**usable, key: setting.value})
+        except SpaceError as error:
+            mistakes.append(str(error).removeprefix(f"{space.name}: "))
+        else:
+            usable |= {key: setting.value} if key in known else {}
+    space = space.override(usable)
+    mistakes += _value_mistakes(space, model, source=Path(source).name, settings=settings)
+    mistakes += [
+        _place(name, "must be one value, the same for all trials", Path(source).name, settings)
+        for name in model.one_value
+        if name in space.parameters()
+    ]
+    if mistakes:
+        raise SpaceError("\n".join(mistakes))
+    return space
+
+
+def _unknown_settings(space: SearchSpace, settings: Mapping[str, Setting], known: list[str]) -> list[str]:
+    mistakes = []
+    for key, setting in settings.items():
+        if key not in known:
+            hint = near_names(key, known) or f"; it knows {', '.join(known)}"
+            mistakes.append(f"{setting.typed}: {space.trainable!r} has no parameter {key!r}{hint}")
+    return mistakes
+
+
+def _value_mistakes(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> list[str]:
+    """Say which values of the space the model refuses, each once, where it was written."""
+    known = model.Hyper.model_fields
+    mistakes: dict[str, str] = {}
+    for configuration in space.corners():
+        unknown = [key for key in configuration if key not in known]
+        try:
+            model.Hyper.model_validate({key: value for key, value in configuration.items() if key in known})
+        except ValidationError as error:
+            for name, told in refusals(error).items():
+                if told != MISSING or not any(near_names(key, [name]) for key in unknown):
+                    mistakes[_place(name, told, source, settings)] = name
+    order = [*settings, *known, ""]
+    return sorted(mistakes, key=lambda line: order.index(mistakes[line]))
+
+
+def _place(name: str, told: str, source: str, settings: Mapping[str, Setting]) -> str:
+    if name in settings:
+        return f"{settings[name].typed}: {told}"
+    if told == MISSING:
+        return f"{source}: {name} {MISSING}; give it under fixed or search, or with --set {name}=VALUE"
+    return ": ".join(part for part in (source, name, told) if part)
+
+
+def check_configurations(
+    model: Model, space: SearchSpace, task: ForecastTask, *, has_gpu: bool
+) -> list[tuple[Hyper, int]]:
+    """Check that what the space holds goes with task and machine, and that each model it starts from loads and fits.
+
+    Returns the configurations at the space's corners, each with how many windows it trains on.
+    """
+    windows: dict[tuple[object, ...], int] = {}
+    checked = []
+    for configuration in space.corners():
+        hyper = check_hyper(model, configuration)
+        if hyper.precision != "fp32" and not has_gpu:
+            raise SweepError(
+                f"precision {hyper.precision} needs a GPU that has it, and this sweep runs on the CPU; use fp32"
+            )
+        trainable = model()
+        trainable.check(hyper, task)
+        sizes = tuple(getattr(hyper, name) for name in model.structure)  # a checkpoint may refuse them
+        start = (trainable.starting_point(hyper), configuration.get("strategy"), sizes)
+        if start not in windows:
+            windows[start] = trainable.preview(hyper, task)
+        checked.append((hyper, windows[start]))
+    return checked
+
+
+def count_loads(model: Model, task: ForecastTask, checked: list[tuple[Hyper, int]]) -> tuple[Load, ...]:
+    """Count what the configurations ask of the machine; nothing where the model does not count one of them."""
+    loads = []
+    for hyper, windows in checked:
+        work = model.workload(hyper, task)
+        if work is None:
+            return ()
+        loads.append(Load(hyper, work, windows, len(task.val)))
+    return tuple(loads)

@@ -1,0 +1,1 @@
+"""The only room that imports Ray or Optuna: the search, its scheduler, its workers."""

@@ -1,0 +1,104 @@
+"""Stopping the hopeless early: Ray's ASHA and median rule on epochs, with a memory that outlives a restart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
+
+from tune.records.journal import TrialRecord
+
+TIME_ATTRIBUTE = "epoch"
+OBJECTIVE = "objective"
+
+
+@dataclass(frozen=True)
+class TrialKey:
+    """A trial by its own id: Ray gives a resumed trial a new one, and its old marks must count as its own."""
+
+    trial_id: str
+
+
+def _key(trial: Any) -> TrialKey:
+    return trial if isinstance(trial, TrialKey) else TrialKey(trial.config["trial_id"])
+
+
+class _OnEpochs:
+    """Schedulers that see a trial under its own id, each epoch of it once, and only epochs that tell something.
+
+    Epoch 0 tells nothing: every trial shares it. Neither does a loss that is no number. Ray tells the last report of
+    a trial that was stopped twice.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._seen: dict[str, float] = {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_add(tune_controller, _key(trial))  # type: ignore[misc]
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if not self._is_news(_key(trial), result):
+            return str(TrialScheduler.CONTINUE)
+        return super().on_trial_result(tune_controller, _key(trial), result)  # type: ignore[misc,no-any-return]
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        if self._is_news(_key(trial), result):
+            super().on_trial_complete(tune_controller, _key(trial), result)  # type: ignore[misc]
+
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_remove(tune_controller, _key(trial))  # type: ignore[misc]
+
+    def _is_news(self, key: TrialKey, result: dict[str, Any]) -> bool:
+        epoch, objective = result.get(TIME_ATTRIBUTE, 0), result.get(OBJECTIVE)
+        if epoch <= self._seen.get(key.trial_id, 0) or objective is None or not math.isfinite(objective):
+            return False
+        self._seen[key.trial_id] = epoch
+        return True
+
+
+class EpochASHA(_OnEpochs, ASHAScheduler):
+    """Asynchronous successive halving (Li et al. 2018, arXiv:1810.05934) with epochs as the resource."""
+
+
+class EpochMedian(_OnEpochs, MedianStoppingRule):
+    """Median stopping (Golovin et al. 2017, Google Vizier) with epochs as the resource; never pauses a trial."""
+
+    def _on_insufficient_samples(self, tune_controller: Any, trial: Any, time: float) -> str:
+        return str(TrialScheduler.CONTINUE)
+
+
+def make_scheduler(
+    name: str, *, grace_period: int, reduction_factor: float, max_epochs: int, past: Iterable[TrialRecord]
+) -> TrialScheduler:
+    """Make the scheduler and show it what earlier sessions of the sweep reported.
+
+    max_epochs: the longest that any trial of the space may run; ASHA itself then never ends a trial for its length.
+    """
+    if name == "none":
+        return FIFOScheduler()
+    common = {
+        "time_attr": TIME_ATTRIBUTE,
+        "metric": OBJECTIVE,
+        "mode": "min",
+        "grace_period": grace_period,
+    }
+    scheduler: Any
+    if name == "median":
+        scheduler = EpochMedian(**common)
+    else:
+        max_t = max(max_epochs, grace_period) + 1
+        scheduler = EpochASHA(**common, max_t=max_t, reduction_factor=reduction_factor)
+    for record in past:
+        _replay(scheduler, record)
+    return scheduler
+
+
+def _replay(scheduler: Any, record: TrialRecord) -> None:
+    key = TrialKey(record.trial_id)
+    for row in record.trained_rows:
+        scheduler.on_trial_add(None, key)
+        scheduler.on_trial_complete(None, key, row)  # takes note as on_trial_result does, and decides nothing

@@ -1,0 +1,90 @@
+"""Ray as foretune runs it: local, quiet, on loopback, with signals that end a sweep in good order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tune.records.spec import SweepError
+
+logger = logging.getLogger(__name__)
+
+START_ATTEMPTS = 3
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+@contextmanager
+def ray_session(*, num_cpus: int, num_gpus: int) -> Iterator[None]:
+    """Start a local Ray with these resources (or join RAY_ADDRESS, if set), and leave it at the end.
+
+    SIGTERM and SIGHUP then end `Tuner.fit` as Ctrl+C does: the running trials are left at their last checkpoint.
+    """
+    import ray
+
+    for name in ("ray", "ray.tune", "ray._private"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    address = os.environ.get("RAY_ADDRESS")
+    resources: dict[str, Any] = {} if address else {"num_cpus": num_cpus, "num_gpus": num_gpus}
+    previous: dict[int, Any] = {}
+    try:
+        with _deaf_children():
+            _start_ray(address=address or "local", include_dashboard=None if address else False, **resources)
+            previous = _end_gracefully_on_signals()
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        ray.shutdown()
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes started inside are not reached by the signals that end a sweep; here such a signal waits.
+
+    `timeout`, systemd, SLURM and a terminal that closes signal the whole group at once. Ray without its own processes
+    would hang for a minute and then abort; as it is, this process ends it in good order.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_ray(**options: Any) -> None:
+    """Start or join Ray; on a busy machine its own limit of 30 s, which cannot be set, may pass: then try again."""
+    import ray
+
+    for attempt in range(1, START_ATTEMPTS + 1):
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **options)
+            return
+        except Exception as error:  # Ray raises plain Exception and RuntimeError for a start that took too long
+            ray.shutdown()
+            if "imed out" not in str(error) or attempt == START_ATTEMPTS:
+                raise SweepError(
+                    f"Ray could not be started ({str(error).splitlines()[0]}); is the machine overloaded? "
+                    "Nothing is lost: go on with foretune resume"
+                ) from error
+            logger.warning("Ray did not start in time, trying again")
+
+
+def _end_gracefully_on_signals() -> dict[int, Any]:
+    if not hasattr(signal, "SIGUSR1"):  # Windows: Ctrl+C only
+        return {}
+
+    def end(_number: int, _frame: Any) -> None:
+        if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:  # `Tuner.fit` has not begun, or is over
+            raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGUSR1)  # Ray Tune ends in good order on it
+
+    # a process started with nohup ignores SIGHUP, and goes on doing so
+    wanted = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, end) for number in wanted}

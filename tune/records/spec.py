@@ -1,0 +1,132 @@
+"""Everything that defines a sweep: written to its folder before the first trial, read back to resume."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.errors import UserError
+from data.files import replace_text
+from data.task.task_spec import TaskSpec
+from search_spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from data.panel import Panel
+from tune.records.initial_model import ZERO_SHOT
+
+Metric = Literal["val_loss", "val_mae", "val_mse"]
+Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
+Scheduler = Literal["asha", "median", "none"]
+
+
+LIST_SEARCHER = "grid"
+
+
+def lists_points(searcher: str, space: SearchSpace) -> bool:
+    """Whether the trials are a list of points, run in order, after which nothing is left to suggest."""
+    return searcher == LIST_SEARCHER or space.is_points
+
+
+class SweepError(UserError):
+    """A sweep that cannot be started, found or resumed."""
+
+
+class DataSource(BaseModel):
+    """Where the series came from, and how they were read; the sweep's folder holds its own copy of them.
+
+    max_files, clean, min_rows: of a folder, see `data.readers.folder_reader.read_folder`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    format: str | None = None
+    columns: tuple[str, ...] | None = None
+    time_column: str | None = None
+    max_files: int | None = None
+    clean: bool = False
+    min_rows: int = 1
+    content_hash: str = ""
+
+    def read(self) -> Panel:
+        """Read the series; raises DataError."""
+        from data.readers.panel_reader import (
+            read_panel,  # pandas: half a second, and a sweep's record is read without it
+        )
+
+        return read_panel(Path(self.path), **self.model_dump(exclude={"path", "content_hash"}))
+
+
+class SweepSettings(BaseModel):
+    """How to search, and with what of the machine.
+
+    time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trials: int = Field(ge=1)
+    time_budget_seconds: float | None = Field(default=None, gt=0)
+    searcher: Searcher = "tpe"
+    scheduler: Scheduler = "asha"
+    grace_period: int = Field(default=1, ge=1)
+    reduction_factor: float = Field(default=3, gt=1, allow_inf_nan=False)
+    max_concurrent: int | None = Field(default=None, ge=1)
+    gpus: int | None = Field(default=None, ge=0)
+    gpu_memory_bytes: int | None = Field(default=None, gt=0)
+    seed: int = Field(default=0, ge=0, lt=10**9)
+    metric: Metric = "val_loss"
+
+
+class SweepSpec(SweepSettings):
+    """A sweep whole: its settings, the space and the model, the data and the task.
+
+    start_name: what the model is at epoch 0, zero-shot or untrained.
+    """
+
+    name: str
+    space: dict[str, Any]
+    trainable: str
+    start_name: str = ZERO_SHOT
+    data: DataSource
+    task: TaskSpec
+    created: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    def search_space(self) -> SearchSpace:
+        return SearchSpace.from_dict(self.space)
+
+    def write(self, folder: Path) -> None:
+        """Write sweep.json in one step."""
+        replace_text(folder / "sweep.json", self.model_dump_json(indent=1))
+
+    @classmethod
+    def read(cls, folder: Path) -> SweepSpec:
+        """Read sweep.json; raises SweepError if it is missing or damaged."""
+        path = folder / "sweep.json"
+        try:
+            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError as error:
+            raise SweepError(f"{folder}: a sweep's folder holds sweep.json, and there is none") from error
+        except (json.JSONDecodeError, ValidationError) as error:
+            raise SweepError(f"{path}: cannot be read as a sweep: {str(error).splitlines()[0]}") from error
+
+
+def check_searcher(name: str, space: SearchSpace) -> None:
+    """Refuse a searcher that cannot search this space; raises SweepError or SpaceError."""
+    if name in ("gp", "cmaes") and space.is_conditional:
+        raise SweepError(
+            f"--searcher {name} needs a space without conditions, and {space.name} has them; "
+            "use tpe or random, or fix the deciding parameter with --set, like --set strategy=full"
+        )
+    if name == LIST_SEARCHER:
+        space.grid()
+
+
+def check_trials(searcher: str, space: SearchSpace, trials: int) -> None:
+    """Refuse more trials than a list of points has; SweepError."""
+    if lists_points(searcher, space) and trials > (points := len(space.grid())):
+        raise SweepError(f"--trials must be at most {points}, the points of {space.name}, got {trials}")

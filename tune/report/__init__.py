@@ -1,0 +1,1 @@
+"""What a sweep looks like: the page, its plots and sentences, TensorBoard."""

@@ -1,0 +1,220 @@
+"""Owns the page that a person opens in the morning: what the night found, in one file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from data.files import replace_text
+from tune.format import (
+    NOTHING,
+    count_text,
+    gain_text,
+    long_duration,
+    measured_memory,
+    score_text,
+    short_number,
+    warmup_text,
+)
+from tune.records.journal import Journal, TrialRecord
+from tune.records.leaderboard import HYPERPARAMETERS, METRICS, Leaderboard, Standing, varying
+from tune.records.ranking import Line, leaderboard_lines
+from tune.report.hyperparameter_plots import hyperparameter_effects
+from tune.report.learning_curves import METRIC_NAMES, validation_curves
+from tune.report.plot_style import COLOURS, svg_markup
+from tune.report.sentences import ending_of, progress_of, verdict_of
+
+if TYPE_CHECKING:  # the spec knows the task, and with it torch: a page needs neither to be made
+    from tune.records.spec import SweepSpec
+
+REPORT_FILE = "report.html"
+TEMPLATE = "page.html.j2"
+BEST_FOLDER = "best"
+
+# The table's own columns; a further hyperparameter gets one of its own where trials differ in it.
+TABLED = ("strategy", *HYPERPARAMETERS)
+
+
+def write_report(folder: Path, leaderboard: Leaderboard, spec: SweepSpec) -> Path:
+    """Write <folder>/report.html in one step, of a finished or a running sweep; returns its path."""
+    best_folder = folder.absolute() / BEST_FOLDER
+    page = _template().render(
+        board=leaderboard,
+        spec=spec,
+        best_folder=best_folder if best_folder.is_dir() else None,
+        metrics=leaderboard.scores,
+        metric_names=METRIC_NAMES,
+        colours=COLOURS,
+        verdict=verdict_of(leaderboard),
+        progress=progress_of(leaderboard, spec.trials),
+        lines=table_lines(leaderboard),
+        extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
+        has_strategy=any("strategy" in s.config for s in leaderboard.standings),
+        effects=_effects(leaderboard),
+        test=_test_table(leaderboard.test),
+        facts=facts_of(spec),
+        domains=domains_of(spec.space),
+        **_of_records(Journal(folder).read(), leaderboard),
+    )
+    path = folder / REPORT_FILE
+    replace_text(path, page)
+    return path
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=short_number,
+        score=score_text,
+        gain=gain_text,
+        duration=long_duration,
+        size=measured_memory,
+        warmup=warmup_text,
+    )
+    return environment.get_template(TEMPLATE)
+
+
+def _of_records(records: list[TrialRecord], board: Leaderboard) -> dict[str, Any]:
+    """Give what only the reports themselves tell: the curves, the errors, and how many starting points there are."""
+    curves = _curves(records, board)
+    return {
+        "curves": curves,
+        "drawn": {s.trial_id for s in board.standings if f'<g id="curve-{s.trial_id}">' in curves},
+        "errors": _errors(records),
+        "starts": len({tuple(r.zero_shot.get(m) for m in METRICS) for r in records if r.zero_shot}),
+    }
+
+
+# --- the pictures
+
+
+def _curves(records: list[TrialRecord], board: Leaderboard) -> Markup:
+    alt = f"Line chart of {board.metric} over epochs, a line a trial. {verdict_of(board).text}"
+    return svg_markup(validation_curves(records, board), name="curve", alt=alt, titles=_titles(board))
+
+
+def _effects(board: Leaderboard) -> Markup | None:
+    figure = hyperparameter_effects(board)
+    if figure is None:
+        return None
+    names = ", ".join(varying(s for s in board.standings if s.rank is not None))
+    alt = f"Scatter plots of each trial's best {board.metric} against {names}. The leaderboard has the numbers."
+    return svg_markup(figure, name="effect", alt=alt, titles=_titles(board))
+
+
+def _titles(board: Leaderboard) -> dict[str, str]:
+    return {s.trial_id: _title(s, board.metric) for s in board.standings}
+
+
+def _title(standing: Standing, metric: str) -> str:
+    hyper = standing.config
+    parts = [standing.trial_id, str(hyper.get("strategy") or ""), f"lr {short_number(hyper.get('lr'))}"]
+    parts.append(f"best {metric} {score_text(getattr(standing, metric))}")
+    return ", ".join([part for part in parts if part] + [ending_of(standing)])
+
+
+# --- the tables
+
+
+def table_lines(board: Leaderboard) -> list[Line]:
+    """Give the leaderboard's lines, the start's only where it was measured."""
+    return [x for x in leaderboard_lines(board) if not x.is_start or x.scores[board.metric] is not None]
+
+
+def _errors(records: Iterable[TrialRecord]) -> dict[str, list[str]]:
+    """Group the failed trials by what they failed of."""
+    groups: dict[str, list[str]] = {}
+    for record in records:
+        if record.error is not None:
+            groups.setdefault(record.error.strip() or "no message", []).append(record.trial_id)
+    return groups
+
+
+def _test_table(test: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], dict[str, list[float | None]]]:
+    """Give the numeric columns of the test scores, and each model's values in them."""
+    columns = list(dict.fromkeys(k for scores in test.values() for k, v in scores.items() if _is_number(v)))
+    values = {name: [v if _is_number(v := scores.get(c)) else None for c in columns] for name, scores in test.items()}
+    return columns, {name: numbers for name, numbers in values.items() if any(n is not None for n in numbers)}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# --- the facts
+
+Facts = list[tuple[str, str]]
+
+
+def facts_of(spec: SweepSpec) -> dict[str, Facts]:
+    """Give what defines the sweep, by heading."""
+    data, task = spec.data, spec.task
+    budget = long_duration(spec.time_budget_seconds) if spec.time_budget_seconds else "no limit"
+    stopping = f"{spec.scheduler}, {count_text(spec.grace_period, 'epoch')} of grace"
+    if spec.scheduler == "asha":
+        stopping += f", reduction factor {short_number(spec.reduction_factor)}"
+    return {
+        "Data": [
+            ("name", Path(data.path).name),
+            ("path", data.path),
+            ("format", data.format or "recognised"),
+            ("columns", ", ".join(data.columns) if data.columns else "all numeric"),
+            ("hash", data.content_hash or NOTHING),
+        ],
+        "Task": [
+            ("split", task.split),
+            ("context length", f"{task.context_length} rows"),
+            ("prediction length", f"{task.prediction_length} rows"),
+            ("train stride", short_number(task.train_stride)),
+            ("evaluation stride", short_number(task.eval_stride)),
+            ("scale", task.scale),
+        ],
+        "Search": [
+            ("model", spec.trainable),
+            ("space", str(spec.space.get("name", NOTHING))),
+            ("metric", f"{spec.metric}, lower is better"),
+            ("trials", short_number(spec.trials)),
+            ("time budget", budget),
+            ("searcher", spec.searcher),
+            ("scheduler", "none" if spec.scheduler == "none" else stopping),
+            ("trials at once", short_number(spec.max_concurrent) if spec.max_concurrent else "auto"),
+            ("seed", short_number(spec.seed)),
+        ],
+        "Made": [("created", spec.created or NOTHING), *sorted(spec.versions.items())],
+    }
+
+
+def domains_of(space: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """List a space's parameters: name, on which condition, and its domain or fixed value.
+
+    space: as `SearchSpace.to_dict` gives it.
+    """
+    found = [*_domains(space, "")]
+    for decider, branches in space.get("conditional", {}).items():
+        for value, branch in branches.items():
+            found += _domains(branch, f"{decider} = {value}")
+    return found
+
+
+def _domains(branch: Mapping[str, Any], condition: str) -> list[tuple[str, str, str]]:
+    searched = [(name, condition, _domain_text(domain)) for name, domain in branch.get("search", {}).items()]
+    return searched + [(name, condition, short_number(value)) for name, value in branch.get("fixed", {}).items()]
+
+
+def _domain_text(domain: Mapping[str, Sequence[Any]]) -> str:
+    """Write {'log': [5e-7, 1e-4]} as 'log, 5e-7 to 1e-4'."""
+    kind, arguments = next(iter(domain.items()))
+    if kind == "choice":
+        return f"one of {', '.join(map(short_number, arguments))}"
+    low, high, *step = map(short_number, arguments)
+    return f"{kind}, {low} to {high}" + (f" in steps of {step[0]}" if step else "")

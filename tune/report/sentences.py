@@ -1,0 +1,92 @@
+"""Owns what a sweep's page says in sentences: the verdict, how far the sweep is, and how a trial ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from tune.format import count_text, difference_text, long_duration, score_text, short_number
+from tune.records.baselines import unbeaten_sentence
+from tune.records.leaderboard import Leaderboard, Standing
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """kind: better, keep or open; lead is the answer in two or three words, text its numbers.
+
+    gain: of the best trial over the start (the strongest, where trials start from several models).
+    """
+
+    kind: str
+    lead: str
+    text: str
+    gain: float | None = None
+
+
+def verdict_of(board: Leaderboard) -> Verdict:
+    """Say what the sweep found, or has found so far; and, where it is so, that the best trial beats no baseline."""
+    metric, best, words = board.metric, board.best, board.start
+    start = board.zero_shot[metric]
+    if best is None:
+        return _no_verdict(board)
+    value = float(getattr(best, metric))
+    came_to = f"{score_text(value)} at epoch {short_number(best.best_epoch)}"
+    more = unbeaten_sentence("It" if board.beats_zero_shot else best.trial_id, board.unbeaten_baselines, score_text)
+    if start is None:
+        text = f"{best.trial_id} reached {metric} {came_to}, but there is no {words.name} {metric} to hold it against."
+        return Verdict("open", "Undecided", f"{text}{more}")
+    so_far = " so far" if _is_running(board) else ""
+    if board.beats_zero_shot:
+        text = f"{best.trial_id} reached {metric} {came_to}, {_distance(start, value)} better than {words.own}"
+        lead = f"{words.when_beaten.capitalize()}{so_far}"
+        return Verdict("better", lead, f"{text} at {score_text(start)}.{more}", start - value)
+    whose = "its" if words.is_pretrained else f"{words.model}'s"
+    text = f"nothing beat {whose} {metric} of {score_text(start)}; the best trial, {best.trial_id}, came to {came_to}"
+    lead = f"{words.when_unbeaten.capitalize()}{so_far}"
+    return Verdict("keep", lead, f"{text}, {_worse(start, value)}.{more}", start - value)
+
+
+def _no_verdict(board: Leaderboard) -> Verdict:
+    start = board.zero_shot[board.metric]
+    stands = (
+        f"{board.start.model} stands at {board.metric} {score_text(start)}"
+        if start is not None
+        else f"{board.start.model}'s {board.metric} is not known"
+    )
+    failed = sum(s.status == "failed" for s in board.standings)
+    if failed and failed == len(board.standings):
+        return Verdict("open", "No result", f"{count_text(failed, 'trial')} failed and none was validated; {stands}.")
+    return Verdict("open", "Undecided", f"no trial has been validated after an epoch of training; {stands}.")
+
+
+def _is_running(board: Leaderboard) -> bool:
+    return any(s.status == "running" for s in board.standings)
+
+
+def progress_of(board: Leaderboard, planned: int) -> str:
+    """Say how many trials there are and how they ended, and how long they trained."""
+    if not board.standings:
+        return f"No trial is on record; {count_text(planned, 'trial')} planned."
+    words = Counter(ending_of(s) for s in board.standings)
+    ended = ", ".join(f"{count} {word}" for word, count in words.most_common())
+    seconds = long_duration(sum(s.seconds for s in board.standings))
+    lead = "The sweep is still running: " if _is_running(board) else ""
+    of_all = f"{len(board.standings)} of {count_text(planned, 'trial')} planned"
+    return f"{lead}{of_all}: {ended}. Trained for {seconds} in all."
+
+
+def ending_of(standing: Standing) -> str:
+    """Say in a word or three how a trial ended: completed, diverged, stopped by asha."""
+    if standing.status == "stopped" and standing.stopped_by:
+        return f"stopped by {standing.stopped_by}" if standing.stopped_by != "diverged" else "diverged"
+    return standing.status
+
+
+def _distance(start: float, value: float) -> str:
+    """A percentage has a meaning only where both are above zero: a likelihood may not be."""
+    share = f" ({abs(start - value) / start * 100:.1f} %)" if start > 0 and value > 0 else ""
+    return f"{difference_text(abs(start - value))}{share}"
+
+
+def _worse(start: float, value: float) -> str:
+    return "no better and no worse" if value == start else f"{_distance(start, value)} worse"
