@@ -87,6 +87,7 @@ class ForecastErrors:
         steps, series = (3, prediction_length), (3, n_series)  # rows: number of points, sum |e|, sum e^2
         self._by_step = torch.zeros(steps, dtype=torch.float64, device=device)
         self._by_series = torch.zeros(series, dtype=torch.float64, device=device)
+        self._by_window: list[torch.Tensor] = []
 
     def update(self, forecast: torch.Tensor, target: torch.Tensor, series: torch.Tensor) -> None:
         """Add a batch.
@@ -96,8 +97,10 @@ class ForecastErrors:
         observed = ~target.isnan()
         error = torch.where(observed, _errors(forecast, target), 0.0)
         parts = torch.stack([observed.double(), error.abs(), error.square()])  # (3, batch, prediction_length)
+        of_windows = parts.sum(dim=2)  # (3, batch)
         self._by_step += parts.sum(dim=1)
-        self._by_series.index_add_(1, series, parts.sum(dim=2))
+        self._by_series.index_add_(1, series, of_windows)
+        self._by_window.append(of_windows)
 
     @property
     def points(self) -> int:
@@ -128,6 +131,15 @@ class ForecastErrors:
     def per_series(self) -> dict[str, NDArray[np.float64]]:
         """Return mae, mse and rmse of each series, each (n_series,); NaN where none was seen."""
         return _measures(self._by_series)
+
+    def per_window(self) -> dict[str, NDArray[np.float64]]:
+        """Return mae, mse and rmse of each window, each (n_windows,), in the order of the updates."""
+        return _measures(torch.cat([*self._by_window], dim=1) if self._by_window else self._by_series[:, :0])
+
+    def points_per_series(self) -> NDArray[np.int64]:
+        """Return how many observed targets of each series were counted, (n_series,)."""
+        points: NDArray[np.int64] = self._by_series[0].to(torch.int64).cpu().numpy()
+        return points
 
 
 def _errors(forecast: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

@@ -1,1 +1,1 @@
-"""What is searched: one YAML file a space, checked when read; imports neither torch nor Ray."""
+"""Search spaces: one YAML file each, checked when it is read. Imports neither torch nor pandas nor Ray."""

@@ -1,4 +1,4 @@
-"""Owns the branch: what a value of the deciding parameter fixes and searches, and the paths that result."""
+"""Branches: what each value of the deciding parameter fixes and searches, and the paths through a space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from search_spaces.domain import Domain, Scalar, scalar_text
 
 @dataclass(frozen=True)
 class Branch:
-    """Values and domains that belong together.
+    """Fixed values and searched domains that belong together.
 
     name: '' for the unconditional space; otherwise the value of the deciding parameter, such as 'full'.
     """
@@ -27,13 +27,13 @@ def branch_name(value: Scalar) -> str:
 
 
 Conditional: TypeAlias = Mapping[str, Mapping[str, Branch]]
-"""The deciding parameter, one at most, and the branch of each of its values."""
+"""The deciding parameter, at most one, and the branch of each of its values."""
 
 
 def complete_paths(
     fixed: Mapping[str, object], search: Mapping[str, Domain], conditional: Conditional
 ) -> dict[str, Branch]:
-    """Return every path by its name: what holds for all, the decision, and what its branch adds."""
+    """Return every path by its name: what all paths share, the deciding value, and what its branch adds."""
     for decider, branches in conditional.items():
         rest = {name: domain for name, domain in search.items() if name != decider}
         return {

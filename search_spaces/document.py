@@ -1,4 +1,4 @@
-"""Owns the YAML text of a space: read strictly, with repeated keys and syntax errors at their line."""
+"""The YAML text of a space, read strictly: repeated keys and syntax errors are reported with their line."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from search_spaces.domain import parse_scalar
 from search_spaces.mistakes import Mistakes
 
 _TAG = "tag:yaml.org,2002:"
-_REMEDY = "mend it there (indent with spaces, close quotes and brackets, a space after each colon)"
+_REMEDY = "correct it there (indent with spaces, close quotes and brackets, a space after each colon)"
 
 
 def read_document(path: Path, mistakes: Mistakes) -> dict[object, object]:
     """Read a YAML file into one mapping.
 
-    Repeated keys are noted in mistakes and reading goes on; a file that cannot be read raises SpaceError.
+    Repeated keys are added to mistakes and reading continues; a file that cannot be read raises SpaceError.
     """
     try:
         document = _load(path.read_text(encoding="utf-8-sig"), mistakes)
@@ -36,7 +36,7 @@ def read_document(path: Path, mistakes: Mistakes) -> dict[object, object]:
         got = "an empty file" if document is None else f"a {type(document).__name__}"
         mistakes.add("", f"must hold keys such as 'trainable' and 'search', got {got}; see the README's example")
     mistakes.raise_if_any()
-    raise AssertionError("an unread document leaves a mistake")
+    raise AssertionError("a document that was not read leaves a mistake")
 
 
 def _load(text: str, mistakes: Mistakes) -> object:
@@ -46,7 +46,7 @@ def _load(text: str, mistakes: Mistakes) -> object:
         if node is None:
             return None
         for key, first_line in _repeated_keys(node, set()):
-            message = f"key {key.value!r} stands twice (first on line {first_line}); keep one"
+            message = f"key {key.value!r} is given twice (first on line {first_line}); keep one"
             mistakes.add(_place(key.start_mark), message)
         return loader.construct_document(node)
     finally:
@@ -58,7 +58,7 @@ def _place(mark: yaml.Mark | None) -> str:
 
 
 def _repeated_keys(node: yaml.Node, seen: set[int]) -> Iterator[tuple[yaml.ScalarNode, int]]:
-    """Yield each repeated key with the line of its first; merged keys ('<<') may be overwritten."""
+    """Yield each repeated key with the line of its first occurrence; merged keys ('<<') may be overwritten."""
     if id(node) in seen or isinstance(node, yaml.ScalarNode):
         return
     seen.add(id(node))
@@ -76,11 +76,11 @@ def _repeated_keys(node: yaml.Node, seen: set[int]) -> Iterator[tuple[yaml.Scala
 
 
 class _SpaceLoader(yaml.SafeLoader):
-    """SafeLoader with the scalars of YAML 1.2: 1e-5 is a number, 'on' is a word, a date is text."""
+    """SafeLoader with the scalars of YAML 1.2: 1e-5 is a number, 'on' is text, a date is text."""
 
 
 def _construct_text(loader: _SpaceLoader, node: yaml.ScalarNode) -> object:
-    """Quoted text stays text; only a plain scalar may be a number."""
+    """Return quoted text as text; only a plain scalar may be a number."""
     text = str(loader.construct_scalar(node))
     return text if node.style in ("'", '"', "|", ">") else parse_scalar(text) if text else None
 

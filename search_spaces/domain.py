@@ -1,4 +1,4 @@
-"""Owns the domain of one parameter: the values that a search may give it, as YAML and as text."""
+"""Domains: the values that a search may give to one parameter, as YAML and as text."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _NUMBERS = re.compile(r"[A-Za-z_]+:[-+.0-9eE]+([:,][-+.0-9eE]+)+")
 class Domain:
     """The values that one parameter may take; `build_domain` and `parse_domain` make checked ones.
 
-    low, high: both included; whole for 'int' and 'logint'. step: the distance of neighbours, 'int' alone.
-    values: of a 'choice', in the order of the file.
+    low, high: both included; whole for 'int' and 'logint'. step: the distance between neighbours ('int' only).
+    values: those of a 'choice', in the order of the file.
     """
 
     kind: Kind
@@ -41,11 +41,11 @@ class Domain:
 
     @property
     def is_finite(self) -> bool:
-        """Say whether `grid` can list the values."""
+        """Return whether `grid` can list the values."""
         return self.kind in ("int", "logint", "choice")
 
     def contains(self, value: object) -> bool:
-        """Say whether a parameter of this domain may have the value; 5.0 is the whole number 5."""
+        """Return whether a parameter of this domain may have the value; 5.0 is the whole number 5."""
         if self.kind == "choice":
             return any(_same(value, known) for known in self.values)
         if not _is_number(value) or not self.low <= value <= self.high:
@@ -53,7 +53,7 @@ class Domain:
         return not self.is_finite or (value - self.low) % self.step == 0
 
     def cast(self, value: object) -> Scalar:
-        """Return a contained value in the domain's own type: int, float, or the choice as it was written."""
+        """Return a contained value in the domain's own type: int, float, or the choice as the file has it."""
         assert self.contains(value), f"{value!r} is not in {self.to_text()}"
         if self.kind == "choice":
             return next(known for known in self.values if _same(value, known))
@@ -63,22 +63,27 @@ class Domain:
     def grid(self) -> list[Scalar]:
         """List the values of a finite domain in order; SpaceError for an infinite one."""
         if not self.is_finite:
-            raise SpaceError(f"{self.to_text()} has no end of values; list some, such as choice:1e-5,1e-4")
+            raise SpaceError(f"{self.to_text()} has infinitely many values; list some, such as choice:1e-5,1e-4")
         if self.kind == "choice":
             return list(self.values)
         return list(range(int(self.low), int(self.high) + 1, self.step))
 
-    def start(self) -> Scalar:
-        """Return the first value: the low end, or the first choice."""
+    @property
+    def size(self) -> int:
+        """Return how many values a finite domain has."""
+        return len(self.values) if self.kind == "choice" else int((self.high - self.low) // self.step) + 1
+
+    def first_value(self) -> Scalar:
+        """Return the low end, or the first choice."""
         return self.values[0] if self.kind == "choice" else self.cast(self.low)
 
     def ends(self) -> tuple[Scalar, Scalar]:
         """Return the first value and the last: the bounds, or the first and the last choice."""
         last = self.values[-1] if self.kind == "choice" else self.high
-        return self.start(), self.cast(last) if self.contains(last) else self.grid()[-1]
+        return self.first_value(), self.cast(last) if self.contains(last) else self.grid()[-1]
 
     def arguments(self) -> list[Scalar]:
-        """Return what stands behind the kind in YAML: [low, high], [low, high, step] or the choices."""
+        """Return what follows the kind in YAML: [low, high], [low, high, step] or the choices."""
         if self.kind == "choice":
             return list(self.values)
         bounds: list[Scalar] = [self.low, self.high]
@@ -91,9 +96,9 @@ class Domain:
 
 
 def parse_domain(text: str) -> Domain | Scalar:
-    """Read the right-hand side of `--set KEY=VALUE`: a domain such as 'log:1e-6:1e-4', else one plain value.
+    """Read the right-hand side of `--set KEY=VALUE`: a domain such as 'log:1e-6:1e-4', or one plain value.
 
-    Raises SpaceError for an empty text, a list, a domain of no known kind, or one that breaks its rules.
+    Raises SpaceError for an empty text, a list, a domain of an unknown kind, or one that breaks its rules.
     """
     text = text.strip()
     if not text or text[0] in "[{":
@@ -107,7 +112,7 @@ def parse_domain(text: str) -> Domain | Scalar:
 
 
 def parse_scalar(text: str) -> Scalar:
-    """Read one value as YAML 1.2 does, so that 1e-5 is a number (YAML 1.1, PyYAML's, makes it a string)."""
+    """Read one value as YAML 1.2 does, so that 1e-5 is a number (in PyYAML's YAML 1.1 it is text)."""
     text = text.strip()
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
@@ -129,7 +134,7 @@ def scalar_text(value: Scalar) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value for a message: 5e-7 as a person writes it, text in quotes."""
+    """Return a value for a message: 5e-7 without padding, text in quotes."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(show(item) for item in value) + "]"
     if isinstance(value, float) and 0 < abs(value) < 1e-3:
@@ -138,7 +143,7 @@ def show(value: object) -> str:
 
 
 def build_domain(kind: str, arguments: Sequence[object]) -> Domain:
-    """Make a checked domain from its kind and its bounds or choices; SpaceError names every rule broken."""
+    """Make a checked domain from its kind and its bounds or choices; raises SpaceError with every rule broken."""
     if mistakes := domain_mistakes(kind, arguments):
         raise SpaceError("; ".join(mistakes))
     known = next(known for known in KINDS if known == kind)
@@ -165,12 +170,12 @@ def domain_mistakes(kind: str, arguments: object) -> list[str]:
 
 
 def unknown_kind(kind: str) -> str:
-    """Say that no kind of domain has this name, with the nearest that exists."""
+    """Return the message that no kind of domain has this name, with the nearest that exists."""
     return f"unknown kind of domain {kind!r}{near_names(kind, KINDS)}"
 
 
 def is_scalar(value: object) -> TypeGuard[Scalar]:
-    """Say whether a value is one text, number, truth value or null."""
+    """Return whether a value is one text, number, boolean or null."""
     return value is None or isinstance(value, str | int | float)
 
 
@@ -179,7 +184,7 @@ def _split_bounds(text: str) -> list[Scalar]:
 
 
 def _split_choices(text: str) -> list[Scalar]:
-    """Split at the commas outside quotes."""
+    """Split at the commas that are outside quotes."""
     choices: list[Scalar] = []
     position = 0
     while text and (match := _ITEM.match(text, position)):
@@ -191,7 +196,7 @@ def _split_choices(text: str) -> list[Scalar]:
 
 
 def _unquote(text: str) -> Scalar:
-    """Read one value; what stands in quotes is text whatever it looks like."""
+    """Read one value; what is in quotes is text, even if it looks like a number."""
     if len(text) < 2 or text[0] != text[-1] or text[0] not in "\"'":
         return parse_scalar(text)
     try:

@@ -1,4 +1,4 @@
-"""Owns SpaceError and the collecting of mistakes: all of one file in one error."""
+"""SpaceError, and the list of mistakes that one error reports together."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from data.errors import UserError
 
 
 class SpaceError(UserError):
-    """A search space, or an override of one, that breaks a rule; one line a mistake."""
+    """A search space, or an override of one, that breaks a rule; one line for each mistake."""
 
 
 @dataclass
 class Mistakes:
-    """The mistakes found so far in one source (a file's name, or a space's)."""
+    """The mistakes found so far in one source.
+
+    source: the name of the file or of the space.
+    """
 
     source: str
     lines: list[str] = field(default_factory=list)
 
     def add(self, place: str, message: str) -> None:
-        """Note one mistake; place is a dotted path such as 'search.lr', or '' for the whole."""
+        """Add one mistake; place is a dotted path such as 'search.lr', or '' for the whole."""
         self.lines.append(": ".join(part for part in (self.source, place, message) if part))
 
     def raise_if_any(self) -> None:
-        """Raise SpaceError with every mistake, a line each."""
+        """Raise SpaceError with every mistake, one line for each."""
         if self.lines:
             raise SpaceError("\n".join(self.lines))

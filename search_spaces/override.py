@@ -1,26 +1,29 @@
-"""Owns `--set`: a space with some parameters fixed or searched otherwise, and its first configurations fitted."""
+"""`--set`: a space with some parameters fixed or searched differently, and its initial points adapted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from data.errors import near_names
 from search_spaces.branch import Branch, branch_name
 from search_spaces.domain import Domain, Scalar, parse_domain, show
 from search_spaces.mistakes import Mistakes, SpaceError
-
-if TYPE_CHECKING:
-    from search_spaces.space import SearchSpace
+from search_spaces.space import SearchSpace
 
 _Value = TypeVar("_Value")
 
 
 def override_space(space: SearchSpace, settings: Mapping[str, str]) -> SearchSpace:
-    """Return the space with each KEY set to a plain value or a domain; raises SpaceError with all mistakes."""
+    """Return the space with `--set KEY=VALUE` applied; its notes report what became of the initial points.
+
+    A plain value fixes the parameter in every branch; for the deciding parameter, it selects the branch.
+    A domain replaces the parameter's domain, or makes the parameter a searched one.
+    Raises SpaceError with all mistakes.
+    """
     mistakes = Mistakes(space.name)
-    # The deciding parameter goes first: it says which branches are left for the others.
+    # The deciding parameter comes first: it says which branches are left for the others.
     for key in sorted(settings, key=lambda key: key != space.decider):
         try:
             space = _set(space, key.strip(), parse_domain(settings[key]))
@@ -32,26 +35,26 @@ def override_space(space: SearchSpace, settings: Mapping[str, str]) -> SearchSpa
 
 def _set(space: SearchSpace, key: str, value: Domain | Scalar) -> SearchSpace:
     if not key:
-        raise SpaceError("a parameter's name must stand before the '='; write KEY=VALUE")
+        raise SpaceError("a parameter's name must come before the '='; write KEY=VALUE")
     if key == space.decider:
         return _narrow(space, key, value) if isinstance(value, Domain) else _decide(space, key, value)
     if not isinstance(value, Domain):
         return _fix(space, key, value)
     if space.is_points:
-        raise SpaceError("a list of points searches nothing; give one value, or take a space that searches")
+        raise SpaceError("a list of points searches nothing; give one value, or use a space that searches")
     return _search(space, key, value)
 
 
 def _decide(space: SearchSpace, decider: str, value: Scalar) -> SearchSpace:
     """Make one branch the whole space."""
     branch = _branch(space, decider, value)
-    space = _keep_first(space, f"{decider}={branch_name(value)}", lambda point: point[decider] == value)
+    space = _keep_points(space, f"{decider}={branch_name(value)}", lambda point: point[decider] == value)
     return replace(
         space,
         fixed={**space.fixed, decider: value, **branch.fixed},
         search={**_without(space.search, decider), **branch.search},
         conditional={},
-        first=tuple(_without(point, decider) for point in space.first),
+        initial_points=tuple(_without(point, decider) for point in space.initial_points),
     )
 
 
@@ -60,7 +63,7 @@ def _narrow(space: SearchSpace, decider: str, domain: Domain) -> SearchSpace:
     if domain.kind != "choice":
         raise SpaceError(f"{decider} decides which branch holds, so it must be a value or a choice of them")
     branches = {branch_name(value): _branch(space, decider, value) for value in domain.values}
-    space = _keep_first(space, f"{decider}={domain.to_text()}", lambda point: domain.contains(point[decider]))
+    space = _keep_points(space, f"{decider}={domain.to_text()}", lambda point: domain.contains(point[decider]))
     search = {**space.search, decider: domain}
     return replace(space, search=search, conditional={decider: branches})
 
@@ -83,13 +86,13 @@ def _fix(space: SearchSpace, key: str, value: Scalar) -> SearchSpace:
             space,
             lambda branch: Branch(branch.name, _without(branch.fixed, key), _without(branch.search, key)),
         ),
-        first=tuple(_without(point, key) for point in space.first),
+        initial_points=tuple(_without(point, key) for point in space.initial_points),
     )
 
 
 def _search(space: SearchSpace, key: str, domain: Domain) -> SearchSpace:
-    """Search a parameter where it stands: in the branches that have it, otherwise for all."""
-    space = _fill_first(space, key, domain)
+    """Search a parameter where it is: in the branches that have it, or on every path."""
+    space = _fill_points(space, key, domain)
     if not _in_branches(space, key):
         return replace(space, fixed=_without(space.fixed, key), search={**space.search, key: domain})
     conditional = _map_branches(
@@ -103,61 +106,61 @@ def _search(space: SearchSpace, key: str, domain: Domain) -> SearchSpace:
     return replace(space, conditional=conditional)
 
 
-def _fill_first(space: SearchSpace, key: str, domain: Domain) -> SearchSpace:
-    """Give the first configurations their value of a parameter that was fixed so far, or is new."""
+def _fill_points(space: SearchSpace, key: str, domain: Domain) -> SearchSpace:
+    """Give the initial points a value for a parameter that was fixed so far, or is new."""
     paths = space.paths()
     in_branches = _in_branches(space, key)
-    first, filled = [], 0
-    for point in space.first:
+    points, filled = [], 0
+    for point in space.initial_points:
         path = paths[space.path_name(point)]
         if key in point:
             value = point[key]
         elif key in path.fixed:
             value = path.fixed[key]
         elif in_branches:  # this point's branch has no such parameter
-            first.append(point)
+            points.append(point)
             continue
         else:
-            value, filled = domain.start(), filled + 1
-        first.append({**point, key: value})
+            value, filled = domain.first_value(), filled + 1
+        points.append({**point, key: value})
     if filled:
-        note = f"{key}={domain.to_text()}: the first configurations start at {show(domain.start())}"
+        note = f"{key}={domain.to_text()}: the initial points start at {show(domain.first_value())}"
         space = replace(space, notes=(*space.notes, note))
-    space = _keep_first(
-        replace(space, first=tuple(first)),
+    space = _keep_points(
+        replace(space, initial_points=tuple(points)),
         f"{key}={domain.to_text()}",
         lambda point: key not in point or domain.contains(point[key]),
     )
-    cast = ({**point, key: domain.cast(point[key])} if key in point else dict(point) for point in space.first)
-    return replace(space, first=tuple(cast))
+    cast = ({**point, key: domain.cast(point[key])} if key in point else dict(point) for point in space.initial_points)
+    return replace(space, initial_points=tuple(cast))
 
 
-def _keep_first(space: SearchSpace, setting: str, fits: Callable[[Mapping[str, object]], bool]) -> SearchSpace:
-    """Drop the first configurations that do not fit, and say so."""
-    kept = tuple(point for point in space.first if fits(point))
-    if len(kept) == len(space.first):
+def _keep_points(space: SearchSpace, setting: str, fits: Callable[[Mapping[str, object]], bool]) -> SearchSpace:
+    """Drop the initial points that do not fit, and add a note."""
+    kept = tuple(point for point in space.initial_points if fits(point))
+    if len(kept) == len(space.initial_points):
         return space
-    dropped = len(space.first) - len(kept)
-    note = f"{setting}: left out {dropped} of {len(space.first)} first configurations, which it does not allow"
-    return replace(space, first=kept, notes=(*space.notes, note))
+    dropped = len(space.initial_points) - len(kept)
+    note = f"{setting}: left out {dropped} of {len(space.initial_points)} initial points, which it does not allow"
+    return replace(space, initial_points=kept, notes=(*space.notes, note))
 
 
 def _settle(space: SearchSpace) -> SearchSpace:
-    """Merge first configurations that became equal; where nothing is left to search, they are all there is."""
-    first: list[Mapping[str, object]] = []
-    for point in space.first:
-        if point not in first:
-            first.append(point)
+    """Merge the initial points that became equal; if nothing is left to search, they are the whole space."""
+    points: list[Mapping[str, object]] = []
+    for point in space.initial_points:
+        if point not in points:
+            points.append(point)
     notes = list(space.notes)
     trials = space.trials
     if space.is_points:
-        first = first or [{}]
-        trials = len(first)
-    if len(first) < len(space.first):
-        notes.append(f"merged {len(space.first)} first configurations that became equal into {len(first)}")
+        points = points or [{}]
+        trials = len(points)
+    if len(points) < len(space.initial_points):
+        notes.append(f"merged {len(space.initial_points)} initial points that became equal into {len(points)}")
     if trials != space.trials:
         notes.append(f"nothing is searched: trials are {trials} instead of {space.trials}")
-    return replace(space, first=tuple(first), trials=trials, notes=tuple(notes))
+    return replace(space, initial_points=tuple(points), trials=trials, notes=tuple(notes))
 
 
 def _in_branches(space: SearchSpace, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Owns the format of a space: a mapping, from YAML or sweep.json, to checked fields; all mistakes at once."""
+"""The format of a space: a mapping from YAML or sweep.json becomes checked fields; all mistakes at once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TypedDict
 from data.errors import near_names
 from search_spaces.branch import Branch, branch_name
 from search_spaces.domain import Domain, build_domain, domain_mistakes, is_scalar, show
-from search_spaces.first import FirstReader
+from search_spaces.initial_points import InitialPointsReader
 from search_spaces.mistakes import Mistakes
 
-KEYS = ("description", "trainable", "trials", "fixed", "search", "conditional", "first", "task", "own_data")
+KEYS = ("description", "trainable", "trials", "fixed", "search", "conditional", "first", "task", "recommended_space")
 DEFAULT_TRIALS = 20
 _TASK_COUNTS = ("context_length", "prediction_length", "train_stride", "eval_stride", "max_windows")
 _TASK_KEYS = ("data", "split", *_TASK_COUNTS, "scale")
@@ -19,7 +19,7 @@ _SCALES = ("none", "standard")
 
 
 class SpaceFields(TypedDict):
-    """What a file says, checked; the fields of `SearchSpace` by the same names."""
+    """The checked content of a file; the fields of `SearchSpace` by the same names."""
 
     description: str
     trainable: str
@@ -27,25 +27,25 @@ class SpaceFields(TypedDict):
     fixed: dict[str, object]
     search: dict[str, Domain]
     conditional: dict[str, dict[str, Branch]]
-    first: tuple[dict[str, object], ...]
+    initial_points: tuple[dict[str, object], ...]
     task: dict[str, object]
-    own_data: str
+    recommended_space: str
 
 
 def read_fields(document: Mapping[object, object], mistakes: Mistakes) -> SpaceFields:
-    """Check a whole document and return its fields; raises SpaceError with every mistake of it."""
+    """Check a whole document and return its fields; raises SpaceError with all its mistakes."""
     fields = _Reader(document, mistakes).read()
     mistakes.raise_if_any()
     return fields
 
 
 class _Reader:
-    """Reads one document section by section, noting mistakes and going on."""
+    """Reads one document section by section; a mistake is added to the list, and reading continues."""
 
     def __init__(self, document: Mapping[object, object], mistakes: Mistakes) -> None:
         self._document = document
         self._mistakes = mistakes
-        self._broken: set[str] = set()  # parameters and sections whose own mistake is already noted
+        self._broken: set[str] = set()  # parameters and sections with a mistake that is already in the list
 
     def read(self) -> SpaceFields:
         document = self._document
@@ -53,23 +53,23 @@ class _Reader:
         self._broken |= {near for name in document for near in _near_keys(name)}
         description = self._text("description", document.get("description", ""))
         trainable = self._text("trainable", document.get("trainable"))
-        own_data = self._text("own_data", document.get("own_data", ""))
+        recommended_space = self._text("recommended_space", document.get("recommended_space", ""))
         fixed = self._fixed("fixed", document.get("fixed"))
         search = self._search("search", document.get("search"))
         self._check_disjoint("fixed", fixed, "search", search)
         conditional = self._conditional(fixed, search)
-        reader = FirstReader(fixed, search, conditional, broken=self._broken, mistakes=self._mistakes)
-        first = reader.read(document.get("first"))
+        reader = InitialPointsReader(fixed, search, conditional, broken=self._broken, mistakes=self._mistakes)
+        initial_points = reader.read(document.get("first"))
         return SpaceFields(
             description=" ".join(description.split()),
             trainable=trainable,
-            trials=self._trials(None if search or self._broken else len(first)),
+            trials=self._trials(None if search or self._broken else len(initial_points)),
             fixed=fixed,
             search=search,
             conditional=conditional,
-            first=first,
+            initial_points=initial_points,
             task=self._task(),
-            own_data=own_data,
+            recommended_space=recommended_space,
         )
 
     def _check_names(self, place: str, names: Iterable[object], known: tuple[str, ...]) -> None:
@@ -79,14 +79,14 @@ class _Reader:
                 self._mistakes.add(place, f"unknown key {show(name)}{remedy}")
 
     def _text(self, place: str, value: object) -> str:
-        if isinstance(value, str) and (value or place in ("description", "own_data")):
+        if isinstance(value, str) and (value or place in ("description", "recommended_space")):
             return value
         got = "nothing" if value is None else show(value)
         self._mistakes.add(place, f"must be text, got {got}; write '{place}: …'")
         return ""
 
     def _section(self, place: str, value: object) -> dict[str, object]:
-        """Return a mapping by its names as text; {} where it is absent, or of another kind, which is noted."""
+        """Return a mapping with its names as text; {} if it is absent, or no mapping, which is a mistake."""
         if isinstance(value, dict):
             return {branch_name(name) if is_scalar(name) else str(name): v for name, v in value.items()}
         if value is not None:
@@ -98,7 +98,7 @@ class _Reader:
         fixed = self._section(place, value)
         for name, item in fixed.items():
             if not all(map(is_scalar, item if isinstance(item, list) else [item])):
-                message = f"must be one value or a list of values, got {show(item)}; domains stand under search"
+                message = f"must be one value or a list of values, got {show(item)}; domains go under search"
                 self._mistakes.add(f"{place}.{name}", message)
         return fixed
 
@@ -115,7 +115,7 @@ class _Reader:
     def _domain(self, place: str, value: object) -> Domain | None:
         if not isinstance(value, dict) or len(value) != 1:
             message = f"must be one domain, such as {{log: [1e-6, 1e-4]}}, got {show(value)}"
-            self._mistakes.add(place, f"{message}; one plain value stands under fixed")
+            self._mistakes.add(place, f"{message}; one plain value goes under fixed")
             return None
         ((kind, arguments),) = value.items()
         found = domain_mistakes(str(kind), arguments)
@@ -125,7 +125,7 @@ class _Reader:
 
     def _check_disjoint(self, place: str, names: Iterable[str], other: str, others: Iterable[str]) -> None:
         for name in sorted(set(names) & set(others)):
-            self._mistakes.add(f"{place}.{name}", f"stands under {other} too; keep one")
+            self._mistakes.add(f"{place}.{name}", f"is under {other} too; keep one")
 
     def _conditional(self, fixed: Mapping[str, object], search: Mapping[str, Domain]) -> dict[str, dict[str, Branch]]:
         section = self._section("conditional", self._document.get("conditional"))
@@ -206,7 +206,7 @@ class _Reader:
 
 
 def _near_keys(name: object) -> list[str]:
-    """Return the top-level keys that a misspelt one may have meant: what they hold is not judged further."""
+    """Return the top-level keys that a misspelt one may have meant; their content is not checked further."""
     if name in KEYS:
         return []
     return [key for key in KEYS if f"'{key}'" in near_names(str(name), KEYS)]

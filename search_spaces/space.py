@@ -1,47 +1,36 @@
-"""Owns the search space: what one trainable fixes, searches and tries first; found by name or file."""
+"""The search space: what is fixed, searched and tried first when one trainable is tuned."""
 
 from __future__ import annotations
 
 import copy
-import itertools
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from data.errors import near_names
 from search_spaces.branch import Branch, Conditional, branch_name, complete_paths
-from search_spaces.document import read_document
-from search_spaces.domain import Domain, Scalar
-from search_spaces.mistakes import Mistakes, SpaceError
-from search_spaces.override import override_space
+from search_spaces.domain import Domain, Scalar, is_scalar
+from search_spaces.grid import list_grid
+from search_spaces.mistakes import Mistakes
 from search_spaces.reader import read_fields
-
-__all__ = [
-    "Branch",
-    "Domain",
-    "SearchSpace",
-    "SpaceError",
-    "check_keys",
-    "list_spaces",
-    "load_space",
-    "shipped_names",
-]
-
-MAX_GRID = 100_000
-_FOLDER = Path(__file__).resolve().parent
-_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """One space, checked when read.
+    """One space, checked when it was read.
 
     fixed, search: what holds on every path. conditional: the deciding parameter, at most one, and its branches.
-    first: the configurations tried first, without fixed values. A space that searches nothing is a list of
-    points: first is all there is. trials: the default number of trials. task: defaults of the forecast task.
-    own_data: for a space of bundled data, the one to recommend for one's own; '' where it is none.
-    notes: what `override` left out or filled in.
+    initial_points: the configurations tried first, without the fixed values; 'first' in files. A space that searches
+    nothing is a list of points: it has its initial points and no others.
+    trials: the default number of trials. task: defaults of the forecast task.
+    recommended_space: for a space of bundled data, the one to use with the user's own; '' if there is none.
+    notes: what overriding left out or filled in.
+
+    >>> from search_spaces.library import load_space
+    >>> space = load_space("moirai-small-full")
+    >>> space.search["lr"].to_text()
+    'log:5e-07:5e-05'
+    >>> config = space.sample(lambda name, domain: domain.first_value())
+    >>> config["strategy"], config["lr"], config["epochs"]
+    ('full', 5e-07, 2)
     """
 
     name: str
@@ -50,10 +39,10 @@ class SearchSpace:
     fixed: Mapping[str, object]
     search: Mapping[str, Domain]
     conditional: Conditional
-    first: tuple[Mapping[str, object], ...]
+    initial_points: tuple[Mapping[str, object], ...]
     trials: int
     task: Mapping[str, object] = field(default_factory=dict)
-    own_data: str = ""
+    recommended_space: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -63,21 +52,21 @@ class SearchSpace:
 
     @property
     def is_conditional(self) -> bool:
-        """Say whether one parameter decides which others are searched, and where."""
+        """Return whether one parameter decides which others are searched, and in which domains."""
         return bool(self.conditional)
 
     @property
     def is_points(self) -> bool:
-        """Say whether the space searches nothing and is its first configurations."""
+        """Return whether the space searches nothing and is its initial points."""
         return not self.search
 
     @property
     def is_finite(self) -> bool:
-        """Say whether every domain can be listed, so that `grid` can answer."""
+        """Return whether `grid` can list the space."""
         return all(domain.is_finite for domain in self.parameters().values())
 
     def paths(self) -> dict[str, Branch]:
-        """Return every path through the space, whole and with plain names; the only one is called ''."""
+        """Return every path through the space, complete and with plain names; a single path is called ''."""
         return complete_paths(self.fixed, self.search, self.conditional)
 
     def path_name(self, config: Mapping[str, object]) -> str:
@@ -87,14 +76,14 @@ class SearchSpace:
         return branch_name(self.search[self.decider].cast(config[self.decider]))
 
     def parameters(self) -> dict[str, Domain]:
-        """Return every searched parameter's scoped name ('full/lr' inside a branch) and its domain.
+        """Return the domain of every searched parameter by its scoped name ('full/lr' inside a branch).
 
-        For a list of points: the values seen, as choices.
+        For a list of points, a choice of the values that occur.
         """
         if self.is_points:
             return {
-                name: Domain("choice", values=tuple(_distinct(point[name] for point in self.first)))
-                for name in (self.first[0] if self.first else ())
+                name: Domain("choice", values=tuple(_distinct(point[name] for point in self.initial_points)))
+                for name in (self.initial_points[0] if self.initial_points else ())
             }
         scoped = {
             f"{branch.name}/{name}": domain
@@ -105,9 +94,9 @@ class SearchSpace:
         return {**self.search, **scoped}
 
     def sample(self, suggest: Callable[[str, Domain], object]) -> dict[str, object]:
-        """Ask suggest(scoped_name, domain) for each parameter of the path; return the whole configuration.
+        """Call suggest(scoped_name, domain) for each parameter of one path; return the whole configuration.
 
-        The keys returned are plain. Which path it is, the answer for the deciding parameter tells.
+        The keys returned are plain. The value suggested for the deciding parameter selects the path.
         """
         if self.is_points:
             return self._config({name: suggest(name, d) for name, d in self.parameters().items()})
@@ -118,27 +107,20 @@ class SearchSpace:
         return self._config(config)
 
     def enqueued(self) -> list[dict[str, object]]:
-        """Return the first configurations by the names that `sample` asks for."""
+        """Return the initial points by the names that `sample` suggests."""
         return [
-            {self._scoped(name, self.path_name(point)): value for name, value in point.items()} for point in self.first
+            {self._scoped(name, self.path_name(point)): value for name, value in point.items()}
+            for point in self.initial_points
         ]
 
     def grid(self) -> list[dict[str, object]]:
-        """List every configuration of a finite space, branch by branch, the last domain running fastest.
-
-        Raises SpaceError if a domain is infinite, or if there are more than MAX_GRID configurations.
-        """
+        """List every configuration of a finite space, or of a list of points; raises SpaceError as `list_grid` does."""
         if self.is_points:
-            return [self._config(point) for point in self.first]
-        self._check_grid()
-        configs = []
-        for path in self.paths().values():
-            for values in itertools.product(*(domain.grid() for domain in path.search.values())):
-                configs.append({**path.fixed, **dict(zip(path.search, values, strict=True))})
-        return configs
+            return [self._config(point) for point in self.initial_points]
+        return list_grid(self.name, self.paths(), self.parameters())
 
     def grid_points(self) -> list[dict[str, object]]:
-        """List `grid` as `enqueued` does: searched values alone, by the names that `sample` asks for."""
+        """List `grid` as `enqueued` does: the searched values only, by the names that `sample` suggests."""
         if self.is_points:
             return self.enqueued()
         scoped = []
@@ -149,10 +131,10 @@ class SearchSpace:
         return scoped
 
     def corners(self) -> list[dict[str, object]]:
-        """List whole configurations: the first ones, and some with every path and each domain's ends or choices."""
+        """List whole configurations: the initial points, and some with every path and each domain's ends or choices."""
         if self.is_points:
             return self.grid()
-        configs = [self._config(point) for point in self.first]
+        configs = [self._config(point) for point in self.initial_points]
         for path in self.paths().values():
             marks = {name: domain.values or domain.ends() for name, domain in path.search.items()}
             for i in range(max(map(len, marks.values()), default=1)):
@@ -165,14 +147,6 @@ class SearchSpace:
         """List the numbers that a parameter has at the corners, in order; empty if the space does not name it."""
         values = {config[name] for config in self.corners() if name in config}
         return sorted(value for value in values if isinstance(value, (int, float)))
-
-    def override(self, settings: Mapping[str, str]) -> SearchSpace:
-        """Return the space with `--set KEY=VALUE` applied; notes say what became of the first configurations.
-
-        A plain value fixes the parameter in every branch; of the deciding parameter, it selects the branch.
-        A domain replaces or creates a searched parameter. Raises SpaceError with all mistakes at once.
-        """
-        return override_space(self, settings)
 
     def to_dict(self) -> dict[str, object]:
         """Return the space as JSON can hold it, in the format of the files; `from_dict` reads it back."""
@@ -190,9 +164,9 @@ class SearchSpace:
                 }
                 for decider, branches in self.conditional.items()
             },
-            "first": [dict(point) for point in self.first],
+            "first": [dict(point) for point in self.initial_points],
             "task": dict(self.task),
-            "own_data": self.own_data,
+            "recommended_space": self.recommended_space,
             "notes": list(self.notes),
         }
 
@@ -209,83 +183,8 @@ class SearchSpace:
         return f"{path}/{name}" if inside else name
 
     def _config(self, chosen: Mapping[str, object]) -> dict[str, object]:
-        """Return a whole configuration: what is fixed for all and on its path, and what was chosen."""
+        """Return a whole configuration: what its path fixes, and the chosen values."""
         return {**self.paths()[self.path_name(chosen)].fixed, **chosen}
-
-    def _check_grid(self) -> None:
-        endless = {name: d for name, d in self.parameters().items() if not d.is_finite}
-        if endless:
-            names = ", ".join(f"{name} ({domain.to_text()})" for name, domain in endless.items())
-            plain = next(iter(endless)).rpartition("/")[2]
-            raise SpaceError(
-                f"{self.name}: a grid needs domains that can be listed, and these cannot: {names}; "
-                f"give each one value or a choice, such as --set {plain}=choice:A,B"
-            )
-        size = sum(math.prod(_size(d) for d in path.search.values()) for path in self.paths().values())
-        if size > MAX_GRID:
-            raise SpaceError(
-                f"{self.name}: a grid may have {MAX_GRID} configurations at most, got {size}; "
-                f"give an int a step, such as --set epochs=int:5:20:5, or fix a parameter"
-            )
-
-
-def load_space(name_or_path: str) -> SearchSpace:
-    """Read a shipped space by its name, or a file that ends in .yaml or .yml.
-
-    Raises SpaceError with every mistake of the file, or the near names of an unknown space.
-    """
-    text = name_or_path.strip()
-    if text in shipped_names():
-        return _read_file(_FOLDER / f"{text}.yaml")
-    path = Path(text).expanduser()
-    if path.suffix.lower() in _SUFFIXES and (path.is_file() or path.name != text):
-        return _read_file(path)
-    names = shipped_names()
-    hint = near_names(path.name.removesuffix(path.suffix), names)
-    if path.suffix.lower() in _SUFFIXES:
-        raise SpaceError(f"no such file {text!r}{hint}; `foretune spaces` lists the shipped ones")
-    raise SpaceError(
-        f"unknown space {text!r}{hint}; `foretune spaces` lists them, and a file of your own ends in .yaml"
-    )
-
-
-def list_spaces() -> list[SearchSpace]:
-    """Read every shipped space."""
-    return [load_space(name) for name in shipped_names()]
-
-
-def shipped_names() -> list[str]:
-    """Return the names of the files beside this module."""
-    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
-
-
-def check_keys(space: SearchSpace, known: Iterable[str]) -> None:
-    """Raise SpaceError, with near names, for every parameter that the trainable does not know."""
-    known = list(known)
-    mistakes = Mistakes(space.name)
-    for place, names in _places(space):
-        for name in names:
-            if name not in known:
-                hint = near_names(name, known) or f"; it knows {', '.join(known)}"
-                mistakes.add(place, f"{space.trainable!r} has no parameter {name!r}{hint}")
-    mistakes.raise_if_any()
-
-
-def _read_file(path: Path) -> SearchSpace:
-    mistakes = Mistakes(path.name)
-    return SearchSpace(name=path.stem, **read_fields(read_document(path, mistakes), mistakes))
-
-
-def _places(space: SearchSpace) -> list[tuple[str, Iterable[str]]]:
-    """List where parameters are named: each place once, with its names."""
-    places: list[tuple[str, Iterable[str]]] = [("fixed", space.fixed), ("search", space.search)]
-    for decider, branches in space.conditional.items():
-        for name, branch in branches.items():
-            places.append((f"conditional.{decider}.{name}.fixed", branch.fixed))
-            places.append((f"conditional.{decider}.{name}.search", branch.search))
-    if space.is_points:
-        places.append(("first", space.first[0] if space.first else ()))
-    return places
 
 
 def _domains_to_dict(domains: Mapping[str, Domain]) -> dict[str, object]:
@@ -295,12 +194,7 @@ def _domains_to_dict(domains: Mapping[str, Domain]) -> dict[str, object]:
 def _distinct(values: Iterable[object]) -> list[Scalar]:
     distinct: list[Scalar] = []
     for value in values:
+        assert is_scalar(value)  # checked when the points were read
         if value not in distinct:
-            distinct.append(value)  # type: ignore[arg-type]  # points hold scalars: checked when read
+            distinct.append(value)
     return distinct
-
-
-def _size(domain: Domain) -> int:
-    if domain.kind == "choice":
-        return len(domain.values)
-    return int((domain.high - domain.low) // domain.step) + 1

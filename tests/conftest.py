@@ -19,8 +19,9 @@ import pytest
 import tune  # noqa: F401  (sets what torch and Ray read when they are imported)
 
 OURS = (
-    "import logging, sys, pathlib; from tune.report.tensorboard_server import serve; "
-    "logging.basicConfig(); serve(pathlib.Path(sys.argv[1]), port=0)"
+    "import logging, sys, pathlib; from tune.records.sweep_folder import SweepFolder; "
+    "from tune.report.tensorboard_server import serve; "
+    "logging.basicConfig(); serve(SweepFolder(pathlib.Path(sys.argv[1])), port=0)"
 )
 STARTUP_SECONDS = 120
 EVENT_FILES = "events.out.tfevents.*"

@@ -1,1 +1,1 @@
-"""The models, each behind the same narrow interface, and the life of a trial that they share."""
+"""The models, each behind the same narrow interface, and the trial that they share."""

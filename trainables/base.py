@@ -1,32 +1,26 @@
-"""The narrow interface that a model implements to be fine-tuned; everything else stands once, in its siblings."""
+"""The interface that a model implements to be fine-tuned: four methods, and four more with defaults."""
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Generic, TypeVar, get_args, get_origin
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from data.errors import UserError
-from data.naive import season_length, seasonal_naive
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch, WindowGather
-from trainables.hyper import Hyper as SharedHyper
+from trainables.errors import HyperError
+from trainables.hyper import Hyper
+from trainables.parameters import AdamW
 
 QUANTILE_LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
-
-class CheckpointError(UserError):
-    """A model folder or id that cannot be loaded."""
-
-
-class HyperError(UserError):
-    """Hyperparameters that the chosen model, data or machine cannot honour."""
+HyperT = TypeVar("HyperT", bound=Hyper)
 
 
 @dataclass(frozen=True)
@@ -42,49 +36,56 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Workload:
-    """What a trial costs, counted from the sizes of its model and task, not measured.
+class Validation:
+    """What a model gives for a batch when it is measured.
 
-    parameters, trainable: numbers of weights. weight_bytes: all weights as they lie in memory.
-    train_flops, eval_flops: of one window, forward and backward, and forward alone; step_flops: of what every
-    optimiser step computes once, whatever its batch. activation_bytes: of one training window.
+    loss: (batch,), reported as val_loss. extra: further scores, each (batch,), by names like val_distill; they are
+    reported, and decide nothing.
     """
 
-    parameters: int
-    trainable: int
-    weight_bytes: int
-    train_flops: float
-    eval_flops: float
-    step_flops: float
-    activation_bytes: int
+    loss: Tensor
+    forecast: Forecast
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-PointForecaster = Callable[[Batch], Tensor]  # gives (batch, prediction_length)
+@dataclass(frozen=True)
+class FrozenPart:
+    """A part of a model that no training changes: its output is computed once a sweep and kept as batch.features.
+
+    name: the same in all trials that may share the output. compute: from a batch to (batch, ...), floating-point
+    numbers, or whole ones, (batch, longest), with -1 after the end of shorter rows. title: what it is, for who waits.
+    """
+
+    name: str
+    compute: Callable[[Batch], Tensor] = field(compare=False)
+    title: str = "frozen features"
 
 
-class ForecastTrainable(ABC):
+class ForecastTrainable(ABC, Generic[HyperT]):
     """A time-series model that can be fine-tuned: one instance a trial, `build` first.
 
-    A new model is one file with a subclass of this, and one search space that names it.
+    A subclass names its hyperparameters, `class Moirai(ForecastTrainable[MoiraiHyper])`, and implements four methods.
+    What sweeps, pages and the command line may ask beside that is in `trainables.sweep_trainable.SweepTrainable`.
     """
 
-    Hyper: ClassVar[type[SharedHyper]] = SharedHyper
-    betas: ClassVar[tuple[float, float]] = (0.9, 0.999)
-    eps: ClassVar[float] = 1e-8
-    start_name: ClassVar[str] = "zero-shot"  # what epoch 0 is; "untrained" where it has not learned to forecast yet
-    features_name: ClassVar[str] = "what is frozen"  # what `features` computes, to tell a person who waits for it
-    structure: ClassVar[tuple[str, ...]] = ()  # hyperparameters that are sizes of the model; a checkpoint sets them
-    one_value: ClassVar[tuple[str, ...]] = ()  # hyperparameters that all trials of a sweep share
-    corpus: ClassVar[bool] = False  # reads a folder as a corpus: values mended, files that are no series left out
-    inference: ClassVar[Mapping[str, Any]] = {}  # hyperparameters without a default, for a model that only forecasts
+    hyper_type: ClassVar[type[Hyper]] = Hyper  # the HyperT of a subclass
+    optimizer: ClassVar[AdamW] = AdamW()
+    eval_batch_size: int = 256  # windows measured at once; a model whose forecasts depend on their batch sets its own
 
     module: nn.Module
 
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
+        for base in getattr(cls, "__orig_bases__", ()):
+            origin = get_origin(base)
+            if isinstance(origin, type) and issubclass(origin, ForecastTrainable):
+                cls.hyper_type = next((a for a in get_args(base) if isinstance(a, type)), cls.hyper_type)
+
     @abstractmethod
-    def build(self, hyper: Any, task: ForecastTask) -> nn.Module:
+    def build(self, hyper: HyperT, task: ForecastTask) -> nn.Module:
         """Load the weights and set requires_grad by the strategy; the module is trained where it is moved to.
 
-        Raises CheckpointError or HyperError for what a person can mend.
+        Raises CheckpointError or HyperError for what the user can fix.
         """
 
     @abstractmethod
@@ -99,146 +100,37 @@ class ForecastTrainable(ABC):
     def save_pretrained(self, folder: Path) -> None:
         """Write the model in its own format, loadable by its own `from_pretrained`."""
 
-    # What follows has a default that fits most models.
+    # Four with defaults.
 
-    def check(self, hyper: Any, task: ForecastTask) -> None:  # noqa: B027
-        """Refuse, before any work, values that do not fit the task: raises HyperError."""
+    def check(self, hyper: HyperT, task: ForecastTask) -> None:
+        """Reject, before any work, values that do not fit the task: raises HyperError."""
 
-    @classmethod
-    def recognises(cls, config: Mapping[str, Any]) -> bool:
-        """Tell by its config.json whether a checkpoint is of this model."""
-        return False
-
-    @classmethod
-    def untouched(cls, pretrained: str) -> SharedHyper:
-        """Give hyperparameters that build a checkpoint to forecast with it, as it is."""
-        return cls.Hyper(lr=1e-5, epochs=1, batch_size=1, **{"pretrained": pretrained, **cls.inference})
-
-    def training_windows(self, hyper: Any, task: ForecastTask, device: torch.device) -> WindowGather:
-        """Give the windows to train on; a model that trains on whole sequences makes its own of the train rows."""
+    def training_windows(self, hyper: HyperT, task: ForecastTask, device: torch.device) -> WindowGather:
+        """Give the windows to train on; a model that trains on whole sequences cuts its own from the train rows."""
         return task.gather("train", device)
 
-    def preview(self, hyper: Any, task: ForecastTask) -> int:
-        """Check before a sweep that the model loads and fits, and return its number of training windows."""
-        self.build(hyper, task)
-        return len(self.training_windows(hyper, task, torch.device("cpu")))
-
-    def starting_point(self, hyper: Any) -> str:
-        """Name the untouched model: trials with the same name share one evaluation of epoch 0."""
-        return "start"
-
-    def about(self) -> list[str]:
-        """Tell in sentences of Markdown, for the model card, what one must know to use the checkpoint."""
-        return []
-
-    def rebuild(self, folder: Path, hyper: Any, task: ForecastTask) -> nn.Module:
-        """Build the model from what `save_pretrained` wrote."""
-        return self.build(hyper.model_copy(update={"pretrained": str(folder)}), task)
-
-    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+    def validate(self, batch: Batch) -> Validation:
         """Give loss and forecast of a batch; overridden where both come from one forward pass."""
-        return self.loss(batch), self.forecast(batch)
+        return Validation(self.loss(batch), self.forecast(batch))
 
-    def point_loss(self, point: Tensor, batch: Batch) -> Tensor | None:
-        """Give val_loss of any point forecast of a batch, (batch,); None where the loss needs a distribution."""
-        return None
+    def frozen_part(self, hyper: HyperT, part: Part) -> FrozenPart | None:
+        """Give the part whose output for the windows of train or val may be kept.
 
-    def extra_scores(self, point: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """Give further scores of each window, (batch,), by names like val_distill; reported, and never decided by."""
-        return {}
-
-    def baselines(self, hyper: Any, task: ForecastTask) -> dict[str, PointForecaster]:
-        """Name the forecasters that stand beside the trials on the leaderboard; the batch may have val features."""
-        season = season_length(task.panel.freq)
-        name = "seasonal-naive" if 1 < season <= task.context_length else "naive"
-        return {name: lambda batch: seasonal_naive(batch.context, task.prediction_length, season)}
-
-    def compare(
-        self, hyper: Any, task: ForecastTask, *, scores: Mapping[str, float], baselines: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, str]:
-        """Say after a search, in a sentence by name, what else the best trial's model is worth; both on validation."""
-        return {}
-
-    @classmethod
-    def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:
-        """Count what a trial costs, from configuration files alone; None where it is not known."""
-        return None
-
-    def decays(self, name: str, parameter: nn.Parameter) -> bool:
-        """Tell whether weight decay acts on a parameter; biases and one-dimensional weights are spared."""
-        return parameter.ndim > 1 and not name.endswith("bias")
-
-    def frozen_part(self, hyper: Any, part: Part) -> str | None:
-        """Name what this trial's frozen part computes of the windows of train or val, alike in all trials of one name.
-
-        None where something trainable stands before it, or where it is not needed.
+        None where something trainable comes before it, or where its output is not needed.
         """
         return None
 
-    def features(self, batch: Batch) -> Tensor:
-        """Compute what the frozen part gives for a batch, (batch, ...); kept once a sweep as batch.features.
 
-        Floating-point numbers, or whole ones, (batch, longest), with -1 after the end of shorter ones.
-        """
-        raise NotImplementedError
+Trainable = ForecastTrainable[Hyper]
 
-    # Shared by all models.
 
-    eval_batch_size = 256  # windows measured at once; a model whose forecasts depend on their batch sets its own
-
-    def trainable_tensors(self) -> dict[str, Tensor]:
-        """The tensors that this trial trains, by name; all that a checkpoint of it must hold."""
-        return {name: p for name, p in self.module.named_parameters() if p.requires_grad}
-
-    def load_trainable_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Put trained tensors back; raises CheckpointError if names differ."""
-        own = self.trainable_tensors()
-        if own.keys() != tensors.keys():
-            raise CheckpointError(
-                f"a checkpoint must hold the tensors that its trial trains; "
-                f"{len(own.keys() ^ tensors.keys())} names differ; the trial's hyperparameters were changed"
-            )
-        with torch.no_grad():
-            for name, parameter in own.items():
-                parameter.copy_(tensors[name])
-
-    def frozen_weights_hash(self) -> str:
-        """Return the sha256 of the weights that this trial leaves alone."""
-        digest = hashlib.sha256()
-        for name, parameter in self.module.named_parameters():
-            if not parameter.requires_grad:
-                digest.update(name.encode())
-                digest.update(parameter.detach().cpu().numpy().tobytes())
-        return digest.hexdigest()
-
-    def optimizer(self, hyper: SharedHyper) -> torch.optim.AdamW:
-        """AdamW over the trainable parameters, with and without weight decay."""
-        decayed: list[Tensor] = []
-        spared: list[Tensor] = []
-        for name, parameter in self.module.named_parameters():
-            if parameter.requires_grad:
-                (decayed if self.decays(name, parameter) else spared).append(parameter)
-        groups = [
-            {"params": decayed, "weight_decay": hyper.weight_decay},
-            {"params": spared, "weight_decay": 0.0},
+def check_hyper(model: type[Trainable], values: Mapping[str, object]) -> Hyper:
+    """Make a trial's hyperparameters of plain values; HyperError names every wrong one."""
+    try:
+        return model.hyper_type.model_validate(dict(values))
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(map(str, e['loc'])) or 'hyperparameters'}: {e['msg']}, got {e['input']!r}"
+            for e in error.errors()
         ]
-        groups = [g for g in groups if g["params"]]
-        return torch.optim.AdamW(groups, lr=hyper.lr, betas=self.betas, eps=self.eps)
-
-
-def freeze(module: nn.Module, *, trains: Any, strategy: str) -> None:
-    """Set requires_grad to trains(name) for every parameter; some must train and, unless `full`, some must not.
-
-    Raises HyperError if the strategy would train nothing or freeze nothing.
-    """
-    kept = 0
-    total = 0
-    for name, parameter in module.named_parameters():
-        parameter.requires_grad_(bool(trains(name)))
-        kept += parameter.requires_grad
-        total += 1
-    if kept == 0 or (kept == total) != (strategy == "full"):
-        raise HyperError(
-            f"strategy {strategy} must train some parameters and freeze some unless it is full; "
-            f"it trains {kept} of {total}; choose another strategy for this checkpoint"
-        )
+        raise HyperError(f"{model.__name__}: " + "; ".join(wrong)) from error

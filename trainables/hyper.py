@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,9 +16,13 @@ class Hyper(BaseModel):
     only into how many micro-batches it is cut. patience counts epochs without a better validation.
     onecycle rises for warmup_steps or warmup_fraction of the steps, 0.3 of them where neither is given.
     The schedule ends at min_learning_rate or, where that is not given, at lr * min_lr_ratio.
+    structure: the fields that are sizes of the model; a checkpoint sets them.
+    shared_by_all_trials: the fields that must have one value in all trials of a sweep.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    structure: ClassVar[tuple[str, ...]] = ()
+    shared_by_all_trials: ClassVar[tuple[str, ...]] = ()
 
     lr: float = Field(gt=0, le=1)
     epochs: int = Field(ge=1)
@@ -50,6 +54,11 @@ class Hyper(BaseModel):
         if self.min_learning_rate is not None and self.min_lr_ratio:
             raise ValueError("give min_learning_rate or min_lr_ratio, not both")
         return self
+
+    @property
+    def initial_model(self) -> str:
+        """Name the model before any training: trials with the same name share one evaluation of epoch 0."""
+        return "initial"
 
     @property
     def floor_ratio(self) -> float:

@@ -1,4 +1,4 @@
-"""Where a model's weights come from: a bundled name, a folder, or a Hub id; told in one message when they do not."""
+"""Where a model's weights come from: a bundled name, a folder, or a Hub id; one message where they cannot be loaded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 
 from data.errors import near_names
 from data.samples.bundled import PRETRAINED
-from trainables.base import CheckpointError
+from trainables.errors import CheckpointError
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Family:
-    """What to tell a person about a model's checkpoints: its name, one of its Hub ids, what works without a network."""
+    """What messages say about a model's checkpoints: its name, one of its Hub ids, what works without a network."""
 
     name: str
     example: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from search_spaces.domain import Domain
 
@@ -12,7 +11,7 @@ NOTHING = "–"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """Four to five significant digits; small and large ones in powers of ten without padding (5e-7, not 5e-07)."""
     if value is None:
         return NOTHING
@@ -26,7 +25,7 @@ def number(value: Any) -> str:
     return text.rstrip("0").rstrip(".") if value == round(value, 3) else text
 
 
-def short_number(value: Any, digits: int = 3) -> str:
+def short_number(value: object, digits: int = 3) -> str:
     """On a page: three significant digits, 5e-7 as 5e-7; text as it is; a dash for None, NaN and infinity."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return NOTHING
@@ -65,10 +64,12 @@ def gain_text(gain: float | None) -> str:
     return f"{'+' if gain > 0 else '-'}{difference_text(abs(gain))}"
 
 
-def warmup_text(hyper: Mapping[str, Any]) -> str:
+def warmup_text(hyper: Mapping[str, object]) -> str:
     """A warm-up in steps, or as the share of all steps that it was given as."""
     fraction = hyper.get("warmup_fraction")
-    return f"{short_number(fraction * 100)} %" if fraction is not None else short_number(hyper.get("warmup_steps"))
+    if isinstance(fraction, int | float):
+        return f"{short_number(fraction * 100)} %"
+    return short_number(hyper.get("warmup_steps"))
 
 
 def domain_text(domain: Domain) -> str:

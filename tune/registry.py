@@ -1,4 +1,4 @@
-"""Finds a model by the name that a search space gives it: one of ours, or a file or module of somebody else's."""
+"""Finds a model by the name that a search space gives it: one of ours, an installed package's, or the user's own."""
 
 from __future__ import annotations
 
@@ -6,55 +6,91 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import pkgutil
-import re
 import sys
+import traceback
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-import trainables
 from data.errors import UserError, near_names
 from trainables.base import ForecastTrainable
+from trainables.sweep_trainable import SweepModel, as_sweep_trainable
 
-# told from the text, because importing every model takes seconds; what models share is itself called a …Trainable
-_MODEL = re.compile(r"^class \w+(?<!Trainable)\(\w+Trainable\):", re.MULTILINE)
+# A model of ours is a folder in trainables/, a YAML file in search_spaces/ and a line here.
+TRAINABLES = {
+    "moirai": "trainables.moirai.trainable:Moirai",
+    "moirai-distill": "trainables.moirai_distill.trainable:MoiraiDistill",
+    "time-llm": "trainables.time_llm.trainable:TimeLlm",
+    "time-moe": "trainables.time_moe.trainable:TimeMoe",
+}
+ENTRY_POINTS = "foretune.trainables"  # the group in which an installed package names its models, name = module:Class
 
 
 class TrainableError(UserError):
-    """A search space that names no model."""
+    """A name that leads to no model."""
 
 
 def shipped_trainables() -> list[str]:
-    """The names of the models in `trainables/`: its modules that define one, with dashes for underscores."""
-    found = []
-    for module in pkgutil.iter_modules(trainables.__path__):
-        path = Path(trainables.__path__[0]) / module.name
-        sources = path.glob("*.py") if module.ispkg else [path.with_suffix(".py")]
-        if any(_MODEL.search(source.read_text(encoding="utf-8")) for source in sources):
-            found.append(module.name.replace("_", "-"))
-    return found
+    """The names of our models."""
+    return list(TRAINABLES)
 
 
-def recognise_trainable(config: Mapping[str, Any], checkpoint: str) -> str:
-    """Return the name of our model that a checkpoint's config.json is of; TrainableError if of none."""
-    for name in shipped_trainables():
-        if find_trainable(name).recognises(config):
+def recognise_trainable(config: Mapping[str, object], checkpoint: str) -> str:
+    """Return the name of the model that a checkpoint's config.json is of; TrainableError if of none."""
+    unusable = []
+    for name in _known():
+        try:
+            model = find_trainable(name)
+        except TrainableError as error:
+            unusable.append(f"\n{error}")
+            continue
+        if model.recognises(config):
             return name
     raise TrainableError(
-        f"{checkpoint}: a checkpoint must be of one of our models ({', '.join(shipped_trainables())}), and its "
-        "config.json is of none of them; give another"
+        f"{checkpoint}: a checkpoint must be of a known model ({', '.join(_known())}), and its "
+        f"config.json is of none of them; give another{''.join(unusable)}"
     )
 
 
-def find_trainable(name: str) -> type[ForecastTrainable]:
-    """Return the model class for a name of ours, `package.module`, or `path/to/file.py`; each may end in `:Class`.
+def find_trainable(name: str) -> type[SweepModel]:
+    """Return the model class for a registered name, `package.module`, or `path/to/file.py`; each may end in `:Class`.
 
-    Raises TrainableError if there is none, or more than one and no `:Class`.
+    A registered name is one of ours or an entry point of an installed package. Raises TrainableError if there is no
+    such model, more than one and no `:Class`, or a module of the user's that cannot be imported.
     """
-    where, _, class_name = name.partition(":") if not _is_drive(name) else (name, "", "")
-    module = _load(where, name)
+    where, class_name = _split(name)
+    if where.endswith(".py"):
+        return _class_in(_load_file(Path(where)), where, class_name)
+    installed = _installed(where)
+    if (where in TRAINABLES) + len(installed) > 1:
+        raise _clash(where, installed)
+    if where in TRAINABLES:
+        module, _, own_class = TRAINABLES[where].partition(":")
+        return _class_in(importlib.import_module(module), module, class_name or own_class)
+    if installed:
+        return _installed_class(installed[0], class_name)
+    if where.startswith(".") or not ("." in where or class_name):  # './my_model' has forgotten its suffix
+        raise _no_model(name)
+    return _class_in(_import_module(where, name), where, class_name)
+
+
+def absolute_name(name: str, base: Path) -> str:
+    """Make a file's name absolute, seen from the folder of the space that names it; other names are unchanged."""
+    where, class_name = _split(name)
+    return f"{(base / where).resolve()}{':' if class_name else ''}{class_name}" if where.endswith(".py") else name
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Split off `:Class`; a Windows path like C:\\models\\toy.py has a colon that names no class."""
+    if len(name) > 2 and name[1] == ":" and name.count(":") == 1:
+        return name, ""
+    where, _, class_name = name.partition(":")
+    return where, class_name
+
+
+def _class_in(module: ModuleType, where: str, class_name: str) -> type[SweepModel]:
+    """Return the module's class of this name, or its only model where the name is ''."""
     classes = {
         member.__name__: member
         for _, member in inspect.getmembers(module, inspect.isclass)
@@ -63,45 +99,82 @@ def find_trainable(name: str) -> type[ForecastTrainable]:
     own = {k: c for k, c in classes.items() if f"{c.__module__}.".startswith(f"{module.__name__}.")}
     if class_name:
         if class_name not in classes:
-            raise TrainableError(f"{where} must define {class_name}, and defines {', '.join(own) or 'no model'}")
-        return classes[class_name]
+            raise TrainableError(
+                f"{where} must define {class_name}, and defines {', '.join(own) or 'no model'}"
+                f"{near_names(class_name, own)}"
+            )
+        return as_sweep_trainable(classes[class_name])
     if len(own) != 1:
         raise TrainableError(
             f"{where} must define one ForecastTrainable, and defines {', '.join(own) or 'none'}; name it: {where}:Class"
         )
-    return next(iter(own.values()))
+    return as_sweep_trainable(next(iter(own.values())))
 
 
-def absolute_name(name: str, base: Path) -> str:
-    """Make a file's name absolute, seen from the folder of the space that names it; other names stay as they are."""
-    where, colon, class_name = name.partition(":") if not _is_drive(name) else (name, "", "")
-    return f"{(base / where).resolve()}{colon}{class_name}" if where.endswith(".py") else name
+# Models of installed packages
 
 
-def _load(where: str, name: str) -> ModuleType:
-    if where.endswith(".py"):
-        return _load_file(Path(where))
-    dotted = where if "." in where else f"trainables.{where.replace('-', '_')}"
-    if dotted.startswith("."):  # './my_model' has forgotten its suffix
-        raise _no_model(name)
+def _known() -> list[str]:
+    """Our models, then those of installed packages."""
+    return list(dict.fromkeys([*TRAINABLES, *sorted(entry_points(group=ENTRY_POINTS).names)]))
+
+
+def _installed(name: str) -> list[EntryPoint]:
+    return list(entry_points(group=ENTRY_POINTS, name=name))
+
+
+def _installed_class(entry: EntryPoint, class_name: str) -> type[SweepModel]:
+    """Return the class that an entry point names, or another one of its module."""
+    module, _, own_class = (part.strip() for part in entry.value.partition(":"))
     try:
-        return importlib.import_module(dotted)
-    except ModuleNotFoundError as error:
-        if error.name is None or not dotted.startswith(error.name):
-            raise
-        raise _no_model(name) from error
+        if not (module and own_class):
+            raise TrainableError(
+                f"its entry point must be module:Class, got {entry.value!r}; correct it in the package"
+            )
+        return _class_in(_import_module(module), module, class_name or own_class)
+    except TrainableError as error:
+        raise TrainableError(f"trainable {entry.name!r} of the package {_package(entry)}: {error}") from error
+
+
+def _clash(name: str, installed: list[EntryPoint]) -> TrainableError:
+    owners = ["foretune"] if name in TRAINABLES else []
+    owners += [f"the package {_package(entry)}" for entry in installed]
+    return TrainableError(
+        f"trainable {name!r} must name one model, and is brought by {' and '.join(owners)}; uninstall one, "
+        f"or give its entry point in the group {ENTRY_POINTS} another name"
+    )
+
+
+def _package(entry: EntryPoint) -> str:
+    return "without a name" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+
+
+# Modules and files of the user's own
 
 
 def _no_model(name: str) -> TrainableError:
+    known = _known()
     return TrainableError(
-        f"trainable must name a model, got {name!r}; there are {', '.join(shipped_trainables())}"
-        f"{near_names(name, shipped_trainables())}; a file of your own is named like my_model.py"
+        f"trainable must name a model, got {name!r}; there are {', '.join(known)}"
+        f"{near_names(name, known)}; a file of your own is named like my_model.py"
     )
+
+
+def _import_module(dotted: str, name: str = "") -> ModuleType:
+    """Import a module that is not ours; name: what the user typed for it, '' where a package's entry point did."""
+    try:
+        return importlib.import_module(dotted)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if name and missing and f"{dotted}.".startswith(f"{missing}."):
+            raise _no_model(name) from error
+        raise _import_error(dotted, error) from error
 
 
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise TrainableError(f"trainable names the file {path}, and there is none")
+        hint = near_names(path.name, [other.name for other in path.parent.glob("*.py")])
+        raise TrainableError(f"trainable names the file {path}, and there is none{hint}")
     module_name = f"foretune_user_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if module_name in sys.modules:
         return sys.modules[module_name]
@@ -112,12 +185,28 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[module_name]  # asked for again, it must tell its mistake again
+    except BaseException as error:
+        del sys.modules[module_name]  # asked for again, it reports its mistake again
+        if isinstance(error, (Exception, SystemExit)):
+            raise _import_error(str(path), error) from error
         raise
     return module
 
 
-def _is_drive(name: str) -> bool:
-    """A Windows path like C:\\models\\toy.py has a colon that names no class."""
-    return len(name) > 2 and name[1] == ":" and name.count(":") == 1
+def _import_error(where: str, error: BaseException) -> TrainableError:
+    """Say in which file and line an import failed, and why."""
+    what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if isinstance(error, SyntaxError):
+        what = ": ".join(part for part in (error.msg, (error.text or "").strip()) if part)
+        places = [(error.filename or where, error.lineno)]
+    else:
+        frames = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__))
+        places = [place for place in frames if not _is_import_machinery(place[0])]
+    remedy = "install it" if isinstance(error, ModuleNotFoundError) else "correct it there"
+    ends = dict(places[:1] + places[-1:])  # where the module itself is, and where the error was raised
+    lines = [f"{'' if file == where else f'{file}, '}line {line}" for file, line in ends.items() if line]
+    return TrainableError(f"{where} cannot be imported: {': '.join([*lines, what])}; {remedy}")
+
+
+def _is_import_machinery(file: str) -> bool:
+    return file.startswith("<frozen") or file in (__file__, importlib.__file__)

@@ -1,4 +1,4 @@
-"""One sweep's life: create, run, resume, extend, finish; and the sweeps of a storage folder."""
+"""One sweep: create, open, extend, hold; and the sweeps of a storage folder."""
 
 from __future__ import annotations
 
@@ -8,49 +8,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from data.errors import near_names
-from data.panel import Panel
-from tune.records.journal import Journal
+from tune.records.journal import read_records
 from tune.records.leaderboard import Leaderboard
 from tune.records.spec import SweepError, SweepSpec, check_trials
+from tune.records.sweep_folder import SweepFolder
 
-LOCK_FILE = ".lock"
-CLOCK_FILE = "clock.json"
-DATA_FOLDER = "data"
+if TYPE_CHECKING:
+    from data.panel import Panel
 
 
 @dataclass(frozen=True)
 class Sweep:
     """A sweep's folder and what defines it."""
 
-    folder: Path
+    folder: SweepFolder
     spec: SweepSpec
 
     @classmethod
     def create(cls, storage: Path, spec: SweepSpec, panel: Panel) -> Sweep:
         """Make the sweep's folder, whole or not at all; SweepError if the name is taken."""
-        folder = check_name(storage, spec.name)
-        unfinished = storage / f".{spec.name}.tmp"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
+        folder = SweepFolder(check_name(storage, spec.name))
+        unfinished = SweepFolder(storage / f".{spec.name}.tmp")
+        shutil.rmtree(unfinished.path, ignore_errors=True)
+        unfinished.path.mkdir(parents=True)
         try:
-            panel.save(unfinished / DATA_FOLDER)
+            panel.save(unfinished.data)
             spec.write(unfinished)
-            unfinished.rename(folder)
+            unfinished.path.rename(folder.path)
         except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(unfinished.path, ignore_errors=True)
             raise
         return cls(folder, spec)
 
     @classmethod
     def open(cls, storage: Path, name: str) -> Sweep:
         """Find a sweep by name; SweepError with near names if there is none."""
-        folder = (storage / name).absolute()
-        if not (folder / "sweep.json").is_file():
+        folder = SweepFolder((storage / name).absolute())
+        if not folder.spec.is_file():
             known = [sweep.name for sweep in sweep_folders(storage)]
             there = f"there are {', '.join(known)}" if known else "there is none yet"
             raise SweepError(f"no sweep named {name!r} in {storage}; {there}{near_names(name, known)}")
@@ -58,9 +57,9 @@ class Sweep:
 
     def extended(self, *, trials: int | None, more_seconds: float | None) -> Sweep:
         """The sweep with more trials or more time, written to its folder; SweepError for fewer trials than it has."""
-        changes: dict[str, Any] = {}
+        changes: dict[str, object] = {}
         if trials is not None:
-            least = max(1, len(Journal(self.folder).read()))
+            least = max(1, len(self.folder.trials()))
             if trials < least:
                 raise SweepError(f"--trials must be at least {least}, the trials on record, got {trials}")
             check_trials(self.spec.searcher, self.spec.search_space(), trials)
@@ -76,16 +75,16 @@ class Sweep:
     @property
     def seconds_used(self) -> float:
         """Seconds of search so far, over all sessions."""
-        path = self.folder / CLOCK_FILE
+        path = self.folder.clock
         return float(json.loads(path.read_text(encoding="utf-8"))["seconds"]) if path.exists() else 0.0
 
     @property
     def is_running(self) -> bool:
         """Whether a process holds this sweep; the lock of one that was killed is free."""
-        if not (self.folder / LOCK_FILE).exists():
+        if not self.folder.lock.exists():
             return False  # never run; and looking at a folder must not write into it
         try:
-            with FileLock(self.folder / LOCK_FILE, timeout=0):
+            with FileLock(self.folder.lock, timeout=0):
                 return False
         except Timeout:
             return True
@@ -94,24 +93,21 @@ class Sweep:
     def held(self) -> Iterator[None]:
         """Hold the sweep while it runs; SweepError if another process does."""
         try:
-            with FileLock(self.folder / LOCK_FILE, timeout=0):
+            with FileLock(self.folder.lock, timeout=0):
                 yield
         except Timeout as error:
             raise SweepError(f"sweep {self.spec.name} is running in another process; stop that one first") from error
 
     def leaderboard(self) -> Leaderboard:
-        return self.leaderboard_of(sweep_is_running=self.is_running)
-
-    def leaderboard_of(self, *, sweep_is_running: bool) -> Leaderboard:
-        """The leaderboard, for who knows whether the sweep is running."""
+        """Rank what is on record now."""
         spec = self.spec
         return Leaderboard.read(
-            self.folder, metric=spec.metric, sweep_is_running=sweep_is_running, start_name=spec.start_name
+            self.folder, metric=spec.metric, sweep_is_running=self.is_running, initial_name=spec.initial_name
         )
 
     def unfinished_trials(self) -> int:
         """Trials that are still to be started or to be brought to their end."""
-        finished = sum(record.is_finished for record in Journal(self.folder).read())
+        finished = sum(record.is_finished for record in read_records(self.folder))
         return max(0, self.spec.trials - finished)
 
 
@@ -127,7 +123,7 @@ def check_name(storage: Path, name: str) -> Path:
     return folder
 
 
-def sweep_folders(storage: Path) -> list[Path]:
+def sweep_folders(storage: Path) -> list[SweepFolder]:
     """The sweeps of a storage folder, oldest first."""
-    found = [path.parent for path in storage.glob("*/sweep.json")] if storage.is_dir() else []
-    return sorted(found, key=lambda folder: (folder / "sweep.json").stat().st_ctime)
+    found = [SweepFolder(path.parent) for path in storage.glob("*/sweep.json")] if storage.is_dir() else []
+    return sorted(found, key=lambda folder: folder.spec.stat().st_ctime)

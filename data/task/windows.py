@@ -113,6 +113,11 @@ class WindowGather:
         """Return the number of windows."""
         return len(self._starts)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the panel, and so every batch, is."""
+        return self._starts.device
+
     def batch(self, ids: torch.Tensor) -> Batch:
         """Return the windows with these numbers; ids: (batch,) int64, on any device."""
         ids = ids.to(self._starts.device)

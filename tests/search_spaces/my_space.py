@@ -1,4 +1,4 @@
-"""A space of one's own: a valid file, and how the tests read one."""
+"""A valid space file, and how the tests read one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.space import (
-    SearchSpace,
-    SpaceError,
-    load_space,
-)
+from search_spaces.library import load_space
+from search_spaces.mistakes import SpaceError
+from search_spaces.space import SearchSpace
 
 VALID = """\
 description: Two branches.

@@ -13,10 +13,13 @@ from data.panel import Panel
 from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask, TaskSpec
 from tests.paths import TINY_GPT2
+from trainables.base import check_hyper
+from trainables.parameters import trainable_tensors
 from trainables.trial.evaluation import evaluate
+from trainables.trial.folders import SharedFolder
 from trainables.trial.frozen import FrozenFeatures
 from trainables.trial.memory import MicroBatch
-from trainables.trial.trial import Trial, TrialSpec, check_hyper
+from trainables.trial.trial import Trial, TrialSpec
 from tune.registry import find_trainable, recognise_trainable, shipped_trainables
 
 SHARED_VALUES = {"lr": 1e-3, "epochs": 1, "batch_size": 8, "weight_decay": 0.1}
@@ -91,7 +94,7 @@ def test_the_loss_is_a_finite_number_a_window_and_gradients_reach_what_trains_al
     assert loss.shape == (6,)
     assert loss.isfinite().all()
     loss.mean().backward()
-    trains = set(model.trainable_tensors())
+    trains = set(trainable_tensors(model.module))
     for parameter_name, parameter in model.module.named_parameters():
         assert (parameter.grad is not None) == (parameter_name in trains), parameter_name
     assert any(model.module.get_parameter(n).grad.any() for n in trains)
@@ -113,26 +116,26 @@ def test_a_forecast_has_one_value_a_step_in_the_units_of_its_context(name, strat
 @each
 def test_what_is_saved_comes_back_with_the_same_scores(name, strategy, task, tmp_path):
     model, hyper, batch = built(name, strategy, task)
-    optimizer = model.optimizer(hyper)
+    optimizer = model.optimizer.over(model.module, hyper)
     model.loss(batch).mean().backward()
     optimizer.step()
     model.save_pretrained(tmp_path)
     again = type(model)()
     again.rebuild(tmp_path, hyper, task)
-    one, other = (evaluate(m, task, "val", micro_batch=MicroBatch(64)) for m in (model, again))
-    assert one.to_dict() == pytest.approx(other.to_dict(), rel=1e-5)
+    one, other = (evaluate(m, task, "val", micro_batch=MicroBatch(64)).scores for m in (model, again))
+    assert one.to_row() == pytest.approx(other.to_row(), rel=1e-5)
 
 
 @each
 def test_a_step_changes_what_trains_and_nothing_else(name, strategy, task):
     model, hyper, batch = built(name, strategy, task)
     before = {n: p.detach().clone() for n, p in model.module.named_parameters()}
-    optimizer = model.optimizer(hyper)
+    optimizer = model.optimizer.over(model.module, hyper)
     model.loss(batch).mean().backward()
     optimizer.step()
     changed = {n for n, p in model.module.named_parameters() if not torch.equal(p, before[n])}
     assert changed
-    assert changed <= set(model.trainable_tensors())
+    assert changed <= set(trainable_tensors(model.module))
 
 
 @each
@@ -143,7 +146,9 @@ def test_kept_features_change_no_gradient(name, strategy, task, tmp_path):
         assert strategy not in ("head_only", "heads_only")
         return
     windows = model.training_windows(hyper, task, torch.device("cpu"))
-    features = FrozenFeatures.obtain(tmp_path, part, model, windows, micro_batch=MicroBatch(4), precision="fp32")
+    features = FrozenFeatures.obtain(
+        SharedFolder(tmp_path), part.name, part, model.module, windows, micro_batch=MicroBatch(4), precision="fp32"
+    )
     model.module.train()
     gradients = []
     for given in (batch, features.attach(batch)):
@@ -159,7 +164,7 @@ def test_kept_features_change_no_gradient(name, strategy, task, tmp_path):
 def test_weight_decay_spares_every_bias(name, strategy, task):
     model, hyper, _ = built(name, strategy, task)
     names = {id(p): n for n, p in model.module.named_parameters()}
-    decayed, *spared = model.optimizer(hyper).param_groups
+    decayed, *spared = model.optimizer.over(model.module, hyper).param_groups
     assert decayed["weight_decay"] == 0.1
     assert all(group["weight_decay"] == 0 for group in spared)
     assert not [n for p in decayed["params"] if (n := names[id(p)]).endswith("bias")]
@@ -168,13 +173,15 @@ def test_weight_decay_spares_every_bias(name, strategy, task):
 @each
 def test_a_trial_starts_at_zero_shot_trains_and_keeps_its_best_epoch(name, strategy, task, tmp_path):
     values = {**values_of(name, strategy), "lr": 1e-4}
-    spec = TrialSpec(folder=tmp_path / "t", shared=tmp_path / "shared", hyper=values, metric="val_mae", seed=0)
+    spec = TrialSpec(
+        folder=tmp_path / "t", shared=SharedFolder(tmp_path / "shared"), hyper=values, metric="val_mae", seed=0
+    )
     trial = Trial(find_trainable(name)(), spec, task, torch.device("cpu"))
     zero, first = trial.step(), trial.step()
-    assert (zero["epoch"], first["epoch"], first["done"]) == (0, 1, True)
-    assert zero["val_mae"] != first["val_mae"]
+    assert (zero.epoch, first.epoch, first.stopped_by) == (0, 1, "epochs")
+    assert zero.scores.val_mae != first.scores.val_mae
     kept = load_file(next((tmp_path / "t").glob("best_*")) / "trained.safetensors")
-    assert set(kept) == set(trial.model.trainable_tensors())
+    assert set(kept) == set(trainable_tensors(trial.model.module))
 
 
 @each

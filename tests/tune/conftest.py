@@ -1,4 +1,4 @@
-"""What tests of forecasts share: files of series, and exported folders of models."""
+"""What tests of sweeps and forecasts share: files of series, exported models, and sweeps written by hand."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import pytest
 from data.readers.panel_reader import read_panel
 from data.task.task import ForecastTask, TaskSpec
 from tests.paths import TOYS
+from tests.tune.ranked_sweep import add_trial
+from tests.tune.untrained_sweep import make_sweep
+from tune.sweep import Sweep
 
 
 @pytest.fixture
@@ -61,3 +64,22 @@ def export(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return write
+
+
+@pytest.fixture
+def better(tmp_path: Path) -> Sweep:
+    return make_sweep(tmp_path / "better", {"t0000": [0.5, 0.25], "t0001": [0.5, 0.75]})
+
+
+@pytest.fixture
+def worse(tmp_path: Path) -> Sweep:
+    return make_sweep(tmp_path / "worse", {"t0000": [0.5, 0.625], "t0001": [0.5, 0.75]})
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """Zero-shot 0.5; t0001 0.25, t0000 0.375, t0002 0.75; t0003 has only started."""
+    for trial_id, loss in (("t0000", 0.375), ("t0001", 0.25), ("t0002", 0.75)):
+        add_trial(tmp_path, trial_id, [0.5, loss])
+    add_trial(tmp_path, "t0003", [0.5])
+    return tmp_path

@@ -1,4 +1,4 @@
-"""Sweeps as a person runs them: the real command line in processes of its own, watched, and killed."""
+"""Sweeps as the user runs them: the real command line in processes of its own, watched, and killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import time
 import psutil
 
 from tests.paths import REPOSITORY
-from tune.records.journal import Journal
+from tune.records.journal import read_record
+from tune.records.sweep_folder import SweepFolder
 
 UNREPEATABLE = ("seconds", "peak_memory_bytes")
 DEADLINE = 240  # seconds that a wait may take on a busy machine
@@ -48,8 +49,8 @@ def wait_for_epoch(process, folder, trial_id, epoch):
     while time.monotonic() - started < DEADLINE:
         assert process.poll() is None, (folder.parents[1] / "log.txt").read_text()
         if (folder / trial_id / "result.json").exists():
-            rows = Journal(folder).read_trial(trial_id).rows
-            if rows and rows[-1]["epoch"] >= epoch:
+            reports = read_record(SweepFolder(folder).trial(trial_id)).reports
+            if reports and reports[-1].epoch >= epoch:
                 return
         time.sleep(0.05)
     raise AssertionError(f"{trial_id} did not reach epoch {epoch} in {DEADLINE} s")

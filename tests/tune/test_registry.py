@@ -1,4 +1,4 @@
-"""How a space's word for a model becomes a class: ours by name, anybody's by file or module."""
+"""How a space's name for a model becomes a class: ours by name, the user's own by file or module."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.paths import TOYS
+from tests.paths import REPOSITORY, TOYS
 from trainables.base import ForecastTrainable
-from tune.registry import TrainableError, absolute_name, find_trainable, shipped_trainables
+from tune.registry import TRAINABLES, TrainableError, absolute_name, find_trainable, shipped_trainables
 
 TOY = TOYS / "toy_model.py"
 
@@ -29,13 +29,13 @@ def write(path: Path, *names: str) -> Path:
     return path
 
 
-def refusal(name: str) -> str:
+def rejection(name: str) -> str:
     with pytest.raises(TrainableError) as caught:
         find_trainable(name)
     return str(caught.value)
 
 
-# A file of somebody else's
+# A file of the user's own
 
 
 def test_a_model_outside_the_packages_is_found_by_its_file() -> None:
@@ -62,9 +62,9 @@ def test_a_class_is_named_where_a_file_defines_two(tmp_path: Path) -> None:
     assert find_trainable(f"{path}:Two").__name__ == "Two"
 
 
-def test_two_classes_in_one_file_without_a_name_are_refused_with_the_remedy(tmp_path: Path) -> None:
+def test_two_classes_in_one_file_without_a_name_are_rejected_with_the_remedy(tmp_path: Path) -> None:
     path = write(tmp_path / "two.py", "One", "Two")
-    assert refusal(str(path)) == (
+    assert rejection(str(path)) == (
         f"{path} must define one ForecastTrainable, and defines One, Two; name it: {path}:Class"
     )
 
@@ -80,51 +80,98 @@ def test_an_imported_model_and_an_abstract_one_do_not_count(tmp_path: Path) -> N
     assert find_trainable(str(path)).__name__ == "Mine"
 
 
-def test_a_file_without_a_model_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_a_model_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "empty.py"
     path.write_text("x = 1\n")
-    assert "must define one ForecastTrainable, and defines none" in refusal(str(path))
+    assert "must define one ForecastTrainable, and defines none" in rejection(str(path))
 
 
-def test_a_class_that_a_file_does_not_define_is_refused(tmp_path: Path) -> None:
+def test_a_class_that_a_file_does_not_define_is_rejected(tmp_path: Path) -> None:
     path = write(tmp_path / "model.py", "Mine")
-    assert refusal(f"{path}:Other") == f"{path} must define Other, and defines Mine"
+    assert rejection(f"{path}:Other") == f"{path} must define Other, and defines Mine"
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    assert refusal(str(tmp_path / "none.py")) == f"trainable names the file {tmp_path / 'none.py'}, and there is none"
+def test_a_file_that_is_not_there_is_rejected(tmp_path: Path) -> None:
+    assert rejection(str(tmp_path / "none.py")) == f"trainable names the file {tmp_path / 'none.py'}, and there is none"
+
+
+def test_a_misspelt_file_gets_its_near_name(tmp_path: Path) -> None:
+    write(tmp_path / "my_model.py", "Mine")
+    assert rejection(str(tmp_path / "my_modle.py")).endswith("there is none; did you mean 'my_model.py'?")
+
+
+def test_a_file_that_is_not_python_is_one_message_with_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("import json\ndef x(:\n")
+    assert rejection(str(path)) == f"{path} cannot be imported: line 2: invalid syntax: def x(:; correct it there"
+
+
+def test_an_error_in_a_module_that_a_file_imports_is_shown_at_both_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = tmp_path / "helper_of_a_broken_model.py"
+    helper.write_text("x = 1\ny = undefined\n")
+    path = tmp_path / "model.py"
+    path.write_text("\nimport json\nimport helper_of_a_broken_model\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert rejection(str(path)) == (
+        f"{path} cannot be imported: line 3: {helper}, line 2: NameError: name 'undefined' is not defined; "
+        "correct it there"
+    )
+
+
+def test_a_file_that_exits_when_it_is_imported_is_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text("import sys\nsys.exit(3)\n")
+    assert rejection(str(path)) == f"{path} cannot be imported: line 2: SystemExit: 3; correct it there"
 
 
 def test_a_file_with_a_mistake_shows_its_own_error_every_time(tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("1 / 0\n")
     for _ in range(2):
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(TrainableError) as caught:
             find_trainable(str(path))
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+        assert str(caught.value) == (
+            f"{path} cannot be imported: line 1: ZeroDivisionError: division by zero; correct it there"
+        )
 
 
 # Names
 
 
-def test_the_shipped_models_are_told_without_importing_them() -> None:
+def test_the_shipped_models_are_listed_without_importing_them() -> None:
     assert "moirai" in shipped_trainables()
     assert not {"base", "trial", "training", "hyper", "moirai-network"} & set(shipped_trainables())
 
 
-def test_an_unknown_name_is_refused_with_the_near_one() -> None:
-    message = refusal("moiray")
+def test_every_folder_of_a_model_of_ours_has_its_line_in_the_table() -> None:
+    folders = {path.parent.name for path in (REPOSITORY / "trainables").glob("*/trainable.py")}
+    assert {name.replace("-", "_") for name in TRAINABLES} == folders
+
+
+@pytest.mark.parametrize(("name", "target"), TRAINABLES.items())
+def test_a_line_of_the_table_leads_to_its_class(name: str, target: str) -> None:
+    model = find_trainable(name)
+    assert f"{model.__module__}:{model.__qualname__}" == target
+    assert find_trainable(target) is model
+
+
+def test_an_unknown_name_is_rejected_with_the_near_one() -> None:
+    message = rejection("moiray")
     assert "trainable must name a model, got 'moiray'" in message
     assert "did you mean 'moirai'" in message
     assert "a file of your own is named like my_model.py" in message
 
 
 @pytest.mark.parametrize("name", ["no.such.module", "trainables.no_such", "nothing"])
-def test_a_module_that_is_not_there_is_refused(name: str) -> None:
-    assert f"trainable must name a model, got {name!r}" in refusal(name)
+def test_a_module_that_is_not_there_is_rejected(name: str) -> None:
+    assert f"trainable must name a model, got {name!r}" in rejection(name)
 
 
-def test_a_module_of_ours_that_is_no_model_is_refused() -> None:
-    assert "trainables.trial.schedule must define one ForecastTrainable, and defines none" in refusal(
+def test_a_module_of_ours_that_is_no_model_is_rejected() -> None:
+    assert "trainables.trial.schedule must define one ForecastTrainable, and defines none" in rejection(
         "trainables.trial.schedule"
     )
 
@@ -140,14 +187,34 @@ def test_a_module_of_an_installed_package_is_found_by_its_dotted_name(
     assert find_trainable("their_package.model:Theirs").__name__ == "Theirs"
 
 
+def test_a_module_without_a_package_is_found_where_its_class_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "their_only_module.py", "Theirs")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find_trainable("their_only_module:Theirs").__name__ == "Theirs"
+
+
+def test_a_misspelt_class_gets_its_near_name() -> None:
+    assert rejection("moirai:Morai") == (
+        "trainables.moirai.trainable must define Morai, and defines Moirai; did you mean 'Moirai'?"
+    )
+
+
 def test_a_package_that_a_model_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing is not the model: the import error tells more than a refusal would."""
+    """What is missing is not the model: the import error says more than that there is no such model."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "their_other").mkdir()
     (tmp_path / "their_other" / "__init__.py").write_text("import package_that_nobody_has\n")
     (tmp_path / "their_other" / "model.py").touch()
-    with pytest.raises(ModuleNotFoundError, match="package_that_nobody_has"):
+    file = tmp_path / "their_other" / "__init__.py"
+    with pytest.raises(TrainableError) as caught:
         find_trainable("their_other.model")
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+    assert str(caught.value) == (
+        f"their_other.model cannot be imported: {file}, line 1: ModuleNotFoundError: "
+        "No module named 'package_that_nobody_has'; install it"
+    )
 
 
 # Absolute names, kept in the sweep's record

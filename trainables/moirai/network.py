@@ -133,7 +133,7 @@ class DistributionHead(nn.Module):
 class FixedPatchMoirai(nn.Module):
     """A univariate MoiraiModule that holds only what one patch size uses; parameter names are uni2ts's.
 
-    Everything another patch size owns stays in `source`, untouched by gradients and by weight decay.
+    Everything of other patch sizes stays in `source`, where neither gradients nor weight decay change it.
     Source: Woo et al. 2024, arXiv:2402.02592; uni2ts 2.0 model/moirai/module.py.
     """
 

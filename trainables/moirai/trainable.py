@@ -1,9 +1,9 @@
-"""Moirai (Woo et al. 2024, arXiv:2402.02592), fine-tuned as uni2ts does it, with a warm-up that works."""
+"""Moirai as a trainable: at one patch size, with its own negative log-likelihood."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +15,13 @@ from torch.distributions import Distribution
 from data.panel import Panel
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
-from trainables.base import QUANTILE_LEVELS, Forecast, ForecastTrainable, HyperError, freeze
+from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
+from trainables.errors import HyperError
 from trainables.hyper import Hyper
 from trainables.moirai.network import FixedPatchMoirai, Standardised, import_moirai_module, log_prob
+from trainables.parameters import AdamW, freeze, frozen_weights_hash
 from trainables.pretrained import Family, load_pretrained
+from trainables.sweep_trainable import SweepTrainable
 
 FAMILY = Family("Moirai", "Salesforce/moirai-1.1-R-small", "moirai-tiny (--set pretrained=moirai-tiny)")
 
@@ -41,33 +44,41 @@ class MoiraiHyper(Hyper):
     patch_size: Literal["auto"] | int = "auto"
     num_samples: int = 100
 
+    @property
+    def initial_model(self) -> str:
+        return f"{self.pretrained} patch_size={self.patch_size} num_samples={self.num_samples}"
 
-STRATEGIES: dict[str, Any] = {
+
+STRATEGIES: dict[str, Callable[[str], bool]] = {
     "full": lambda name: True,
     "freeze_ffn": lambda name: "ffn" not in name,
     "head_only": lambda name: "param_proj" in name,
 }
 
 
-class Moirai(ForecastTrainable):
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """uni2ts decays the weights of its linear layers; biases, norms and embeddings are spared."""
+    spared = ("norm", "mask_encoding", "attn_bias")
+    return name.endswith("weight") and not any(part in name for part in spared)
+
+
+class Moirai(SweepTrainable[MoiraiHyper]):
     """Univariate Moirai at one patch size; the loss is its own negative log-likelihood of the prediction tokens.
 
     Source: uni2ts 2.0 model/moirai/finetune.py (strategies, decay split, betas, eps).
     """
 
-    Hyper = MoiraiHyper
-    betas = (0.9, 0.98)
-    eps = 1e-6
+    optimizer = AdamW(betas=(0.9, 0.98), eps=1e-6, decays=decays)
     inference = {"strategy": "full"}  # noqa: RUF012
 
     module: FixedPatchMoirai
 
     @classmethod
-    def recognises(cls, config: Mapping[str, Any]) -> bool:
+    def recognises(cls, config: Mapping[str, object]) -> bool:
         return "distr_output" in config and "patch_sizes" in config
 
     def check(self, hyper: MoiraiHyper, task: ForecastTask) -> None:
-        """Refuse a patch size below 1; what depends on the weights is refused in `build`."""
+        """Reject a patch size below 1; `build` rejects what depends on the weights."""
         if hyper.patch_size != "auto" and hyper.patch_size < 1:
             raise HyperError(f"patch_size must be at least 1, got {hyper.patch_size}; try auto")
 
@@ -87,9 +98,6 @@ class Moirai(ForecastTrainable):
         freeze(self.module, trains=STRATEGIES[hyper.strategy], strategy=hyper.strategy)
         return self.module
 
-    def starting_point(self, hyper: MoiraiHyper) -> str:
-        return f"{hyper.pretrained} patch_size={hyper.patch_size} num_samples={hyper.num_samples}"
-
     def loss(self, batch: Batch) -> Tensor:
         """Mean negative log-likelihood of each window's observed points, (batch,), in the units of the series."""
         standardised = self.module.standardise(batch.context)
@@ -99,29 +107,26 @@ class Moirai(ForecastTrainable):
         standardised = self.module.standardise(batch.context)
         return self._forecast(standardised, self._distribution(batch, standardised))
 
-    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+    def validate(self, batch: Batch) -> Validation:
         standardised = self.module.standardise(batch.context)
         distribution = self._distribution(batch, standardised)
-        return self._loss(batch, standardised, distribution), self._forecast(standardised, distribution)
+        loss = self._loss(batch, standardised, distribution)
+        return Validation(loss, self._forecast(standardised, distribution))
 
     def save_pretrained(self, folder: Path) -> None:
         """Write config.json and model.safetensors, which `MoiraiModule.from_pretrained` loads."""
         self.module.write_back().save_pretrained(folder)
 
-    def frozen_part(self, hyper: MoiraiHyper, part: Part) -> str | None:
+    def frozen_part(self, hyper: MoiraiHyper, part: Part) -> FrozenPart | None:
         """With head_only, all before the head is frozen; dropout in it would make its output change."""
         if hyper.strategy != "head_only" or any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.module.modules()):
             return None
-        return f"encoder of {self.starting_point(hyper)} {self.frozen_weights_hash()}"
+        name = f"encoder of {hyper.initial_model} {frozen_weights_hash(self.module)}"
+        return FrozenPart(name, self.prediction_states, "the encoder's states")
 
-    def features(self, batch: Batch) -> Tensor:
-        """The encoder's output at the prediction tokens, (batch, prediction_tokens, d_model)."""
+    def prediction_states(self, batch: Batch) -> Tensor:
+        """Return the encoder's output at the prediction tokens, (batch, prediction_tokens, d_model)."""
         return self.module.encode(self.module.standardise(batch.context).values, self.prediction_tokens)
-
-    def decays(self, name: str, parameter: nn.Parameter) -> bool:
-        """uni2ts decays the weights of its linear layers; biases, norms and embeddings are spared."""
-        spared = ("norm", "mask_encoding", "attn_bias")
-        return name.endswith("weight") and not any(part in name for part in spared)
 
     def _distribution(self, batch: Batch, standardised: Standardised) -> Distribution:
         states = batch.features

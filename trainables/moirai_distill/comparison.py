@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from data.task.windows import Batch, WindowGather
+from trainables.trial.report import Scores
 
 BATCH_SIZE = 64
 LEAST_ROUNDS, MOST_ROUNDS = 2, 15
@@ -56,14 +57,14 @@ def _seconds(forecaster: Callable[[Batch], object], batch: Batch) -> float:
     return time.perf_counter() - started
 
 
-def gain_sentence(student: float, baselines: Mapping[str, Mapping[str, float | None]]) -> str | None:
+def gain_sentence(student: float, baselines: Mapping[str, Scores]) -> str | None:
     """Say which share of the teacher's gain over naive on val_mse the student keeps; None where one was not measured.
 
     student: its val_mse. baselines: the scores of `teacher` and of the naive one, by name.
     """
     naive_name = next((name for name in baselines if name.endswith("naive")), None)
-    teacher = baselines.get("teacher", {}).get("val_mse")
-    naive = baselines.get(naive_name, {}).get("val_mse") if naive_name is not None else None
+    teacher = baselines.get("teacher", Scores()).val_mse
+    naive = None if naive_name is None else baselines[naive_name].val_mse
     if teacher is None or naive is None:
         return None
     figures = f"val_mse {student:.4g}, teacher {teacher:.4g}, {naive_name} {naive:.4g}"
@@ -79,12 +80,12 @@ def gain_sentence(student: float, baselines: Mapping[str, Mapping[str, float | N
 
 
 def size_sentence(student: int, teacher: int) -> str:
-    """Tell the numbers of weights of both."""
+    """Say how many weights both have."""
     return f"{student / 1e6:.2f} M, the teacher {teacher / 1e6:.2f} M: {_times(teacher / student, 'fewer', 'more')}"
 
 
 def speed_sentence(speed: Speed) -> str:
-    """Tell the forecasts a second of both, and their ratio."""
+    """Say how many forecasts a second both make, and their ratio."""
     ratio = _times(speed.student / speed.teacher, "more", "fewer")
     where = f"side by side on {speed.device}, batches of {speed.batch_size}"
     return f"{speed.student:,.0f}, the teacher {speed.teacher:,.0f}: {ratio} ({where})"

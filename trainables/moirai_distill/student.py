@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from data.missing import fill_forward
-from trainables.base import QUANTILE_LEVELS, CheckpointError, HyperError
+from trainables.base import QUANTILE_LEVELS
+from trainables.errors import CheckpointError, HyperError
 from trainables.model_files import read_checkpoint, write_checkpoint
 from trainables.pretrained import Family
 
@@ -56,7 +57,7 @@ class StudentConfig(BaseModel):
         return 4 * self.d_model if self.d_ff is None else self.d_ff
 
     def check_sizes(self) -> None:
-        """Refuse sizes that do not go together: HyperError."""
+        """Reject sizes that do not go together: HyperError."""
         if self.d_model % self.n_heads:
             raise HyperError(
                 f"d_model must be a multiple of n_heads, got {self.d_model} and {self.n_heads}; "

@@ -70,7 +70,7 @@ class Teacher:
         takes the batch as a whole, makes of it. One by one costs no more on a CPU, where drawing is the work.
         """
         model = self.on(batch.context.device)
-        states = model.features(batch)
+        states = model.prediction_states(batch)
         device = batch.context.device
         forecasts = []
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -83,10 +83,10 @@ class Teacher:
         return torch.cat(forecasts).float()
 
 
-def teacher_hyper(pretrained: str, patch_size: Any, num_samples: int) -> MoiraiHyper:
+def teacher_hyper(pretrained: str, patch_size: int | str, num_samples: int) -> MoiraiHyper:
     """Give the hyperparameters that build a Moirai to forecast with it as it is."""
-    untouched = cast(MoiraiHyper, Moirai.untouched(pretrained))
-    return untouched.model_copy(update={"patch_size": patch_size, "num_samples": num_samples})
+    hyper = cast(MoiraiHyper, Moirai.hyper_for_checkpoint(pretrained))
+    return hyper.model_copy(update={"patch_size": patch_size, "num_samples": num_samples})
 
 
 @lru_cache(maxsize=4)  # a sweep's configurations have one teacher, and loading it takes seconds

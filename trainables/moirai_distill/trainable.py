@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
-from trainables.base import (
-    QUANTILE_LEVELS,
-    Forecast,
-    PointForecaster,
-)
+from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
 from trainables.moirai.trainable import Moirai, MoiraiHyper
 from trainables.moirai_distill.comparison import gain_sentence, size_sentence, speed_sentence, time_both
 from trainables.moirai_distill.losses import mean_pinball, mean_square
 from trainables.moirai_distill.student import MODEL_TYPE, Student, StudentConfig
 from trainables.moirai_distill.teacher import Teacher, check_teacher, teacher_hyper
+from trainables.parameters import AdamW, decays_by_default
 from trainables.scratch import ScratchHyper, ScratchTrainable
-from trainables.trial.evaluation import autocast
+from trainables.sweep_trainable import PointForecaster
+from trainables.trial.precision import autocast
+from trainables.trial.report import Scores
 
 MEDIAN = QUANTILE_LEVELS.index(0.5)
 
@@ -30,7 +29,7 @@ MEDIAN = QUANTILE_LEVELS.index(0.5)
 class MoiraiDistillHyper(ScratchHyper):
     """teacher: a Moirai, by folder, Hub id or bundled name; patch_size, num_samples: how it forecasts.
 
-    alpha: what the teacher's forecasts weigh in the training loss, the target has the rest; 0 never asks the teacher.
+    alpha: what the teacher's forecasts weigh in the training loss, the target has the rest; 0 never runs the teacher.
     """
 
     teacher: str = "Salesforce/moirai-1.1-R-base"
@@ -45,12 +44,25 @@ class MoiraiDistillHyper(ScratchHyper):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     quantile_heads: bool = False
 
+    structure = ("patch_len", "d_model", "n_layers", "n_heads", "d_ff", "quantile_heads")
+    shared_by_all_trials = ("teacher", "patch_size", "num_samples")  # a sweep has one teacher, on the leaderboard too
+
+    @property
+    def initial_model(self) -> str:
+        """The teacher is in the name, because val_distill is measured against it."""
+        return f"{super().initial_model} of {self.teacher} patch_size={self.patch_size} num_samples={self.num_samples}"
+
     @property
     def of_teacher(self) -> MoiraiHyper:
         return teacher_hyper(self.teacher, self.patch_size, self.num_samples)
 
 
-class MoiraiDistill(ScratchTrainable):
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """Learned positions are spared, as biases and norms are."""
+    return decays_by_default(name, parameter) and name != "positions"
+
+
+class MoiraiDistill(ScratchTrainable[MoiraiDistillHyper, StudentConfig]):
     """A student of a frozen Moirai; the teacher's forecasts of the training windows are its soft targets.
 
     val_loss is the mean squared error against the target alone: it ranks trials of any alpha, and an exported
@@ -58,17 +70,14 @@ class MoiraiDistill(ScratchTrainable):
     Source of the idea: Hinton et al. 2015, arXiv:1503.02531.
     """
 
-    Hyper = MoiraiDistillHyper
-    structure = ("patch_len", "d_model", "n_layers", "n_heads", "d_ff", "quantile_heads")
-    features_name = "the teacher's forecasts"
-    one_value = ("teacher", "patch_size", "num_samples")  # a sweep has one teacher, on the leaderboard too
+    optimizer = AdamW(decays=decays)
     corpus = True
 
     module: Student
     teacher: Teacher
 
     @classmethod
-    def recognises(cls, config: Mapping[str, Any]) -> bool:
+    def recognises(cls, config: Mapping[str, object]) -> bool:
         return config.get("model_type") == MODEL_TYPE
 
     def check(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> None:
@@ -83,7 +92,7 @@ class MoiraiDistill(ScratchTrainable):
         return windows
 
     def build(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> nn.Module:
-        """Build the student alone; the teacher is loaded when it is first asked for a forecast."""
+        """Build the student alone; the teacher is loaded when its first forecast is needed."""
         module = super().build(hyper, task)
         self.teacher = Teacher(hyper.of_teacher, task)
         self.alpha = hyper.alpha
@@ -91,7 +100,7 @@ class MoiraiDistill(ScratchTrainable):
 
     def configure(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> StudentConfig:
         return StudentConfig(
-            **{name: getattr(hyper, name) for name in self.structure},
+            **{name: getattr(hyper, name) for name in hyper.structure},
             context_length=task.context_length,
             prediction_length=task.prediction_length,
             dropout=hyper.dropout,
@@ -100,12 +109,9 @@ class MoiraiDistill(ScratchTrainable):
     def make(self, config: StudentConfig) -> Student:
         return Student(config)
 
-    def load(self, pretrained: str, hyper: MoiraiDistillHyper) -> Student:
-        return Student.from_pretrained(pretrained, dropout=hyper.dropout)
-
-    def starting_point(self, hyper: MoiraiDistillHyper) -> str:
-        """The teacher is in the name, because val_distill is measured against it."""
-        return f"{self.origin(hyper)} of {hyper.teacher} patch_size={hyper.patch_size} num_samples={hyper.num_samples}"
+    def load(self, pretrained: str, hyper: MoiraiDistillHyper) -> tuple[Student, StudentConfig]:
+        module = Student.from_pretrained(pretrained, dropout=hyper.dropout)
+        return module, module.config
 
     def save_pretrained(self, folder: Path) -> None:
         """Write the student's config.json and model.safetensors; `Student.from_pretrained` loads them."""
@@ -137,18 +143,18 @@ class MoiraiDistill(ScratchTrainable):
             return Forecast(levels[:, 0])
         return Forecast(levels[:, MEDIAN], levels)
 
-    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+    def validate(self, batch: Batch) -> Validation:
         forecast = self.forecast(batch)
-        return self.point_loss(forecast.point, batch), forecast
-
-    def point_loss(self, point: Tensor, batch: Batch) -> Tensor:
-        return mean_square(point, batch.target)
+        return Validation(self.point_loss(forecast.point, batch), forecast, self.extra_scores(forecast.point, batch))
 
     def extra_scores(self, point: Tensor, batch: Batch) -> dict[str, Tensor]:
         """val_distill: mean square against the teacher's median, where that was computed."""
         if batch.features is None:
             return {}
         return {"val_distill": (point - _median(batch.features)).square().mean(1)}
+
+    def point_loss(self, point: Tensor, batch: Batch) -> Tensor:
+        return mean_square(point, batch.target)
 
     def baselines(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> dict[str, PointForecaster]:
         return {**super().baselines(hyper, task), "teacher": lambda batch: _median(self._teacher_levels(batch))}
@@ -160,54 +166,48 @@ class MoiraiDistill(ScratchTrainable):
 
     # --- the teacher
 
-    def frozen_part(self, hyper: MoiraiDistillHyper, part: Part) -> str | None:
-        """The teacher's forecasts, named by all that they depend on; those to train on only where alpha asks for them.
+    def frozen_part(self, hyper: MoiraiDistillHyper, part: Part) -> FrozenPart | None:
+        """The teacher's forecasts, named by all that they depend on; those to train on only where alpha needs them.
 
         Trials with and without quantile heads keep different ones.
         """
         if part == "train" and hyper.alpha == 0:
             return None
-        return f"forecasts of {self.teacher.name} levels={self.module.config.levels}"
+        name = f"forecasts of {self.teacher.name} levels={self.module.config.levels}"
+        return FrozenPart(name, self.teacher_forecasts, "the teacher's forecasts")
 
-    def features(self, batch: Batch) -> Tensor:
-        """The teacher's median, (batch, 1, prediction_length), or all its quantiles, (batch, 9, …); scaled."""
+    def teacher_forecasts(self, batch: Batch) -> Tensor:
+        """Return the teacher's median, (batch, 1, prediction_length), or all its quantiles, (batch, 9, …); scaled."""
         quantiles = self.teacher.quantiles(batch)
         return quantiles if self.module.config.quantile_heads else quantiles[:, MEDIAN : MEDIAN + 1]
 
     def _teacher_levels(self, batch: Batch) -> Tensor:
-        return self.features(batch) if batch.features is None else batch.features
-
-    def frozen_weights_hash(self) -> str:
-        return self.teacher.weights_hash
+        return self.teacher_forecasts(batch) if batch.features is None else batch.features
 
     def compare(
         self,
         hyper: MoiraiDistillHyper,
         task: ForecastTask,
         *,
-        scores: Mapping[str, float],
-        baselines: Mapping[str, Mapping[str, Any]],
+        scores: Scores,
+        baselines: Mapping[str, Scores],
     ) -> dict[str, str]:
         """Say by name what the student keeps of its teacher, who is loaded for it; takes a few seconds.
 
-        scores: the student's own on validation; baselines: those of what stands beside the trials, by name.
+        scores: the student's own on validation; baselines: those of the forecasters listed beside the trials, by name.
         """
         device = next(self.module.parameters()).device
         self.module.eval()
         teacher = self.teacher.on(device)
         with autocast(device, hyper.precision):
             speed = time_both(self.forecast, teacher.forecast, task.gather("val", device))
-        gain = gain_sentence(scores["val_mse"], baselines)
+        gain = None if scores.val_mse is None else gain_sentence(scores.val_mse, baselines)
         own = sum(p.numel() for p in self.module.parameters())
-        told = {
+        sentences = {
             "parameters": size_sentence(own, self.teacher.parameters),
             "forecasts a second": speed_sentence(speed),
         }
-        return told if gain is None else {"teacher's gain": gain, **told}
-
-    def decays(self, name: str, parameter: nn.Parameter) -> bool:
-        """Learned positions are spared, as biases and norms are."""
-        return super().decays(name, parameter) and name != "positions"
+        return sentences if gain is None else {"teacher's gain": gain, **sentences}
 
 
 def _median(levels: Tensor) -> Tensor:

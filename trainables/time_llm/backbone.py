@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BitsAndBytesConfig
 
-from trainables.base import CheckpointError, HyperError
+from trainables.errors import CheckpointError, HyperError
 from trainables.pretrained import Family, load_pretrained
 from trainables.quiet import quiet_transformers
 
@@ -31,7 +31,7 @@ FAMILY = Family("language model", "openai-community/gpt2", f"{', '.join(PACKAGED
 class Backbone:
     """A frozen language model with its tokenizer.
 
-    name: as a person gave it. hash: of the weights that are used, and of the tokenizer; tokenizer_hash: of it alone.
+    name: as the user gave it. hash: of the weights that are used, and of the tokenizer; tokenizer_hash: of it alone.
     """
 
     name: str
@@ -149,7 +149,7 @@ def load_backbone(llm: str, layers: int, storage: Storage) -> Backbone:
 
 
 def check_4bit() -> None:
-    """Refuse 4-bit loading where it cannot work: HyperError."""
+    """Reject 4-bit loading where it cannot work: HyperError."""
     if not torch.cuda.is_available():
         raise HyperError("load_in_4bit needs a GPU with CUDA, and there is none; use --set load_in_4bit=false")
     missing = [name for name in ("bitsandbytes", "accelerate") if importlib.util.find_spec(name) is None]

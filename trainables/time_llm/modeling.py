@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from trainables.base import CheckpointError, HyperError
+from trainables.errors import CheckpointError, HyperError
 from trainables.model_files import read_checkpoint, write_checkpoint
 from trainables.pretrained import Family
 from trainables.time_llm.backbone import Backbone, Storage, load_backbone
@@ -54,7 +54,7 @@ class TimeLlmConfig(BaseModel):
         return count_patches(self.context_length, self.patch_len, self.stride)
 
     def check_sizes(self, width: int) -> None:
-        """Refuse sizes that do not go together; width: of the language model. HyperError."""
+        """Reject sizes that do not go together; width: of the language model. HyperError."""
         if self.patch_len > self.context_length:
             raise HyperError(
                 f"patch_len must be at most the context's {self.context_length} rows, got {self.patch_len}"
@@ -63,7 +63,7 @@ class TimeLlmConfig(BaseModel):
             raise HyperError(f"d_ff must be at most the {width} dimensions of {self.llm}, got {self.d_ff}")
 
     def check_positions(self, tokens: int, llm: Any) -> None:
-        """Refuse a prompt of so many tokens where it does not fit the language model's configuration: HyperError."""
+        """Reject a prompt of so many tokens where it does not fit the language model's configuration: HyperError."""
         longest = getattr(llm, "max_position_embeddings", None)
         if longest is not None and tokens + self.patches > longest:
             raise HyperError(
@@ -74,7 +74,7 @@ class TimeLlmConfig(BaseModel):
 
 @dataclass(frozen=True)
 class _Places:
-    """Which tokens are there, and where each stands; None: all are, one after the other.
+    """Which tokens are there, and the position of each; None: all are, one after the other.
 
     mask, positions: (rows, prompt + patches) int64.
     """

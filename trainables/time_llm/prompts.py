@@ -1,4 +1,4 @@
-"""What the language model is told of a window: its statistics as text, and the text as tokens.
+"""What the language model reads of a window: its statistics as text, and the text as tokens.
 
 Source: Jin et al. 2023, arXiv:2310.01728, section 3.2 (prompt as prefix).
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from data.missing import fill_gaps
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
-from trainables.base import Forecast, HyperError, Workload
+from trainables.base import Forecast, FrozenPart, Validation
+from trainables.errors import HyperError
 from trainables.scratch import ScratchHyper, ScratchTrainable
+from trainables.sweep_trainable import Workload
 from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, load_tokenizer, read_backbone_config
 from trainables.time_llm.modeling import MODEL_TYPE, TimeLLM, TimeLlmConfig
 from trainables.time_llm.prompts import ETT, tokenize, write_prompts
@@ -44,20 +46,6 @@ class TimeLlmHyper(ScratchHyper):
     num_prototypes: int = Field(default=1000, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
-    @property
-    def llm_storage(self) -> Storage:
-        if self.load_in_4bit:
-            return "4bit"
-        return "float32" if self.precision == "fp32" else "bfloat16"
-
-
-class TimeLlm(ScratchTrainable):
-    """Time-LLM, trained on the mean squared error of scaled values; its language model stays as it is.
-
-    Source: Jin et al. 2023, arXiv:2310.01728.
-    """
-
-    Hyper = TimeLlmHyper
     structure = (
         "llm",
         "llm_layers",
@@ -70,12 +58,28 @@ class TimeLlm(ScratchTrainable):
         "n_heads",
         "num_prototypes",
     )
-    features_name = "prompts"
+
+    @property
+    def initial_model(self) -> str:
+        return f"{super().initial_model} {self.llm_storage}"
+
+    @property
+    def llm_storage(self) -> Storage:
+        if self.load_in_4bit:
+            return "4bit"
+        return "float32" if self.precision == "fp32" else "bfloat16"
+
+
+class TimeLlm(ScratchTrainable[TimeLlmHyper, TimeLlmConfig]):
+    """Time-LLM, trained on the mean squared error of scaled values; its language model stays as it is.
+
+    Source: Jin et al. 2023, arXiv:2310.01728.
+    """
 
     module: TimeLLM
 
     @classmethod
-    def recognises(cls, config: Mapping[str, Any]) -> bool:
+    def recognises(cls, config: Mapping[str, object]) -> bool:
         return config.get("model_type") == MODEL_TYPE
 
     def check(self, hyper: TimeLlmHyper, task: ForecastTask) -> None:
@@ -106,7 +110,7 @@ class TimeLlm(ScratchTrainable):
         return tokenize(texts, load_tokenizer(config.llm)).shape[1]
 
     def configure(self, hyper: TimeLlmHyper, task: ForecastTask) -> TimeLlmConfig:
-        sizes = {name: getattr(hyper, name) for name in self.structure if name != "description"}
+        sizes = {name: getattr(hyper, name) for name in hyper.structure if name != "description"}
         return TimeLlmConfig(
             **sizes,
             description=describe(task) if hyper.description is None else hyper.description,
@@ -119,21 +123,15 @@ class TimeLlm(ScratchTrainable):
     def make(self, config: TimeLlmConfig) -> TimeLLM:
         return TimeLLM.from_config(config)
 
-    def load(self, pretrained: str, hyper: TimeLlmHyper) -> TimeLLM:
-        return TimeLLM.from_pretrained(pretrained, dropout=hyper.dropout)
+    def load(self, pretrained: str, hyper: TimeLlmHyper) -> tuple[TimeLLM, TimeLlmConfig]:
+        module = TimeLLM.from_pretrained(pretrained, dropout=hyper.dropout)
+        return module, module.config
 
     def build(self, hyper: TimeLlmHyper, task: ForecastTask) -> nn.Module:
         module = super().build(hyper, task)
         if self.module.config.prompt == "published":
             self.eval_batch_size = PUBLISHED_EVAL_BATCH
         return module
-
-    def load_trainable_tensors(self, tensors: dict[str, Tensor]) -> None:
-        super().load_trainable_tensors(tensors)
-        self.module.train(self.module.training)  # what was kept of the weights before is not theirs
-
-    def starting_point(self, hyper: TimeLlmHyper) -> str:
-        return f"{self.origin(hyper)} {hyper.llm_storage}"
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean squared error of each window's observed points, (batch,)."""
@@ -142,9 +140,9 @@ class TimeLlm(ScratchTrainable):
     def forecast(self, batch: Batch) -> Forecast:
         return Forecast(self._points(batch))
 
-    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+    def validate(self, batch: Batch) -> Validation:
         points = self._points(batch)
-        return self.point_loss(points, batch), Forecast(points)
+        return Validation(self.point_loss(points, batch), Forecast(points))
 
     def point_loss(self, point: Tensor, batch: Batch) -> Tensor:
         observed = ~batch.target.isnan()
@@ -170,18 +168,19 @@ class TimeLlm(ScratchTrainable):
         """Write config.json and model.safetensors, without the language model."""
         self.module.save_pretrained(folder)
 
-    def frozen_part(self, hyper: TimeLlmHyper, part: Part) -> str | None:
+    def frozen_part(self, hyper: TimeLlmHyper, part: Part) -> FrozenPart | None:
         """The prompts: text of each window, the same in every trial."""
         config = self.module.config
         tokenizer = self.module.backbone.tokenizer_hash
-        return f"prompts of {config.llm} {tokenizer} {config.prediction_length} {config.description}"
+        name = f"prompts of {config.llm} {tokenizer} {config.prediction_length} {config.description}"
+        return FrozenPart(name, self.prompt_tokens, "prompts")
 
-    def features(self, batch: Batch) -> Tensor:
-        """The tokens of each window's prompt, (batch, longest) int32, -1 where there is none."""
+    def prompt_tokens(self, batch: Batch) -> Tensor:
+        """Return the tokens of each window's prompt, (batch, longest) int32, -1 where there is none."""
         return self.module.prompt_tokens(fill_gaps(batch.context)[..., None])
 
     @classmethod
-    def workload(cls, hyper: Any, task: ForecastTask) -> Workload | None:
+    def workload(cls, hyper: TimeLlmHyper, task: ForecastTask) -> Workload | None:
         if hyper.pretrained is not None:
             return None
         return workload(cls().configure(hyper, task), training_precision=hyper.precision)
@@ -194,7 +193,7 @@ class TimeLlm(ScratchTrainable):
 
 
 def describe(task: ForecastTask) -> str:
-    """Tell the language model what the data are: the published words for ETT, else the data's own facts."""
+    """Describe the data to the language model: the published words for ETT, else the data's own facts."""
     if re.match(r"ett[hm]\d", task.panel.name, re.IGNORECASE):
         return ETT
     every = f", a value every {task.panel.freq}" if task.panel.freq else ""

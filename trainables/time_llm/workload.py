@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import AutoModel
 
-from trainables.base import Workload
+from trainables.sweep_trainable import Workload
 from trainables.time_llm.backbone import Backbone, load_tokenizer, read_backbone_config
 from trainables.time_llm.modeling import TimeLLM, TimeLlmConfig
 from trainables.time_llm.prompts import prompt_texts, tokenize

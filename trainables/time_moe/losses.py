@@ -12,7 +12,7 @@ HUBER_DELTA = 2.0
 def horizon_targets(values: Tensor, horizon: int) -> Tensor:
     """What the head of a horizon predicts at each step: (batch, steps) to (batch, steps, horizon).
 
-    Step t gets values[t : t + horizon]; past the end stand zeros. `values` are labels, already one step ahead of the
+    Step t gets values[t : t + horizon]; zeros past the end. `values` are labels, already one step ahead of the
     input, or a mask of them.
     """
     return F.pad(values, (0, horizon - 1)).unfold(-1, horizon, 1)

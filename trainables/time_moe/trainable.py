@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -17,16 +18,19 @@ from data.normalization import context_moments, series_moments
 from data.task.sequences import SequenceGather, sequence_windows
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
-from trainables.base import Forecast, ForecastTrainable, HyperError, freeze
+from trainables.base import Forecast, FrozenPart, Validation
+from trainables.errors import HyperError
 from trainables.hyper import Hyper
+from trainables.parameters import AdamW, freeze, frozen_weights_hash
 from trainables.pretrained import Family, load_pretrained
 from trainables.quiet import quiet_transformers
+from trainables.sweep_trainable import SweepTrainable
 from trainables.time_moe.losses import HUBER_DELTA
 from trainables.time_moe.modeling import TimeMoeForPrediction
 
 FAMILY = Family("Time-MoE", "Maple728/TimeMoE-50M", "time-moe-tiny (--set pretrained=time-moe-tiny)")
 
-STRATEGIES: dict[str, Any] = {
+STRATEGIES: dict[str, Callable[[str], bool]] = {
     "full": lambda name: True,
     "freeze_experts": lambda name: ".experts." not in name,
     "heads_only": lambda name: name.startswith("lm_heads."),
@@ -51,8 +55,17 @@ class TimeMoeHyper(Hyper):
     attention: Literal["eager", "sdpa", "flash"] = "sdpa"
     gradient_checkpointing: bool = False
 
+    @property
+    def initial_model(self) -> str:
+        return f"{self.pretrained} norm={self.norm}"
 
-class TimeMoe(ForecastTrainable):
+
+def decays(name: str, parameter: nn.Parameter) -> bool:
+    """All but biases; the norms' weights too, as in the published training."""
+    return not name.endswith("bias")
+
+
+class TimeMoe(SweepTrainable[TimeMoeHyper]):
     """Time-MoE fine-tuned as its authors do: every horizon's Huber loss from every step, and the router's balance.
 
     Training windows are cut from each series' train rows by max_length and stride; the task's own windows, of
@@ -61,14 +74,13 @@ class TimeMoe(ForecastTrainable):
     Source: Shi et al. 2024, arXiv:2409.16040 (objective; AdamW betas; weight decay on all but biases).
     """
 
-    Hyper = TimeMoeHyper
-    betas = (0.9, 0.95)
+    optimizer = AdamW(betas=(0.9, 0.95), decays=decays)
     inference = {"strategy": "full", "norm": "none"}  # noqa: RUF012
 
     module: TimeMoeForPrediction
 
     @classmethod
-    def recognises(cls, config: Mapping[str, Any]) -> bool:
+    def recognises(cls, config: Mapping[str, object]) -> bool:
         return config.get("model_type") == "time_moe"
 
     def check(self, hyper: TimeMoeHyper, task: ForecastTask) -> None:
@@ -106,9 +118,6 @@ class TimeMoe(ForecastTrainable):
             device=device,
         )
 
-    def starting_point(self, hyper: TimeMoeHyper) -> str:
-        return f"{hyper.pretrained} norm={hyper.norm}"
-
     def loss(self, batch: Batch) -> Tensor:
         """The objective of a micro-batch, (batch,): its masked mean, the same for each of its windows.
 
@@ -130,9 +139,9 @@ class TimeMoe(ForecastTrainable):
         points = self.module.generate(context, max_new_tokens=self.prediction_length)[:, context.shape[1] :]
         return Forecast(points * deviation + mean)
 
-    def validate(self, batch: Batch) -> tuple[Tensor, Forecast]:
+    def validate(self, batch: Batch) -> Validation:
         forecast = self.forecast(batch)
-        return self.point_loss(forecast.point, batch), forecast
+        return Validation(self.point_loss(forecast.point, batch), forecast)
 
     def point_loss(self, point: Tensor, batch: Batch) -> Tensor:
         """Huber loss over observed points, in deviations of the context, (batch,)."""
@@ -142,16 +151,12 @@ class TimeMoe(ForecastTrainable):
         errors = F.huber_loss(point / deviation, target / deviation, reduction="none", delta=HUBER_DELTA)
         return errors.sum(1) / observed.sum(1).clamp_min(1)
 
-    def save_pretrained(self, folder: Any) -> None:
+    def save_pretrained(self, folder: Path) -> None:
         """Write config.json and model.safetensors, which the published code loads as well as ours."""
         with quiet_transformers():
             self.module.save_pretrained(folder)
 
-    def decays(self, name: str, parameter: nn.Parameter) -> bool:
-        """All but biases; the norms' weights too, as in the published training."""
-        return not name.endswith("bias")
-
-    def frozen_part(self, hyper: TimeMoeHyper, part: Part) -> str | None:
+    def frozen_part(self, hyper: TimeMoeHyper, part: Part) -> FrozenPart | None:
         """With heads_only, the decoder's states at every training step; its router's balance is then constant.
 
         Nothing of a forecast: it feeds its own points back.
@@ -159,10 +164,11 @@ class TimeMoe(ForecastTrainable):
         if part != "train" or hyper.strategy != "heads_only" or self.module.config.attention_dropout > 0:
             return None
         windows = f"{hyper.max_length} {hyper.stride} {hyper.normalization}"
-        return f"decoder of {hyper.pretrained} {windows} {self.frozen_weights_hash()}"
+        name = f"decoder of {hyper.pretrained} {windows} {frozen_weights_hash(self.module)}"
+        return FrozenPart(name, self.states, "the decoder's states")
 
-    def features(self, batch: Batch) -> Tensor:
-        """The decoder's states, (batch, max_length, hidden)."""
+    def states(self, batch: Batch) -> Tensor:
+        """Return the decoder's states, (batch, max_length, hidden)."""
         states: Tensor = self.module.model(fill_forward(batch.context)).last_hidden_state
         return states
 

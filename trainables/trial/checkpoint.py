@@ -10,8 +10,6 @@ from pathlib import Path
 
 from data.files import flush_file, flush_folder
 
-LATEST, BEST = "checkpoint", "best"  # a trial's slots: all that the next epoch needs, and the best epoch's weights
-
 
 class CheckpointSlot:
     """The newest of a row of folders `<prefix>_<number>` in a trial's folder; older ones are removed.

@@ -1,10 +1,10 @@
-"""A model measured on one part of a task: the loss, and the error of its point forecast on scaled values."""
+"""The one loop that measures forecasts: scores over all windows of a part, and each window's own errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -13,10 +13,17 @@ from torch import Tensor
 from data.metrics import ForecastErrors
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
-from trainables.base import ForecastTrainable, PointForecaster
+from trainables.base import Trainable
+from trainables.sweep_trainable import PointForecaster, SweepModel
 from trainables.trial.memory import MicroBatch
+from trainables.trial.precision import autocast
+from trainables.trial.report import Scores
 
 SAMPLING_SEED = 20240202
+TASK_SCALE = "scaled"  # the errors in the scale of the task's batches
+
+ToScale = Callable[[Tensor, Tensor], Tensor]  # from values of the batches and the windows' series to another scale
+ProgressCallback = Callable[[int, int], None]  # windows measured so far, and in all
 
 
 class FeatureStore(Protocol):
@@ -26,77 +33,74 @@ class FeatureStore(Protocol):
 
 
 @dataclass(frozen=True)
-class Scores:
-    """val_loss: mean loss a window; val_mae, val_mse: of the point forecast over observed points, scaled values.
+class Measured:
+    """A batch's point forecast, (batch, prediction_length), and scores of its windows by name, each (batch,)."""
 
-    extra: a model's further scores, each a mean over windows.
+    point: Tensor
+    scores: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured on the windows of a part.
+
+    scores: over all windows, of the errors in the task's scale.
+    window_scores: each window's own by name, (n_windows,) float64 on the CPU, in the order of the part: the model's
+    (val_loss and the like); absolute and squared errors are those of `errors`.
+    errors: by step, series and window, in each scale that was asked for.
     """
 
-    val_loss: float
-    val_mae: float
-    val_mse: float
-    extra: dict[str, float] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, values: Mapping[str, float]) -> Scores:
-        """Read what `to_dict` gave."""
-        further = {k: v for k, v in values.items() if k not in ("val_loss", "val_mae", "val_mse")}
-        return cls(values["val_loss"], values["val_mae"], values["val_mse"], further)
-
-    def to_dict(self) -> dict[str, float]:
-        return {"val_loss": self.val_loss, "val_mae": self.val_mae, "val_mse": self.val_mse, **self.extra}
+    scores: Scores
+    window_scores: Mapping[str, Tensor]
+    errors: Mapping[str, ForecastErrors]
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """bf16 and fp16 run the matrix products in half precision; fp32 changes nothing."""
-    if precision == "fp32":
-        return nullcontext()
-    return torch.autocast(device.type, dtype={"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
+@contextmanager
+def same_draws(device: torch.device) -> Iterator[None]:
+    """Within, models that draw samples draw the same ones every time, and the draws of all others go on as before."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(SAMPLING_SEED)
+        yield
 
 
 def evaluate(
-    model: ForecastTrainable,
+    model: Trainable,
     task: ForecastTask,
     part: Part,
     *,
     micro_batch: MicroBatch,
     precision: str = "fp32",
     features: FeatureStore | None = None,
-) -> Scores:
-    """Measure a model on all windows of a part, in order, on the device where it lies.
-
-    Forecasts that draw samples draw the same ones every time, so that two evaluations of one model agree.
-    """
+) -> Evaluation:
+    """Measure a model on all windows of a part, on the device where it is."""
     device = next(model.module.parameters()).device
 
     def validate(batch: Batch) -> Measured:
         with autocast(device, precision):
-            loss, forecast = model.validate(batch)
-        return Measured(forecast.point, {"val_loss": loss, **model.extra_scores(forecast.point, batch)})
+            validation = model.validate(batch)
+        return Measured(validation.forecast.point, {"val_loss": validation.loss, **validation.extra})
 
     was_training = model.module.training
     model.module.eval()
     try:
-        scores = micro_batch.attempt(
-            lambda size: _measure(validate, task, part, device=device, batch_size=size, features=features)
+        return micro_batch.attempt(
+            lambda size: measure(validate, task, part, device=device, batch_size=size, features=features)
         )
     finally:
         model.module.train(was_training)
-    return Scores.of(scores)
 
 
 def evaluate_points(
     forecaster: PointForecaster,
-    model: ForecastTrainable,
+    model: SweepModel,
     task: ForecastTask,
     part: Part,
     *,
     micro_batch: MicroBatch,
     precision: str = "fp32",
     features: FeatureStore | None = None,
-) -> dict[str, float | None]:
-    """Measure a point forecaster that is no trial on all windows of a part; val_loss is the model's, if it has one."""
-
+) -> Evaluation:
+    """Measure a point forecaster that is no trial; val_loss is the model's, None where it needs a distribution."""
     device = next(model.module.parameters()).device
 
     def validate(batch: Batch) -> Measured:
@@ -105,40 +109,53 @@ def evaluate_points(
         loss = model.point_loss(point.float(), batch)
         return Measured(point, {} if loss is None else {"val_loss": loss})
 
-    scores = micro_batch.attempt(
-        lambda size: _measure(validate, task, part, device=device, batch_size=size, features=features)
+    return micro_batch.attempt(
+        lambda size: measure(validate, task, part, device=device, batch_size=size, features=features)
     )
-    return {"val_loss": None, **scores}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A batch's point forecast, (batch, prediction_length), and scores of its windows by name, each (batch,)."""
-
-    point: Tensor
-    scores: dict[str, Tensor]
 
 
 @torch.no_grad()
-def _measure(
-    validate: Callable[[Batch], Measured],
+def measure(
+    forecaster: Callable[[Batch], Measured],
     task: ForecastTask,
     part: Part,
     *,
     device: torch.device,
     batch_size: int,
-    features: FeatureStore | None,
-) -> dict[str, float]:
+    features: FeatureStore | None = None,
+    scales: Mapping[str, ToScale] | None = None,
+    progress: ProgressCallback | None = None,
+) -> Evaluation:
+    """Forecast every window of a part, in order, and add up what it scores.
+
+    Forecasts that draw samples draw the same ones every time, so that two evaluations of one model agree.
+    scales: further scales to measure the errors in, by name.
+    """
     windows = task.gather(part, device)
-    errors = ForecastErrors(len(task.panel), task.prediction_length, device)
-    totals: dict[str, Tensor] = {}
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(SAMPLING_SEED)
+    to_scale = {TASK_SCALE: _as_it_is, **(scales or {})}
+    errors = {name: ForecastErrors(len(task.panel), task.prediction_length, device) for name in to_scale}
+    scores: dict[str, list[Tensor]] = {}
+    seen = 0
+    with same_draws(device):
         for batch in windows.batches(batch_size):
-            batch = features.attach(batch) if features else batch
-            measured = validate(batch)
+            measured = forecaster(features.attach(batch) if features else batch)
             for name, score in measured.scores.items():
-                totals[name] = totals.get(name, 0.0) + score.double().sum()
-            errors.update(measured.point.float(), batch.target, batch.series)
-    means = {name: float(total) / len(windows) for name, total in totals.items()}
-    return {**means, "val_mae": errors.mae, "val_mse": errors.mse}
+                scores.setdefault(name, []).append(score.double())
+            for name, scaled in to_scale.items():
+                point, target = (scaled(values, batch.series) for values in (measured.point, batch.target))
+                errors[name].update(point, target, batch.series)
+            seen += len(batch.ids)
+            if progress is not None:
+                progress(seen, len(windows))
+    window_scores = {name: torch.cat(parts) for name, parts in scores.items()}
+    in_task_scale = errors[TASK_SCALE]
+    means = {name: float(values.sum()) / len(windows) for name, values in window_scores.items()}
+    return Evaluation(
+        scores=Scores.of({**means, "val_mae": in_task_scale.mae, "val_mse": in_task_scale.mse}),
+        window_scores={name: values.cpu() for name, values in window_scores.items()},
+        errors=errors,
+    )
+
+
+def _as_it_is(values: Tensor, series: Tensor) -> Tensor:
+    return values

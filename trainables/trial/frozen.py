@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import shutil
 import time
@@ -14,19 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 from filelock import FileLock
+from torch import nn
 
-from data.files import replace_text
 from data.task.windows import Batch, WindowGather
-from trainables.base import ForecastTrainable
-from trainables.trial.evaluation import autocast
+from trainables.base import FrozenPart
+from trainables.trial.feature_progress import FeatureProgress
+from trainables.trial.folders import SharedFolder, digest
 from trainables.trial.memory import MicroBatch
+from trainables.trial.precision import autocast
 
 logger = logging.getLogger(__name__)
 
 NO_TOKEN = -1
-FEATURES = "features"  # the shared folder's
-PROGRESS_FILE = "progress.json"
-TOLD_EVERY_SECONDS = 0.5
+PROGRESS_SECONDS = 0.5  # between two reports of progress
 
 
 class FrozenFeatures:
@@ -47,24 +45,28 @@ class FrozenFeatures:
     @classmethod
     def obtain(
         cls,
-        folder: Path,
+        shared: SharedFolder,
         key: str,
-        model: ForecastTrainable,
+        part: FrozenPart,
+        module: nn.Module,
         windows: WindowGather,
         *,
         micro_batch: MicroBatch,
         precision: str,
     ) -> FrozenFeatures | None:
-        """Map the features named `key`, computing them if no trial has; None if the disk has no room for them.
+        """Map the features of a module's frozen part, computing them if no trial has; None if the disk has no room.
 
         key: names everything that the features depend on: weights, part, task, precision.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
-        device = next(model.module.parameters()).device
+        shared.features.mkdir(parents=True, exist_ok=True)
+        path = shared.features / f"{digest(key)}.npy"
+        device = next(module.parameters()).device
         with FileLock(path.with_suffix(".lock")):
-            if not path.exists() and not _compute(path, model, windows, micro_batch, precision):
-                return None
+            if not path.exists():
+                module.eval()
+                progress = _Progress(shared.features_progress, part.title, len(windows))
+                if not _compute(path, part, windows, micro_batch, precision, progress):
+                    return None
         # copy-on-write: torch wants a writable array, and nobody writes
         return cls(np.load(path, mmap_mode="c"), device)
 
@@ -72,31 +74,29 @@ class FrozenFeatures:
 @torch.no_grad()
 def _compute(
     path: Path,
-    model: ForecastTrainable,
+    frozen: FrozenPart,
     windows: WindowGather,
     micro_batch: MicroBatch,
     precision: str,
+    progress: _Progress,
 ) -> bool:
-    device = next(model.module.parameters()).device
-    model.module.eval()
     file: _FeatureFile | None = None
     done = 0
-    progress = _Progress(path.parent / PROGRESS_FILE, model.features_name, len(windows))
     while done < len(windows):
-        ids = torch.arange(done, min(done + micro_batch.size, len(windows)), device=device)
+        ids = torch.arange(done, min(done + micro_batch.size, len(windows)), device=windows.device)
         values = micro_batch.attempt(
             lambda size, ids=ids: [  # type: ignore[misc]
-                _features_of(model, windows, part, precision) for part in ids.split(size)
+                _features_of(frozen, windows, block, precision) for block in ids.split(size)
             ]
         )
         if file is None:
             if not _has_room(path.parent, len(windows), values[0]):
                 return False
             file = _FeatureFile(path.with_suffix(".tmp"), len(windows), values[0])
-        for part in values:
-            file.write(done, part)
-            done += len(part)
-        progress.tell(done)
+        for block in values:
+            file.write(done, block)
+            done += len(block)
+        progress.report(done)
     assert file is not None  # a part has a window
     file.finish(path)
     progress.close()
@@ -104,19 +104,18 @@ def _compute(
 
 
 class _Progress:
-    """Tells who watches how far the work is, in a small file beside the features."""
+    """Writes how far the work is, not too often."""
 
-    def __init__(self, file: Path, what: str, total: int) -> None:
-        self.file, self.what, self.total = file, what, total
-        self.started = time.time()
-        self._told = 0.0
+    def __init__(self, file: Path, title: str, total: int) -> None:
+        self.file, self.title, self.total = file, title, total
+        self.started = time.monotonic()
+        self._written = 0.0
 
-    def tell(self, done: int) -> None:
-        if time.monotonic() - self._told < TOLD_EVERY_SECONDS:
-            return
-        self._told = time.monotonic()
-        facts = {"what": self.what, "done": done, "total": self.total, "seconds": time.time() - self.started}
-        replace_text(self.file, json.dumps(facts))
+    def report(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._written >= PROGRESS_SECONDS:
+            self._written = now
+            FeatureProgress(self.title, done, self.total, now - self.started).write(self.file)
 
     def close(self) -> None:
         self.file.unlink(missing_ok=True)
@@ -165,7 +164,7 @@ class _FeatureFile:
         old.unlink()
 
 
-def _features_of(model: ForecastTrainable, windows: WindowGather, ids: torch.Tensor, precision: str) -> torch.Tensor:
+def _features_of(frozen: FrozenPart, windows: WindowGather, ids: torch.Tensor, precision: str) -> torch.Tensor:
     with autocast(ids.device, precision):
-        features = model.features(windows.batch(ids)).cpu()
+        features = frozen.compute(windows.batch(ids)).cpu()
     return features.float() if features.is_floating_point() else features.int()

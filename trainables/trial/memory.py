@@ -9,7 +9,7 @@ from typing import TypeVar
 import psutil
 import torch
 
-from trainables.base import HyperError
+from trainables.errors import HyperError
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

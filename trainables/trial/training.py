@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 
 from data.task.windows import Batch, WindowGather
-from trainables.base import ForecastTrainable
+from trainables.base import Trainable
 from trainables.hyper import Hyper
-from trainables.trial.evaluation import FeatureStore, autocast
+from trainables.trial.evaluation import FeatureStore
 from trainables.trial.memory import MicroBatch
+from trainables.trial.precision import autocast
 from trainables.trial.schedule import Schedule
 
 logger = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Training:
 
     def __init__(
         self,
-        model: ForecastTrainable,
+        model: Trainable,
         hyper: Hyper,
         windows: WindowGather,
         *,
@@ -48,7 +49,7 @@ class Training:
         self.model, self.hyper, self.windows = model, hyper, windows
         self.seed, self.micro_batch, self.features = seed, micro_batch, features
         self.device = next(model.module.parameters()).device
-        self.optimizer = model.optimizer(hyper)
+        self.optimizer = model.optimizer.over(model.module, hyper)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=hyper.precision == "fp16")
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.steps_per_epoch = math.ceil(len(windows) / hyper.batch_size)
@@ -106,11 +107,11 @@ class Training:
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.hyper.gradient_clip)
         if not torch.isfinite(norm):
-            self._tell_overflow(step, float(norm))
+            self._report_overflow(step, float(norm))
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
-    def _tell_overflow(self, step: int, norm: float) -> None:
+    def _report_overflow(self, step: int, norm: float) -> None:
         if not self.scaler.is_enabled():
             raise DivergenceError(f"the gradient's norm became {norm} at step {step}")
         scale = self.scaler.get_scale()

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tune.cli.options import DATA, Columns, Data, Format, TimeColumn, option
 
 if TYPE_CHECKING:
-    from tune.forecasts.evaluation import Done
+    from trainables.trial.evaluation import ProgressCallback
 
 
 MODEL, OUTPUT = "Model", "Output"
@@ -68,9 +68,9 @@ def evaluate(
     from tune.cli.forecast_tables import print_evaluation
     from tune.cli.tables import make_console
     from tune.forecasts.evaluation import check_csv, evaluate
-    from tune.forecasts.request import Request
+    from tune.forecasts.request import ForecastRequest
 
-    request = Request(
+    request = ForecastRequest(
         checkpoint=checkpoint,
         data=data,
         format=format,
@@ -87,8 +87,8 @@ def evaluate(
     csv = None if csv is None else csv.expanduser().absolute()
     if csv is not None:
         check_csv(csv)
-    with _progress() as done:
-        evaluation = evaluate(request, part=part, batch_size=batch_size, done=done)  # type: ignore[arg-type]
+    with _progress() as progress:
+        evaluation = evaluate(request, part=part, batch_size=batch_size, progress=progress)  # type: ignore[arg-type]
     if csv is not None:
         evaluation.write_csv(csv)
     if json_:
@@ -122,9 +122,9 @@ def predict(
     from tune.cli.forecast_tables import print_prediction
     from tune.cli.tables import make_console
     from tune.forecasts.prediction import predict
-    from tune.forecasts.request import Request
+    from tune.forecasts.request import ForecastRequest
 
-    request = Request(
+    request = ForecastRequest(
         checkpoint=checkpoint,
         data=data,
         format=format,
@@ -161,7 +161,7 @@ def _print_json(value: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Done]:
+def _progress() -> Iterator[ProgressCallback]:
     """Draw a bar on stderr until the answer is there, if a person sees it."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

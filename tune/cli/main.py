@@ -128,9 +128,9 @@ def sweep(
 ) -> None:
     """Search for the best fine-tune; without arguments, a small one on bundled data that needs no network."""
     from tune.cli.sweeps import start_sweep
-    from tune.planning.plan import Request
+    from tune.planning.plan import SweepRequest
 
-    request = Request(
+    request = SweepRequest(
         space=space,
         data=data,
         format=format,
@@ -215,7 +215,7 @@ def status(storage: Storage = STORAGE) -> None:
     if not folders:
         make_console().print(f"no sweep in {storage} yet; start one: foretune sweep", soft_wrap=True)
         return
-    print_status(make_console(), [Sweep.open(folder.parent, folder.name) for folder in folders])
+    print_status(make_console(), [Sweep.open(folder.path.parent, folder.name) for folder in folders])
 
 
 @app.command()

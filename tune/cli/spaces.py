@@ -13,7 +13,7 @@ spaces_app = typer.Typer(help="List, show and check search spaces.", invoke_with
 def spaces(context: typer.Context) -> None:
     """List the shipped search spaces."""
     if context.invoked_subcommand is None:
-        from search_spaces.space import list_spaces
+        from search_spaces.library import list_spaces
         from tune.cli.tables import make_console, print_spaces
 
         print_spaces(make_console(), list_spaces())
@@ -22,7 +22,7 @@ def spaces(context: typer.Context) -> None:
 @spaces_app.command("show")
 def show_space(name: Annotated[str, typer.Argument(help="A shipped space or a YAML file.")]) -> None:
     """Show what a space fixes, searches and tries first."""
-    from search_spaces.space import load_space
+    from search_spaces.library import load_space
     from tune.cli.tables import make_console, print_facts, space_facts
 
     print_facts(make_console(), space_facts(load_space(name)))

@@ -1,4 +1,4 @@
-"""What the commands that run sweeps do, step by step, and what a person sees of it."""
+"""What the commands that run sweeps do, step by step, and what the user sees of it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from search_spaces.space import load_space
-from tune.cli.progress import LiveProgress, PlainProgress, SweepState
+from search_spaces.library import load_space
+from tune.cli.progress import LiveProgress, PlainProgress
+from tune.cli.sweep_state import SweepState
 from tune.cli.tables import make_console, print_facts, print_leaderboard
-from tune.export.finalize import LeaderboardFile, finish_sweep
-from tune.planning.plan import Request, describe_plan, plan_sweep
+from tune.export.finalize import finalize
+from tune.planning.plan import SweepRequest, describe_plan, plan_sweep
 from tune.planning.space_check import find_model, fit_space
 from tune.ray_backend.run import Ending, run_search
-from tune.records.journal import Journal
+from tune.records.journal import Journal, read_records
+from tune.records.leaderboard_file import LeaderboardFile
 from tune.records.spec import SweepError
+from tune.records.sweep_callback import SweepCallback
 from tune.sweep import Sweep, check_name
 
 OK, NO_TRIAL_SUCCEEDED, INTERRUPTED = 0, 1, 130
 
 
-def start_sweep(request: Request, storage: Path, *, dry_run: bool) -> int:
+def start_sweep(request: SweepRequest, storage: Path, *, dry_run: bool) -> int:
     """Plan a sweep, run it, finish it; return the exit status."""
     console = _console()
     if request.name is not None:
@@ -55,7 +57,7 @@ def resume_sweep(name: str, storage: Path, *, trials: int | None, more_seconds: 
 
 
 def check_space_file(file: str) -> str:
-    """Check a space's syntax, and its keys and values against its model; return what to tell."""
+    """Check a space's syntax, and its keys and values against its model; return what to print."""
     space = load_space(file)
     _, model = find_model(space, file)
     fit_space(space, model, source=file, settings={})
@@ -64,7 +66,7 @@ def check_space_file(file: str) -> str:
 
 @contextmanager
 def _storable(storage: Path) -> Iterator[None]:
-    """Tell of a storage folder that cannot be written as of a mistake."""
+    """Report a storage folder that cannot be written as the user's mistake."""
     try:
         yield
     except OSError as error:
@@ -73,7 +75,7 @@ def _storable(storage: Path) -> Iterator[None]:
 
 
 def _console() -> Console:
-    """Where a sweep is told, with the libraries below it silent: what they warn of, we tell."""
+    """Where a sweep prints, with the libraries below it silent: what they warn of, we report."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # read when it is imported; the level below holds after that
     for name in ("huggingface_hub", "filelock", "alembic", "optuna"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -81,14 +83,14 @@ def _console() -> Console:
 
 
 def _run(sweep: Sweep, console: Console) -> int:
-    ending = run_search(sweep, lambda journal: _observers(sweep, journal, console))
-    return _tell_interrupted(sweep, console) if ending == "interrupted" else _finish(sweep, console, ending)
+    ending = run_search(sweep, lambda journal: _callbacks(sweep, journal, console))
+    return _print_interrupted(sweep, console) if ending == "interrupted" else _finish(sweep, console, ending)
 
 
-def _observers(sweep: Sweep, journal: Journal, console: Console) -> list[Any]:
+def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:
     import time
 
-    from tune.report.tensorboard import TensorBoardObserver
+    from tune.report.tensorboard import TensorBoardCallback
 
     budget = sweep.spec.time_budget_seconds
     state = SweepState(
@@ -96,18 +98,18 @@ def _observers(sweep: Sweep, journal: Journal, console: Console) -> list[Any]:
         metric=sweep.spec.metric,
         total=sweep.spec.trials,
         deadline=None if budget is None else time.monotonic() + budget - sweep.seconds_used,
-        start_name=sweep.spec.start_name,
+        initial_name=sweep.spec.initial_name,
         searched=tuple(sweep.spec.search_space().parameters()),
     )
     progress = LiveProgress if console.is_terminal else PlainProgress
     return [
-        LeaderboardFile(sweep, journal),
-        TensorBoardObserver(sweep.folder, sweep.spec.search_space(), journal=journal),
+        LeaderboardFile(sweep.spec, journal),
+        TensorBoardCallback(journal, sweep.spec.search_space()),
         progress(console, journal, state),
     ]
 
 
-def _tell_interrupted(sweep: Sweep, console: Console) -> int:
+def _print_interrupted(sweep: Sweep, console: Console) -> int:
     print_leaderboard(console, sweep.leaderboard())
     left = sweep.unfinished_trials()
     console.print(f"interrupted with {left} trials to go; go on with: foretune resume {sweep.spec.name}")
@@ -116,10 +118,10 @@ def _tell_interrupted(sweep: Sweep, console: Console) -> int:
 
 def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
     with console.status("scoring the best on the test part, exporting the winner"):
-        board = finish_sweep(sweep)
+        board = finalize(sweep)
     print_leaderboard(console, board)
     if board.best is None:
-        for record in Journal(sweep.folder).read():
+        for record in read_records(sweep.folder):
             if record.error:
                 console.print(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}")
                 break
@@ -127,20 +129,20 @@ def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
     name = sweep.spec.name
     if ending == "time budget":
         console.print(f"the time budget is used up; more: foretune resume {name} --time-budget 1h")
-    if board.beats_zero_shot:
-        console.print(f"best checkpoint: {sweep.folder / 'best'}", soft_wrap=True)
-    console.print(f"report: {sweep.folder / 'report.html'}", soft_wrap=True)
-    _say_next(sweep, console, exported=board.beats_zero_shot)
+    if board.beats_initial:
+        console.print(f"best checkpoint: {sweep.folder.best}", soft_wrap=True)
+    console.print(f"report: {sweep.folder.report}", soft_wrap=True)
+    _print_next_commands(sweep, console, exported=board.beats_initial)
     return OK
 
 
-def _say_next(sweep: Sweep, console: Console, *, exported: bool) -> None:
+def _print_next_commands(sweep: Sweep, console: Console, *, exported: bool) -> None:
     name = sweep.spec.name
     commands = [f"foretune tensorboard {name}", f"foretune resume {name} --trials {sweep.spec.trials * 2}"]
-    if own_data := sweep.spec.search_space().own_data:
-        commands.append(f"foretune sweep {own_data} --data YOUR_DATA --time-budget 2h --name night1")
+    if recommended := sweep.spec.search_space().recommended_space:
+        commands.append(f"foretune sweep {recommended} --data YOUR_DATA --time-budget 2h --name night1")
     elif exported:
-        commands.append(f"foretune evaluate {sweep.folder / 'best'} --csv per_series.csv")
+        commands.append(f"foretune evaluate {sweep.folder.best} --csv per_series.csv")
     console.print("\nnext:", style="bold")
     for command in commands:
         console.print(f"  {command}", soft_wrap=True)

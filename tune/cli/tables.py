@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from search_spaces.space import SearchSpace
+from trainables.trial.report import METRICS
 from tune.format import domain_text, duration, memory, number
 from tune.records.baselines import unbeaten_sentence
-from tune.records.leaderboard import METRICS, Leaderboard, Standing, varying
+from tune.records.leaderboard import Leaderboard
 from tune.records.ranking import Line, leaderboard_lines
+from tune.records.scores_on_test import rows_on_test
+from tune.records.standing import Standing, varying
 from tune.sweep import Sweep
 
 TITLES = {
@@ -23,7 +24,7 @@ TITLES = {
     "weight_decay": "decay",
     "batch_size": "batch",
 }
-UNTOLD = ("patience",)  # it follows from the strategy
+HIDDEN = ("patience",)  # it follows from the strategy
 SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by")
 COSTS = ("time", "memory")
 LEFT = ("trial", "ended by", "strategy")
@@ -47,18 +48,18 @@ def print_facts(console: Console, facts: dict[str, str]) -> None:
 
 def verdict_sentence(board: Leaderboard) -> str:
     """What the sweep found, in a sentence with numbers; a second one where the best trial does not beat a baseline."""
-    start, best, words = board.zero_shot[board.metric], board.best, board.start
-    if best is None or start is None:
+    initial, best, words = board.initial[board.metric], board.best, board.initial_model
+    if best is None or initial is None:
         return "No trial has trained for an epoch yet."
-    value = number(getattr(best, board.metric))
-    if board.beats_zero_shot:
+    value = number(best.scores[board.metric])
+    if board.beats_initial:
         return (
             f"{best.trial_id} {words.when_beaten}: {board.metric} {value} at epoch {number(best.best_epoch)}, "
-            f"{words.name} {number(start)}.{unbeaten_sentence('It', board.unbeaten_baselines, number)}"
+            f"{words.name} {number(initial)}.{unbeaten_sentence('It', board.unbeaten_baselines, number)}"
         )
     advice = words.when_unbeaten if words.is_pretrained else f"there is {words.when_unbeaten}"
     return (
-        f"Nothing beat {words.model} ({board.metric} {number(start)}; the best trial, {best.trial_id}, "
+        f"Nothing beat {words.model} ({board.metric} {number(initial)}; the best trial, {best.trial_id}, "
         f"reached {value}): {advice}.{unbeaten_sentence(best.trial_id, board.unbeaten_baselines, number)}"
     )
 
@@ -71,24 +72,24 @@ def leaderboard_rows(board: Leaderboard) -> list[dict[str, str]]:
 def _row(line: Line) -> dict[str, str]:
     if line.standing is not None:
         return _standing_row(line.standing)
-    return {"trial": line.name, **{name: number(value) for name, value in line.scores.items()}}
+    return {"trial": line.name, **{name: number(value) for name, value in line.scores.to_row().items()}}
 
 
 def _standing_row(s: Standing) -> dict[str, str]:
     row = {
         "#": "" if s.rank is None else str(s.rank),
         "trial": s.trial_id,
-        "val_loss": number(s.val_loss),
+        "val_loss": number(s.scores.val_loss),
         "gain": "" if s.gain is None else f"{s.gain:+.4f}",
-        "val_mae": number(s.val_mae),
-        "val_mse": number(s.val_mse),
+        "val_mae": number(s.scores.val_mae),
+        "val_mse": number(s.scores.val_mse),
         "best epoch": "" if s.best_epoch is None else f"{number(s.best_epoch)} of {number(s.epochs_run)}",
         "ended by": s.stopped_by or s.status,
         "time": duration(s.seconds),
         "memory": memory(s.peak_memory_bytes),
     }
-    row |= {name: number(value) for name, value in s.extra.items()}
-    return row | {TITLES.get(key, key): number(value) for key, value in s.config.items()}
+    row |= {name: number(value) for name, value in s.scores.extra.items()}
+    return row | {TITLES.get(key, key): number(value) for key, value in s.hyper.items()}
 
 
 def print_leaderboard(console: Console, board: Leaderboard) -> None:
@@ -101,9 +102,9 @@ def print_leaderboard(console: Console, board: Leaderboard) -> None:
         console.print(_table(board, scores))
         console.print(_table(board, ["#", "trial", *hyperparameters, *COSTS]))
     _print_test(console, board)
-    for name, told in board.comparison.items():
-        console.print(f"{name}: {told}", soft_wrap=True)
-    console.print(verdict_sentence(board), style="green" if board.beats_zero_shot else "yellow")
+    for name, sentence in board.comparison.items():
+        console.print(f"{name}: {sentence}", soft_wrap=True)
+    console.print(verdict_sentence(board), style="green" if board.beats_initial else "yellow")
 
 
 def _width(console: Console, table: Table) -> int:
@@ -123,22 +124,22 @@ def _table(board: Leaderboard, columns: list[str]) -> Table:
 
 def _style(line: Line, board: Leaderboard) -> str | None:
     if line.standing is not None:
-        return "green" if line.standing.rank == 1 and board.beats_zero_shot else None
-    return "bold cyan" if line.is_start else "dim"
+        return "green" if line.standing.rank == 1 and board.beats_initial else None
+    return "bold cyan" if line.is_initial else "dim"
 
 
 def _scores(board: Leaderboard) -> list[str]:
     """The scores of all models, and a model's further ones after them."""
-    further = board.scores[len(METRICS) :]
+    further = board.score_names[len(METRICS) :]
     place = SCORES.index("val_mse") + 1
     return [*SCORES[:place], *further, *SCORES[place:]]
 
 
 def _hyperparameters(board: Leaderboard) -> list[str]:
     """The common ones that trials have, then a model's own where they differ."""
-    have = {key for s in board.standings for key in s.config}
+    have = {key for s in board.standings for key in s.hyper}
     common = [key for key in TITLES if key in have]
-    own = [key for key in varying(board.standings) if key not in TITLES and key not in UNTOLD]
+    own = [key for key in varying(board.standings) if key not in TITLES and key not in HIDDEN]
     return [TITLES.get(key, key) for key in [*common, *own]]
 
 
@@ -146,9 +147,9 @@ def _print_test(console: Console, board: Leaderboard) -> None:
     if not board.test:
         return
     console.print("test, scored once after the search:", style="dim")
-    for name, scores in board.test.items():
-        told = ", ".join(f"{key} {number(value)}" for key, value in scores.items())
-        console.print(f"  {name}: {told}")
+    for name, scores in rows_on_test(board.test).items():
+        values = ", ".join(f"{key} {number(value)}" for key, value in scores.items())
+        console.print(f"  {name}: {values}")
 
 
 def leaderboard_markdown(board: Leaderboard) -> str:
@@ -159,10 +160,10 @@ def leaderboard_markdown(board: Leaderboard) -> str:
 
 
 def print_status(console: Console, sweeps: list[Sweep]) -> None:
-    """A line a sweep: how far it is, and how it stands against zero-shot, or what else it started from."""
-    starts = {sweep.spec.start_name for sweep in sweeps}
+    """A line a sweep: how far it is, and how it compares with its initial model."""
+    starts = {sweep.spec.initial_name for sweep in sweeps}
     is_mixed = len(starts) > 1
-    start_title = "start" if is_mixed else starts.pop()
+    start_title = "initial model" if is_mixed else starts.pop()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("sweep", "state", "trials done", "metric", start_title, "best", "trial", "search time"):
         table.add_column(name)
@@ -176,8 +177,8 @@ def print_status(console: Console, sweeps: list[Sweep]) -> None:
             state,
             f"{sweep.spec.trials - left} of {sweep.spec.trials}",
             board.metric,
-            number(board.zero_shot[board.metric]) + (f" ({board.start_name})" if is_mixed else ""),
-            number(getattr(best, board.metric)) if best else "–",
+            number(board.initial[board.metric]) + (f" ({board.initial_name})" if is_mixed else ""),
+            number(best.scores[board.metric]) if best else "–",
             best.trial_id if best else "–",
             duration(sweep.seconds_used),
         )
@@ -193,12 +194,12 @@ def print_spaces(console: Console, spaces: list[SearchSpace]) -> None:
     console.print(table)
 
 
-def space_facts(space: SearchSpace) -> dict[str, Any]:
+def space_facts(space: SearchSpace) -> dict[str, str]:
     facts = {"space": space.name, "what it is": space.description, "trainable": space.trainable}
     facts |= {f"fixed {key}": number(value) for key, value in space.fixed.items()}
     facts |= {f"searched {key}": domain_text(domain) for key, domain in space.parameters().items()}
     facts |= {
         f"first {i}": ", ".join(f"{k} {number(v)}" for k, v in point.items())
-        for i, point in enumerate(space.first, start=1)
+        for i, point in enumerate(space.initial_points, start=1)
     }
     return facts | {"trials": str(space.trials)}

@@ -4,89 +4,97 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from data.errors import near_names
-from tune.records.journal import Journal, Row
+from data.errors import UserError, near_names
+from trainables.trial.report import Scores
+from tune.records.comparison import Comparison
 from tune.records.leaderboard import Leaderboard
+from tune.records.scores_on_test import TestScores, write_test_scores
 from tune.records.spec import SweepError
 from tune.sweep import Sweep
 
+if TYPE_CHECKING:  # torch: seconds, and a mistake in the arguments is answered without it
+    from tune.export.trial_models import TrialModels
+
 logger = logging.getLogger(__name__)
 
-BEST_FOLDER = "best"
+FINALISTS = 3
 
 
-def finish_sweep(sweep: Sweep) -> Leaderboard:
+def finalize(sweep: Sweep) -> Leaderboard:
     """Score, export and report a sweep whose search has ended; doing it again after an extension replaces the old."""
-    from tune.export.export import compare_best, export_trial, score_finalists
+    from tune.export.export import export_trial
+    from tune.export.trial_models import TrialModels
     from tune.report.page import write_report
 
-    workshop = _workshop(sweep)
-    score_finalists(workshop, sweep.leaderboard())
-    compare_best(workshop, sweep.leaderboard())
-    leaderboard = sweep.leaderboard()
-    best = sweep.folder / BEST_FOLDER
-    shutil.rmtree(best, ignore_errors=True)
-    if leaderboard.best is not None and leaderboard.beats_zero_shot:
-        export_trial(workshop, leaderboard, leaderboard.best, best)
-    leaderboard.write_csv(sweep.folder)
-    write_report(sweep.folder, leaderboard, sweep.spec)
-    return leaderboard
+    models = TrialModels(sweep)
+    board = sweep.leaderboard()
+    board = board.with_end(score_finalists(models, board), compare_best(models, board))
+    shutil.rmtree(sweep.folder.best, ignore_errors=True)
+    if board.best is not None and board.beats_initial:
+        export_trial(models, board, board.best, sweep.folder.best)
+    board.write_csv(sweep.folder)
+    write_report(sweep.folder, board, sweep.spec)
+    return board
 
 
 def export(sweep: Sweep, *, trial_id: str | None, target: Path, force: bool) -> Path:
-    """Export one trial, the best by default; SweepError for one that does not beat zero-shot, unless forced."""
+    """Export one trial, the best by default; SweepError for one that does not beat the initial model, unless forced."""
     from tune.export.export import export_trial
+    from tune.export.trial_models import TrialModels
 
-    leaderboard = sweep.leaderboard()
-    standing = leaderboard.best if trial_id is None else leaderboard.find(trial_id)
+    board = sweep.leaderboard()
+    standing = board.best if trial_id is None else board.find(trial_id)
     if standing is None:
-        known = [s.trial_id for s in leaderboard.standings]
+        known = [s.trial_id for s in board.standings]
         what = "trial that has trained for an epoch" if trial_id is None else f"trial {trial_id}"
         hint = f"its trials are {', '.join(known)}" if known else f"go on with: foretune resume {sweep.spec.name}"
         raise SweepError(f"{sweep.spec.name} has no {what}; {hint}{near_names(trial_id or '', known)}")
     if standing.rank is None:
         raise SweepError(f"{standing.trial_id} has not trained for an epoch, so there is nothing to export")
     if (standing.gain is None or standing.gain <= 0) and not force:
-        start = leaderboard.start
-        keep = ": keep the model it started from, or" if start.is_pretrained else ", so nothing of it is worth keeping;"
+        words = board.initial_model
+        keep = ": keep the model it started from, or" if words.is_pretrained else ", so nothing of it is worth keeping;"
         raise SweepError(
-            f"{standing.trial_id} does not beat {start.own} on {leaderboard.metric}{keep} "
-            "export it all the same with --force"
+            f"{standing.trial_id} does not beat {words.own} on {board.metric}{keep} export it all the same with --force"
         )
-    return export_trial(_workshop(sweep), leaderboard, standing, target.absolute())
+    return export_trial(TrialModels(sweep), board, standing, target.absolute())
 
 
-def _workshop(sweep: Sweep) -> Any:
+def score_finalists(models: TrialModels, board: Leaderboard) -> TestScores:
+    """Measure the initial model, the baselines and the best few on the test part, and keep their scores."""
+    best = board.best
+    if best is None:
+        return {}
+    initial = models.initial(best)
+    scores: dict[str, Scores] = {board.initial_name: initial.scores("test")}
+    for name, forecaster in initial.model.baselines(initial.hyper, initial.task).items():
+        with suppress(NotImplementedError):  # a forecaster that knows the validation part alone
+            scores[name] = initial.scores_of(forecaster, "test")
+    for standing in board.standings[:FINALISTS]:
+        if standing.rank is not None:
+            scores[standing.trial_id] = models.trained(standing).scores("test")
+    write_test_scores(models.sweep.folder, scores)
+    return scores
+
+
+def compare_best(models: TrialModels, board: Leaderboard) -> Comparison | None:
+    """Keep what the best trial's model says of itself beside the leaderboard, where it can say it."""
     import torch
 
-    from tune.export.export import Workshop
-    from tune.planning.budget import look_at_machine
-
-    machine = look_at_machine()
-    wants_gpu = machine.gpus > 0 and sweep.spec.gpus != 0
-    return Workshop(sweep.folder, sweep.spec, torch.device("cuda" if wants_gpu else "cpu"))
-
-
-class LeaderboardFile:
-    """Rewrites leaderboard.csv whenever a trial ends; an observer."""
-
-    def __init__(self, sweep: Sweep, journal: Journal) -> None:
-        self.sweep = sweep
-
-    def trial_started(self, trial_id: str, hyper: dict[str, Any]) -> None:
-        """A trial that has only started changes no rank."""
-
-    def trial_reported(self, trial_id: str, row: Row) -> None:
-        """Ranks are settled when trials end."""
-
-    def trial_ended(self, trial_id: str) -> None:
-        self.sweep.leaderboard_of(sweep_is_running=True).write_csv(self.sweep.folder)
-
-    def tick(self) -> None:
-        """Nothing between reports."""
-
-    def close(self) -> None:
-        """Nothing to release."""
+    best = board.best
+    if best is None:
+        return None
+    trial = models.trained(best)
+    baselines = {baseline.name: baseline.scores for baseline in board.baselines}
+    try:
+        sentences = trial.model.compare(trial.hyper, trial.task, scores=best.scores, baselines=baselines)
+    except (UserError, torch.OutOfMemoryError) as error:
+        logger.warning("the best trial could not be compared with what it came from: %s", error)
+        return None
+    comparison = Comparison(best.trial_id, best.best_epoch, sentences)
+    comparison.write(models.sweep.folder)
+    return comparison

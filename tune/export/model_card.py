@@ -1,64 +1,116 @@
-"""The model card that goes with an exported checkpoint."""
+"""The model card and the record that go with an exported checkpoint."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from trainables.trial.report import METRICS, Scores
 from tune.format import number
-from tune.records.initial_model import Start
+from tune.records.leaderboard import Leaderboard
+from tune.records.scores_on_test import row_on_test
+from tune.records.spec import SweepSpec
+from tune.records.standing import Standing
 
 
-def model_card(facts: dict[str, Any], metric: str) -> str:
-    """Markdown of what the checkpoint is: start, data, task, hyperparameters, scores, versions."""
-    task = facts["task"]
-    pretrained = facts["hyperparameters"].get("pretrained")
-    start = "an untrained model" if pretrained is None else f"`{pretrained}`"
-    trained = "Fine-tuned" if Start(facts["start"]).is_pretrained else "Trained"
-    lines = [
-        f"# {facts['sweep']} {facts['trial_id']}",
-        "",
-        f"{trained} by foretune from {start}; epoch {number(facts['best_epoch'])} of this trial, "
-        f"chosen by {metric} on validation.",
-        *(line for sentence in facts["about"] for line in ("", sentence)),
-        "",
-        "## Scores",
-        "",
-        *_scores(facts),
-        "",
-        "## Data and task",
-        "",
-        f"- data: {task['name']}, {task['n_series']} series, {task['rows']} rows, frequency {task['freq']}, "
-        f"content sha256 `{facts['data']['content_hash']}`",
-        f"- context {task['context_length']}, prediction {task['prediction_length']}, split {task['split']}, "
-        f"scale {task['scale']}, strides {task['train_stride']} (train) and {task['eval_stride']} (validation, test)",
-        "- windows: {train} train, {val} validation, {test} test".format(**task["windows"]),
-        "",
-        "## Hyperparameters",
-        "",
-        *(f"- {name}: {number(value)}" for name, value in sorted(facts["hyperparameters"].items())),
-        f"- seed of the sweep: {facts['seed']}",
-        "",
-        "## Versions",
-        "",
-        *(f"- {name} {version}" for name, version in facts["versions"].items()),
-        "",
-    ]
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class ModelCard:
+    """What is said of a checkpoint. task: as `ForecastTask.describe` gives it. validation: the checkpoint's own.
+
+    about: sentences of Markdown.
+    """
+
+    spec: SweepSpec
+    task: Mapping[str, Any]
+    standing: Standing
+    leaderboard: Leaderboard
+    validation: Scores
+    about: Sequence[str]
+
+    def to_row(self) -> dict[str, object]:
+        """Return the record of the export; `tune.forecasts.forecaster.ExportRecord` reads what forecasting needs."""
+        spec, standing, board = self.spec, self.standing, self.leaderboard
+        return {
+            "sweep": spec.name,
+            "trial_id": standing.trial_id,
+            "trainable": spec.trainable,
+            "best_epoch": standing.best_epoch,
+            "hyperparameters": dict(standing.hyper),
+            "task": dict(self.task),
+            "data": spec.data.model_dump(),
+            "initial_name": board.initial_name,
+            "initial": _plain(board.initial),
+            "initial_test": self._test_row(board.initial_name),
+            "validation": self.validation.to_row(),
+            "test": self._test_row(standing.trial_id),
+            "baselines": [{**b.to_row(), "test": self._test_row(b.name)} for b in board.baselines],
+            "about": list(self.about),
+            "versions": spec.versions,
+            "seed": spec.seed,
+        }
+
+    def to_markdown(self) -> str:
+        """Return the card: initial model, data, task, hyperparameters, scores, versions."""
+        spec, standing, task, board = self.spec, self.standing, self.task, self.leaderboard
+        pretrained = standing.hyper.get("pretrained")
+        initial = "an untrained model" if pretrained is None else f"`{pretrained}`"
+        trained = "Fine-tuned" if board.initial_model.is_pretrained else "Trained"
+        lines = [
+            f"# {spec.name} {standing.trial_id}",
+            "",
+            f"{trained} by foretune from {initial}; epoch {number(standing.best_epoch)} of this trial, "
+            f"chosen by {board.metric} on validation.",
+            *(line for sentence in self.about for line in ("", sentence)),
+            "",
+            "## Scores",
+            "",
+            *self._score_table(),
+            "",
+            "## Data and task",
+            "",
+            f"- data: {task['name']}, {task['n_series']} series, {task['rows']} rows, frequency {task['freq']}, "
+            f"content sha256 `{spec.data.content_hash}`",
+            f"- context {task['context_length']}, prediction {task['prediction_length']}, split {task['split']}, "
+            f"scale {task['scale']}, strides {task['train_stride']} (train) and {task['eval_stride']} "
+            "(validation, test)",
+            "- windows: {train} train, {val} validation, {test} test".format(**task["windows"]),
+            "",
+            "## Hyperparameters",
+            "",
+            *(f"- {name}: {number(value)}" for name, value in sorted(standing.hyper.items())),
+            f"- seed of the sweep: {spec.seed}",
+            "",
+            "## Versions",
+            "",
+            *(f"- {name} {version}" for name, version in spec.versions.items()),
+            "",
+        ]
+        return "\n".join(lines)
+
+    def _score_table(self) -> list[str]:
+        """A row a metric, validation before test; the initial model, the baselines and the checkpoint side by side."""
+        board = self.leaderboard
+        heads = ["", board.initial_name, *(b.name for b in board.baselines), "this checkpoint"]
+        of_all = [board.initial, *(b.scores for b in board.baselines), self.validation]
+        validation = [scores.to_row() for scores in of_all]
+        names = [board.initial_name, *(b.name for b in board.baselines), self.standing.trial_id]
+        test = [self._test_row(name) or {} for name in names]
+        return [
+            f"|{'|'.join(f' {head} ' if head else ' ' for head in heads)}|",
+            "|---" * len(heads) + "|",
+            *(_score_row(name, validation) for name in validation[-1]),
+            *(_score_row(name, test) for name in test[-1]),
+        ]
+
+    def _test_row(self, name: str) -> dict[str, float | None] | None:
+        scores = self.leaderboard.test.get(name)
+        return None if scores is None else row_on_test(scores)
 
 
-def _scores(facts: dict[str, Any]) -> list[str]:
-    """A row a metric, validation before test; the start, the baselines and the checkpoint side by side."""
-    baselines = facts["baselines"]
-    heads = ["", facts["start"], *(b["name"] for b in baselines), "this checkpoint"]
-    validation = [facts["zero_shot"], *baselines, facts["validation"]]
-    test = [facts["zero_shot_test"], *(b["test"] for b in baselines), facts["test"]]
-    return [
-        f"|{'|'.join(f' {head} ' if head else ' ' for head in heads)}|",
-        "|---" * len(heads) + "|",
-        *(_score_row(name, validation) for name in facts["validation"]),
-        *(_score_row(name, test) for name in facts["test"] or {}),
-    ]
+def _plain(initial: Scores) -> dict[str, float | None]:
+    return {name: initial[name] for name in METRICS}
 
 
-def _score_row(name: str, scores: list[dict[str, Any] | None]) -> str:
-    return " | ".join([f"| {name}", *(number((row or {}).get(name)) for row in scores)]) + " |"
+def _score_row(name: str, scores: Sequence[Mapping[str, object]]) -> str:
+    return " | ".join([f"| {name}", *(number(row.get(name)) for row in scores)]) + " |"

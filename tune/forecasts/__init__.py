@@ -1,1 +1,1 @@
-"""A checkpoint asked: evaluated on windows, or for one forecast."""
+"""A checkpoint at work: evaluated on windows, or for one forecast."""

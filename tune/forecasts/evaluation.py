@@ -5,28 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from data.files import replace_text
 from data.metrics import ForecastErrors
 from data.task.split import parse_split
 from data.task.task import ForecastTask, Part
+from trainables.trial.evaluation import TASK_SCALE, Measured, ProgressCallback, measure
 from trainables.trial.memory import MicroBatch
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
-from tune.forecasts.request import Assignment, Request, assign, without_windows
+from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
 from tune.forecasts.scales import Moments, RequestError
 
 WORST = 5
 PARTS: tuple[Part, ...] = ("val", "test")
 
-Done = Callable[[int, int], None]  # windows forecast so far, of how many
+UNITS = "units"  # of the data
 
 
 @dataclass(frozen=True)
@@ -62,20 +60,20 @@ class Evaluation:
     def forecasts_per_second(self) -> float:
         return float(self.windows.sum() / max(self.seconds, 1e-9))
 
-    def worst(self, count: int = WORST) -> list[dict[str, Any]]:
+    def worst(self, count: int = WORST) -> list[dict[str, object]]:
         """Return the series with the largest mean absolute error, the largest first."""
         measured = np.flatnonzero(self.points)
         mae = np.nan_to_num(self.by_series["mae"][measured], nan=np.inf)
         order = measured[np.argsort(-mae, kind="stable")[:count]]
         return [self.of_series(i) for i in order.tolist()]
 
-    def of_series(self, i: int) -> dict[str, Any]:
+    def of_series(self, i: int) -> dict[str, object]:
         """Return one series' line of the CSV."""
         counts = {"windows": int(self.windows[i]), "points": int(self.points[i])}
         errors = {name: _plain(values[i]) for name, values in self.by_series.items()}
         return {"series": self.assignment.data.panel.ids[i], **counts, **errors}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return everything as plain values that JSON can hold; NaN is None."""
         data, spec = self.assignment.data, self.assignment.spec
         return {
@@ -117,7 +115,7 @@ class Evaluation:
 
 
 def check_csv(path: Path) -> None:
-    """Refuse, before any work, a file that could not be written; RequestError."""
+    """Reject, before any work, a file that could not be written; RequestError."""
     if path.is_dir():
         raise _unwritable(path, "it is a folder")
     if not path.parent.is_dir():
@@ -129,9 +127,13 @@ def _unwritable(path: Path, reason: str) -> RequestError:
 
 
 def evaluate(
-    request: Request, *, part: Part = "val", batch_size: int | None = None, done: Done | None = None
+    request: ForecastRequest,
+    *,
+    part: Part = "val",
+    batch_size: int | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Evaluation:
-    """Forecast every window of a part and measure; UserErrors for what a person can mend."""
+    """Forecast every window of a part and measure; UserErrors for what the user can fix."""
     if part not in PARTS:
         raise RequestError(f"--part must be {' or '.join(PARTS)}, got {part!r}")
     if batch_size is not None and batch_size < 1:
@@ -143,19 +145,29 @@ def evaluate(
     task = ForecastTask(task.panel, task.spec, parts=(part,))
     micro_batch = MicroBatch(batch_size or forecaster.loaded.model.eval_batch_size)
     started = time.monotonic()
-    sums = micro_batch.attempt(lambda size: _measure(forecaster, task, part, batch_size=size, done=done))
+    errors = micro_batch.attempt(
+        lambda size: measure(
+            lambda batch: Measured(forecaster.forecast(batch), {}),
+            task,
+            part,
+            device=forecaster.device,
+            batch_size=size,
+            scales={UNITS: task.unscale},
+            progress=progress,
+        )
+    ).errors
     seconds = time.monotonic() - started
     windows = np.bincount(getattr(task, part).series, minlength=len(task.panel)).astype(np.int64)
     return Evaluation(
         assignment=assignment,
         part=part,
         batch_size=micro_batch.size,
-        units=_errors(sums.units),
-        scaled=_errors(sums.scaled) if task.spec.scale != "none" else None,
-        mae_by_step=sums.units.per_step()["mae"],
+        units=_errors(errors[UNITS]),
+        scaled=_errors(errors[TASK_SCALE]) if task.spec.scale != "none" else None,
+        mae_by_step=errors[UNITS].per_step()["mae"],
         windows=windows,
-        points=sums.points.numpy(),
-        by_series=sums.units.per_series(),
+        points=errors[UNITS].points_per_series(),
+        by_series=errors[UNITS].per_series(),
         seconds=seconds,
         notes=(*assignment.data.notes, *_norm_notes(moments), *_window_notes(assignment, windows)),
     )
@@ -164,33 +176,6 @@ def evaluate(
 def _rows_before(task: ForecastTask) -> NDArray[np.int64]:
     """Return how many rows of each series norm 'series' goes by: as in training, or the first context without any."""
     return np.where(task.moment_end > 0, task.moment_end, task.context_length)
-
-
-@dataclass(frozen=True)
-class _Sums:
-    """The errors added up in the units of the data and in the task's scale; points: (n_series,)."""
-
-    units: ForecastErrors
-    scaled: ForecastErrors
-    points: torch.Tensor
-
-
-def _measure(forecaster: Forecaster, task: ForecastTask, part: Part, *, batch_size: int, done: Done | None) -> _Sums:
-    device, n_series = forecaster.device, len(task.panel)
-    units, scaled = (ForecastErrors(n_series, task.prediction_length, device) for _ in range(2))
-    points = torch.zeros(n_series, dtype=torch.int64, device=device)
-    windows = task.gather(part, device)
-    seen = 0
-    with forecaster.same_draws():
-        for batch in windows.batches(batch_size):
-            forecast = forecaster.forecast(batch)
-            scaled.update(forecast, batch.target, batch.series)
-            units.update(task.unscale(forecast, batch.series), task.unscale(batch.target, batch.series), batch.series)
-            points.index_add_(0, batch.series, (~batch.target.isnan()).sum(1))
-            seen += len(batch.ids)
-            if done is not None:
-                done(seen, len(windows))
-    return _Sums(units, scaled, points.cpu())
 
 
 def _norm_notes(moments: Moments | None) -> list[str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,10 +18,11 @@ from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask
 from data.task.task_spec import TaskSpec
 from data.task.windows import Batch
-from trainables.base import CheckpointError, ForecastTrainable
+from trainables.base import check_hyper
+from trainables.errors import CheckpointError
 from trainables.pretrained import read_config
-from trainables.trial.evaluation import SAMPLING_SEED, autocast
-from trainables.trial.trial import check_hyper
+from trainables.sweep_trainable import SweepModel
+from trainables.trial.precision import autocast
 from tune.records.spec import DataSource
 from tune.registry import find_trainable, recognise_trainable
 from tune.validation_messages import refusals
@@ -43,12 +42,12 @@ class RecordedTask(TaskSpec):
 
 
 class ExportRecord(BaseModel):
-    """What an exported folder's foretune.json tells of its checkpoint; its other facts are for people."""
+    """What an exported folder's foretune.json says of its checkpoint; its other facts are for people."""
 
     sweep: str = ""
     trial_id: str = ""
     trainable: str
-    hyperparameters: dict[str, Any]
+    hyperparameters: dict[str, object]
     task: RecordedTask
     data: DataSource
 
@@ -60,7 +59,7 @@ class ExportRecord(BaseModel):
         except (OSError, ValueError) as error:  # json's and pydantic's are ValueErrors
             reason = str(error)
             if isinstance(error, ValidationError):
-                reason = ", ".join(f"{field} {told}".strip() for field, told in refusals(error).items())
+                reason = ", ".join(f"{field} {message}".strip() for field, message in refusals(error).items())
             raise CheckpointError(
                 f"{path}: cannot be read as the record of an export ({reason}); export the trial again"
             ) from error
@@ -70,7 +69,7 @@ class ExportRecord(BaseModel):
 class Loaded:
     """A model with its weights, on a device, and the precision it computes in."""
 
-    model: ForecastTrainable
+    model: SweepModel
     precision: str
     device: torch.device
 
@@ -84,7 +83,7 @@ class Checkpoint:
 
     name: str
     trainable: str
-    model_class: type[ForecastTrainable]
+    model_class: type[SweepModel]
     export: ExportRecord | None = None
 
     @property
@@ -93,16 +92,16 @@ class Checkpoint:
 
     @property
     def title(self) -> str:
-        """What to call it to a person."""
+        """What messages call it."""
         trainable = Path(self.trainable).stem if self.trainable.endswith(".py") else self.trainable
-        told = "as it is" if self.export is None else f"{self.export.sweep} {self.export.trial_id}".strip()
-        return f"{self.name} ({', '.join(part for part in (trainable, told) if part)})"
+        origin = "as it is" if self.export is None else f"{self.export.sweep} {self.export.trial_id}".strip()
+        return f"{self.name} ({', '.join(part for part in (trainable, origin) if part)})"
 
     def load(self, task: ForecastTask, device: torch.device) -> Loaded:
-        """Build the model on a device; CheckpointError or HyperError for what a person can mend."""
+        """Build the model on a device; CheckpointError or HyperError for what the user can fix."""
         model = self.model_class()
         if self.export is None:
-            hyper = self.model_class.untouched(self.name)
+            hyper = self.model_class.hyper_for_checkpoint(self.name)
             module = model.build(hyper, task)
         else:
             values = {**self.export.hyperparameters, **self.model_class.inference}
@@ -172,10 +171,3 @@ class Forecaster:
         assert self._moments is not None
         mean, deviation = (m[batch.series, None].to(batch.context.dtype) for m in self._moments)
         return mean, deviation
-
-    @contextmanager
-    def same_draws(self) -> Iterator[None]:
-        """Within, models that draw samples draw the same ones every time, as a sweep's validation does."""
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(SAMPLING_SEED)
-            yield

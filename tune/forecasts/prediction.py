@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +14,10 @@ from data.errors import near_names
 from data.panel import Panel
 from data.task.task import ForecastTask
 from data.task.windows import Batch
+from trainables.trial.evaluation import same_draws
 from trainables.trial.memory import MicroBatch
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
-from tune.forecasts.request import Assignment, Request, assign, without_windows
+from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
 from tune.forecasts.scales import RequestError
 
 SHOWN_IDS = 8
@@ -115,7 +115,7 @@ class Prediction:
     def times(self) -> list[str] | list[int]:
         return self.grid.times(self.row, len(self.values))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return the stable JSON of a prediction; a value that is no number is None."""
         return {
             "seriesId": self.grid.name,
@@ -137,10 +137,15 @@ class Prediction:
 
 
 def predict(
-    request: Request, *, series: str | None, at: str | None = None, clip_nonneg: bool = False, round_: bool = False
+    request: ForecastRequest,
+    *,
+    series: str | None,
+    at: str | None = None,
+    clip_nonneg: bool = False,
+    round_: bool = False,
 ) -> Prediction:
-    """Forecast one series from `at` on, or right after its last row; UserErrors for what a person can mend."""
-    # without a task's scale, whose train moments norm 'series' takes: mean and std then tell the whole of it
+    """Forecast one series from `at` on, or right after its last row; UserErrors for what the user can fix."""
+    # without a task's scale, whose train moments norm 'series' takes: mean and std are then the whole of it
     assignment = assign(replace(request, scale="none"), open_checkpoint(request.checkpoint))
     panel = assignment.data.panel
     i = _find_series(panel, series)
@@ -153,7 +158,7 @@ def predict(
         ends = np.where(task.split.train_end > 0, task.split.train_end, ends)
     loaded = assignment.checkpoint.load(task, assignment.device)
     forecaster = Forecaster(loaded, assignment.norm, assignment.moments(task, ends))
-    with forecaster.same_draws():
+    with same_draws(forecaster.device):
         values = MicroBatch(1).attempt(lambda _: forecaster.forecast(batch))[0].cpu().numpy()
     values = np.maximum(values, 0.0) if clip_nonneg else values
     mean, std = (float(moment) for moment in forecaster.moments(batch))

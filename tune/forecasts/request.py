@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,15 +20,15 @@ from tune.forecasts.forecaster import NORMS, Checkpoint, Norm
 from tune.forecasts.scales import VALIDATION_FILE, Moments, RequestError, Scales
 from tune.planning.budget import look_at_machine, plan_budget
 from tune.records.spec import DataSource
+from tune.records.sweep_folder import SweepFolder
 from tune.validation_messages import refusals
 
-SWEEPS_COPY = "data"  # tune.ray_backend.worker.PANEL_FOLDER, without importing Ray
 FLAGS = {"eval_stride": "stride"}  # of a task's fields, those whose flag is called otherwise
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person typed; None where they left it out."""
+class ForecastRequest:
+    """What the user typed; None where it was left out."""
 
     checkpoint: str
     data: str | None = None
@@ -72,7 +71,7 @@ class Assignment:
     def moments(self, task: ForecastTask, ends: NDArray[np.int64]) -> Moments | None:
         """Return what norm 'series' takes each series by, in the task's scale; None for the other norms.
 
-        ends: (n_series,), of how many first rows, where no scales.json tells; NaN where nothing is observed in them.
+        ends: (n_series,), of how many first rows, where no scales.json says; NaN where nothing is observed in them.
         """
         if self.norm != "series":
             return None
@@ -81,7 +80,7 @@ class Assignment:
         return (mean - task.mean) / task.std, std / task.std
 
 
-def assign(request: Request, checkpoint: Checkpoint) -> Assignment:
+def assign(request: ForecastRequest, checkpoint: Checkpoint) -> Assignment:
     """Read the series and fill in what was left out; UserErrors for whatever cannot be."""
     _refuse_missing(request, checkpoint)
     device = _device(request.gpus)
@@ -90,7 +89,7 @@ def assign(request: Request, checkpoint: Checkpoint) -> Assignment:
     return Assignment(checkpoint, data, spec, norm, device)
 
 
-def _refuse_missing(request: Request, checkpoint: Checkpoint) -> None:
+def _refuse_missing(request: ForecastRequest, checkpoint: Checkpoint) -> None:
     if checkpoint.export is not None:
         return
     needed = ("data", "context_length", "prediction_length")
@@ -107,7 +106,7 @@ def _device(gpus: int | None) -> torch.device:
     return torch.device("cuda" if budget.gpus > 0 and torch.cuda.is_available() else "cpu")
 
 
-def _read(request: Request, checkpoint: Checkpoint) -> Data:
+def _read(request: ForecastRequest, checkpoint: Checkpoint) -> Data:
     recorded = None if checkpoint.export is None else checkpoint.export.data
     if request.data is None:
         assert recorded is not None
@@ -126,7 +125,7 @@ def _read(request: Request, checkpoint: Checkpoint) -> Data:
     return Data(panel, path, is_recorded, None if is_recorded else Scales.beside(path), panel.notes)
 
 
-def _panel(path: Path, request: Request, recorded: DataSource | None) -> Panel:
+def _panel(path: Path, request: ForecastRequest, recorded: DataSource | None) -> Panel:
     """Read a file as the flags say or, where they do not, as it was read for the sweep."""
     source = recorded or DataSource(path=str(path))
     flags = {name: getattr(request, name) for name in ("format", "columns", "time_column")}
@@ -134,7 +133,7 @@ def _panel(path: Path, request: Request, recorded: DataSource | None) -> Panel:
     return source.model_copy(update={**given, "path": str(path)}).read()
 
 
-def _read_recorded(request: Request, checkpoint: Checkpoint, recorded: DataSource) -> Data:
+def _read_recorded(request: ForecastRequest, checkpoint: Checkpoint, recorded: DataSource) -> Data:
     """Read the series of the sweep where they were, or from the sweep's own copy beside the export."""
     path = Path(recorded.path)
     if not path.exists():
@@ -147,7 +146,7 @@ def _read_recorded(request: Request, checkpoint: Checkpoint, recorded: DataSourc
 
 
 def _sweeps_copy(checkpoint: Checkpoint, recorded: DataSource) -> Data:
-    gone, copy = Path(recorded.path), checkpoint.folder.parent / SWEEPS_COPY
+    gone, copy = Path(recorded.path), SweepFolder(checkpoint.folder.parent).data
     try:
         panel = Panel.load(copy)
         if panel.content_hash != recorded.content_hash:
@@ -160,14 +159,14 @@ def _sweeps_copy(checkpoint: Checkpoint, recorded: DataSource) -> Data:
     return Data(panel, copy, True, None, (*panel.notes, note))
 
 
-def _spec(request: Request, checkpoint: Checkpoint, data: Data) -> tuple[TaskSpec, Norm]:
+def _spec(request: ForecastRequest, checkpoint: Checkpoint, data: Data) -> tuple[TaskSpec, Norm]:
     """Return the task's spec and the norm; RequestError with all mistakes, as they were typed."""
     export = checkpoint.export
     recorded = {} if export is None else export.task.model_dump(exclude={"train_stride"})
     if not data.is_recorded:
         of_its_data = ("split", "scale", "max_windows", "window_seed")
         recorded = {key: value for key, value in recorded.items() if key not in of_its_data}
-    given: dict[str, Any] = {
+    given: dict[str, object] = {
         "context_length": request.context_length,
         "prediction_length": request.prediction_length,
         "eval_stride": request.stride,
@@ -183,9 +182,9 @@ def _spec(request: Request, checkpoint: Checkpoint, data: Data) -> tuple[TaskSpe
     try:
         spec = TaskSpec(**values)
     except ValidationError as error:
-        for field, told in refusals(error).items():
+        for field, message in refusals(error).items():
             flag = f"--{FLAGS.get(field, field).replace('_', '-')}"
-            mistakes.append(told if told.startswith("--") else f"{flag} {told}")
+            mistakes.append(message if message.startswith("--") else f"{flag} {message}")
     if mistakes or spec is None:
         raise RequestError("\n".join(mistakes))
     return spec, next(known for known in NORMS if known == norm)

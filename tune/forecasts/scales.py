@@ -1,4 +1,4 @@
-"""What a scales.json tells of the series in the files beside it, as `foretune data passages` writes it."""
+"""What a scales.json says of the series in the files beside it, as `foretune data passages` writes it."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Scales(BaseModel):
         try:
             return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except ValidationError as error:
-            told = ", ".join(f"{field} {why}".strip() for field, why in refusals(error).items())
-            raise RequestError(f"{path}: {told}; {remedy}") from error
+            reason = ", ".join(f"{field} {why}".strip() for field, why in refusals(error).items())
+            raise RequestError(f"{path}: {reason}; {remedy}") from error
         except (OSError, ValueError) as error:
             raise RequestError(f"{path}: cannot be read ({error}); {remedy}") from error
 

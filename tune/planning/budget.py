@@ -80,7 +80,7 @@ def _nvidia_gpus() -> tuple[tuple[str, ...], tuple[int, ...]]:
 def plan_budget(
     machine: Machine, *, gpus: int | None, max_concurrent: int | None, gpu_memory_bytes: int | None
 ) -> Budget:
-    """Decide how many trials run at once: one a GPU, or one on the CPUs, unless told otherwise.
+    """Decide how many trials run at once: one a GPU, or one on the CPUs, unless the user says otherwise.
 
     Several trials on one GPU share its memory, and all CPUs are divided, so that threads never outnumber cores.
     Raises SweepError for more than the machine has.

@@ -1,4 +1,4 @@
-"""Owns the estimate before the start: a trial's memory and time, from counted work and a measured machine."""
+"""The estimate before a sweep starts: a trial's memory and time, from counted work and a measured machine."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from trainables.base import Workload
 from trainables.hyper import Hyper
+from trainables.sweep_trainable import Workload
 from tune.format import duration, long_duration, memory, quantity
 from tune.planning.budget import Budget, Machine
 from tune.planning.throughput import measure_flops
@@ -66,7 +66,7 @@ class Estimate:
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know before: that the largest batch will be cut, where a GPU cannot hold it."""
+        """What the user should know before: that the largest batch will be cut, where a GPU cannot hold it."""
         if not self.budget.gpus:
             return []
         limit = self.budget.gpu_memory_bytes or min(self.machine.gpu_memory_bytes[: self.budget.gpus])
@@ -81,13 +81,13 @@ class Estimate:
     def _memory(self) -> str:
         """The memory at the smallest and at the largest batch size, once where both need the same."""
         sizes = {x.hyper.batch_size for x in self.loads}
-        told = {
+        texts = {
             size: _span((x.memory_bytes for x in self.loads if x.hyper.batch_size == size), memory)
             for size in (min(sizes), max(sizes))
         }
-        if len(set(told.values())) == 1:
-            return told[min(sizes)]
-        return ", ".join(f"{text} at batch {size}" for size, text in told.items())
+        if len(set(texts.values())) == 1:
+            return texts[min(sizes)]
+        return ", ".join(f"{text} at batch {size}" for size, text in texts.items())
 
     def _measure(self, precision: str) -> float | None:
         return measure_flops(precision, use_gpu=self.budget.gpus > 0)

@@ -1,4 +1,4 @@
-"""From what a person asked for to a sweep that can start: everything is checked here, before anything is written."""
+"""From what the user asked for to a sweep that can start: everything is checked here, before anything is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,7 +16,8 @@ from data.naive import season_length
 from data.panel import Panel
 from data.samples.bundled import PRETRAINED, SAMPLES
 from data.task.task import ForecastTask, TaskSpec
-from search_spaces.space import SearchSpace, load_space
+from search_spaces.library import load_space
+from search_spaces.space import SearchSpace
 from trainables.base import ForecastTrainable
 from tune.format import domain_text, duration
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
@@ -43,8 +43,8 @@ RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "uni2
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a person typed; None where they left it out. set: the parameters given with --set."""
+class SweepRequest:
+    """What the user typed; None where it was left out. set: the parameters given with --set."""
 
     space: str = DEFAULT_SPACE
     data: str | None = None
@@ -52,10 +52,10 @@ class Request:
     columns: tuple[str, ...] | None = None
     time_column: str | None = None
     max_files: int | None = None
-    task: dict[str, Any] = field(default_factory=dict)
+    task: dict[str, object] = field(default_factory=dict)
     set: dict[str, str] = field(default_factory=dict)
     evals_per_epoch: int | None = None
-    sweep: dict[str, Any] = field(default_factory=dict)
+    sweep: dict[str, object] = field(default_factory=dict)
     name: str | None = None
 
     @property
@@ -88,12 +88,12 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know before it starts."""
+        """What the user should know before it starts."""
         of_estimate = self.estimate.notes if self.estimate else ()
         return (*self.panel.notes, *self.space.notes, *_stride_note(self), *of_estimate)
 
 
-def plan_sweep(request: Request) -> Plan:
+def plan_sweep(request: SweepRequest) -> Plan:
     """Check a request and work out the sweep; raises a UserError for whatever cannot be."""
     space = load_space(request.space)
     trainable, model = find_model(space, request.space)
@@ -123,7 +123,7 @@ def plan_sweep(request: Request) -> Plan:
         name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
         space=space.to_dict(),
         trainable=trainable,
-        start_name=model.start_name,
+        initial_name=model.initial_name,
         data=source,
         task=task.spec,
         created=datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -145,7 +145,7 @@ def _absolute_folders(space: SearchSpace) -> SearchSpace:
     return replace(space, fixed=fixed)
 
 
-def _read_data(request: Request, space: SearchSpace, model: Model, task: TaskSpec) -> tuple[DataSource, Panel]:
+def _read_data(request: SweepRequest, space: SearchSpace, model: Model, task: TaskSpec) -> tuple[DataSource, Panel]:
     wanted = str(space.task.get("data", "sample")) if request.data is None else request.data
     path = SAMPLES.get(wanted, Path(wanted).expanduser())
     if not wanted or not path.exists():
@@ -174,7 +174,7 @@ def _siblings(path: Path) -> list[Path]:
     return list(path.parent.iterdir()) if path.parent.is_dir() else []
 
 
-def _read_flags(request: Request, space: SearchSpace) -> tuple[TaskSpec, SweepSettings]:
+def _read_flags(request: SweepRequest, space: SearchSpace) -> tuple[TaskSpec, SweepSettings]:
     """Check the flags of the task and of the search; raises SweepError with all mistakes, as they were typed."""
     of_space = {k: v for k, v in space.task.items() if k != "data"}
     is_own_data = request.data in (None, space.task.get("data"))
@@ -185,12 +185,12 @@ def _read_flags(request: Request, space: SearchSpace) -> tuple[TaskSpec, SweepSe
     task = settings = None
     try:
         given = {k: v for k, v in request.task.items() if v is not None}
-        task = TaskSpec(**{**DEFAULT_TASK, **of_space, **given})
+        task = TaskSpec.model_validate({**DEFAULT_TASK, **of_space, **given})
     except ValidationError as error:
         mistakes += _as_flags(error)
     try:
-        points = len(space.grid()) if lists_points(searched.get("searcher", "tpe"), space) else None
-        settings = SweepSettings(**{"trials": points or space.trials, **searched})
+        points = len(space.grid()) if lists_points(str(searched.get("searcher")), space) else None
+        settings = SweepSettings.model_validate({"trials": points or space.trials, **searched})
     except ValidationError as error:
         mistakes += _as_flags(error)
     if task is None or settings is None:
@@ -199,8 +199,8 @@ def _read_flags(request: Request, space: SearchSpace) -> tuple[TaskSpec, SweepSe
 
 
 def _as_flags(error: ValidationError) -> list[str]:
-    told = refusals(error).items()
-    return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in told]
+    found = refusals(error).items()
+    return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in found]
 
 
 def installed_versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Fits a space to the model that it is for: what was set on the command line, names, values, whole configurations."""
+"""Checks a space against its model: what was set on the command line, names, values, whole configurations."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from pydantic import ValidationError
 
 from data.errors import near_names
 from data.task.task import ForecastTask
-from search_spaces.space import SearchSpace, SpaceError, check_keys
-from trainables.base import ForecastTrainable
+from search_spaces.mistakes import SpaceError
+from search_spaces.override import override_space
+from search_spaces.parameter_names import check_parameter_names
+from search_spaces.space import SearchSpace
+from trainables.base import check_hyper
 from trainables.hyper import Hyper
-from trainables.trial.trial import check_hyper
+from trainables.sweep_trainable import SweepModel
 from tune.planning.estimate import Load
 from tune.records.spec import SweepError
 from tune.registry import TrainableError, absolute_name, find_trainable
 from tune.validation_messages import MISSING, refusals
 
-Model = type[ForecastTrainable]
+Model = type[SweepModel]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Setting:
 def find_model(space: SearchSpace, source: str) -> tuple[str, Model]:
     """Return the space's trainable, its name made absolute, and its class.
 
-    source: the space's name or file, as a person gave it. Raises TrainableError if there is no such model.
+    source: the space's name or file, as the user gave it. Raises TrainableError if there is no such model.
     """
     trainable = absolute_name(space.trainable, Path(source).expanduser().resolve().parent)
     try:
@@ -44,25 +47,25 @@ def find_model(space: SearchSpace, source: str) -> tuple[str, Model]:
 
 def fit_space(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> SearchSpace:
     """Return the space with the settings applied, checked by the model; raises SpaceError with all mistakes."""
-    known = list(model.Hyper.model_fields)
+    known = list(model.hyper_type.model_fields)
     mistakes = _unknown_settings(space, settings, known)
     try:
-        check_keys(space, known)
+        check_parameter_names(space, known)
     except SpaceError as error:
         mistakes += [f"{Path(source).name}: {line.removeprefix(f'{space.name}: ')}" for line in str(error).splitlines()]
     usable: dict[str, str] = {}
     for key, setting in settings.items():
         try:
-            space.override({**usable, key: setting.value})
+            override_space(space, {**usable, key: setting.value})
         except SpaceError as error:
             mistakes.append(str(error).removeprefix(f"{space.name}: "))
         else:
             usable |= {key: setting.value} if key in known else {}
-    space = space.override(usable)
+    space = override_space(space, usable)
     mistakes += _value_mistakes(space, model, source=Path(source).name, settings=settings)
     mistakes += [
         _place(name, "must be one value, the same for all trials", Path(source).name, settings)
-        for name in model.one_value
+        for name in model.hyper_type.shared_by_all_trials
         if name in space.parameters()
     ]
     if mistakes:
@@ -80,27 +83,27 @@ def _unknown_settings(space: SearchSpace, settings: Mapping[str, Setting], known
 
 
 def _value_mistakes(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> list[str]:
-    """Say which values of the space the model refuses, each once, where it was written."""
-    known = model.Hyper.model_fields
+    """Say which values of the space the model rejects, each once, where it was written."""
+    known = model.hyper_type.model_fields
     mistakes: dict[str, str] = {}
     for configuration in space.corners():
         unknown = [key for key in configuration if key not in known]
         try:
-            model.Hyper.model_validate({key: value for key, value in configuration.items() if key in known})
+            model.hyper_type.model_validate({key: value for key, value in configuration.items() if key in known})
         except ValidationError as error:
-            for name, told in refusals(error).items():
-                if told != MISSING or not any(near_names(key, [name]) for key in unknown):
-                    mistakes[_place(name, told, source, settings)] = name
+            for name, message in refusals(error).items():
+                if message != MISSING or not any(near_names(key, [name]) for key in unknown):
+                    mistakes[_place(name, message, source, settings)] = name
     order = [*settings, *known, ""]
     return sorted(mistakes, key=lambda line: order.index(mistakes[line]))
 
 
-def _place(name: str, told: str, source: str, settings: Mapping[str, Setting]) -> str:
+def _place(name: str, message: str, source: str, settings: Mapping[str, Setting]) -> str:
     if name in settings:
-        return f"{settings[name].typed}: {told}"
-    if told == MISSING:
+        return f"{settings[name].typed}: {message}"
+    if message == MISSING:
         return f"{source}: {name} {MISSING}; give it under fixed or search, or with --set {name}=VALUE"
-    return ": ".join(part for part in (source, name, told) if part)
+    return ": ".join(part for part in (source, name, message) if part)
 
 
 def check_configurations(
@@ -120,11 +123,11 @@ def check_configurations(
             )
         trainable = model()
         trainable.check(hyper, task)
-        sizes = tuple(getattr(hyper, name) for name in model.structure)  # a checkpoint may refuse them
-        start = (trainable.starting_point(hyper), configuration.get("strategy"), sizes)
-        if start not in windows:
-            windows[start] = trainable.preview(hyper, task)
-        checked.append((hyper, windows[start]))
+        sizes = tuple(getattr(hyper, name) for name in hyper.structure)  # a checkpoint may reject them
+        built = (hyper.initial_model, configuration.get("strategy"), sizes)
+        if built not in windows:
+            windows[built] = trainable.preview(hyper, task)
+        checked.append((hyper, windows[built]))
     return checked
 
 

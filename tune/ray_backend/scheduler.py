@@ -1,18 +1,17 @@
-"""Stopping the hopeless early: Ray's ASHA and median rule on epochs, with a memory that outlives a restart."""
+"""Stopping poor trials early: Ray's ASHA and median rule on epochs, with a memory that outlives a restart."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ray.tune.execution.tune_controller import TuneController
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from tune.records.journal import TrialRecord
-
-TIME_ATTRIBUTE = "epoch"
-OBJECTIVE = "objective"
+from trainables.trial.report import finite
+from tune.ray_backend.messages import BEST_SO_FAR, EPOCH, config_of, to_result
+from tune.records.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -22,39 +21,39 @@ class TrialKey:
     trial_id: str
 
 
-def _key(trial: Any) -> TrialKey:
-    return trial if isinstance(trial, TrialKey) else TrialKey(trial.config["trial_id"])
+def _key(trial: Trial | TrialKey) -> TrialKey:
+    return trial if isinstance(trial, TrialKey) else TrialKey(config_of(trial.config).trial_id)
 
 
 class _OnEpochs:
-    """Schedulers that see a trial under its own id, each epoch of it once, and only epochs that tell something.
+    """Schedulers that see a trial under its own id, each epoch of it once, and only epochs that say something.
 
-    Epoch 0 tells nothing: every trial shares it. Neither does a loss that is no number. Ray tells the last report of
-    a trial that was stopped twice.
+    Epoch 0 says nothing: every trial shares it. Neither does a loss that is no number. Ray passes on the last report
+    of a trial that was stopped twice.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self._seen: dict[str, float] = {}
 
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+    def on_trial_add(self, tune_controller: TuneController, trial: Trial) -> None:
         super().on_trial_add(tune_controller, _key(trial))  # type: ignore[misc]
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, object]) -> str:
         if not self._is_news(_key(trial), result):
             return str(TrialScheduler.CONTINUE)
         return super().on_trial_result(tune_controller, _key(trial), result)  # type: ignore[misc,no-any-return]
 
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+    def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, object]) -> None:
         if self._is_news(_key(trial), result):
             super().on_trial_complete(tune_controller, _key(trial), result)  # type: ignore[misc]
 
-    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
+    def on_trial_remove(self, tune_controller: TuneController, trial: Trial) -> None:
         super().on_trial_remove(tune_controller, _key(trial))  # type: ignore[misc]
 
-    def _is_news(self, key: TrialKey, result: dict[str, Any]) -> bool:
-        epoch, objective = result.get(TIME_ATTRIBUTE, 0), result.get(OBJECTIVE)
-        if epoch <= self._seen.get(key.trial_id, 0) or objective is None or not math.isfinite(objective):
+    def _is_news(self, key: TrialKey, result: Mapping[str, object]) -> bool:
+        epoch, objective = finite(result.get(EPOCH)) or 0, finite(result.get(BEST_SO_FAR))
+        if epoch <= self._seen.get(key.trial_id, 0) or objective is None:
             return False
         self._seen[key.trial_id] = epoch
         return True
@@ -67,7 +66,7 @@ class EpochASHA(_OnEpochs, ASHAScheduler):
 class EpochMedian(_OnEpochs, MedianStoppingRule):
     """Median stopping (Golovin et al. 2017, Google Vizier) with epochs as the resource; never pauses a trial."""
 
-    def _on_insufficient_samples(self, tune_controller: Any, trial: Any, time: float) -> str:
+    def _on_insufficient_samples(self, tune_controller: TuneController, trial: Trial, time: float) -> str:
         return str(TrialScheduler.CONTINUE)
 
 
@@ -81,12 +80,12 @@ def make_scheduler(
     if name == "none":
         return FIFOScheduler()
     common = {
-        "time_attr": TIME_ATTRIBUTE,
-        "metric": OBJECTIVE,
+        "time_attr": EPOCH,
+        "metric": BEST_SO_FAR,
         "mode": "min",
         "grace_period": grace_period,
     }
-    scheduler: Any
+    scheduler: ASHAScheduler | MedianStoppingRule
     if name == "median":
         scheduler = EpochMedian(**common)
     else:
@@ -97,8 +96,10 @@ def make_scheduler(
     return scheduler
 
 
-def _replay(scheduler: Any, record: TrialRecord) -> None:
+def _replay(scheduler: TrialScheduler, record: TrialRecord) -> None:
     key = TrialKey(record.trial_id)
-    for row in record.trained_rows:
+    for report in record.trained:
         scheduler.on_trial_add(None, key)
-        scheduler.on_trial_complete(None, key, row)  # takes note as on_trial_result does, and decides nothing
+        scheduler.on_trial_complete(
+            None, key, to_result(report)
+        )  # takes note as on_trial_result does, and decides nothing

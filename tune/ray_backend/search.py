@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import deque
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +14,17 @@ from ray.tune.search.optuna import OptunaSearch
 
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
-from tune.ray_backend.scheduler import OBJECTIVE
-from tune.records.journal import Journal, TrialRecord
+from trainables.trial.report import Report
+from tune.ray_backend.messages import BEST_SO_FAR, Failure, read_result
+from tune.records.journal import Journal
 from tune.records.spec import lists_points
+from tune.records.sweep_folder import SweepFolder
+from tune.records.trial_record import TrialConfig, TrialRecord
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 # multivariate TPE and the GP sampler are marked so; their versions are pinned and their results tested
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-STUDY_FILE = "study.db"
 CONFIG, POINT = "config", "point"  # a trial's configuration; the place of the point it was made of in its list
 
 
@@ -59,18 +59,17 @@ class StudySearch(OptunaSearch):
     sweep was interrupted. Trials that an earlier session left open come first, as they were.
     """
 
-    def __init__(self, folder: Path, space: SearchSpace, *, searcher: str, seed: int, trials: int) -> None:
-        self.folder, self.space, self.searcher_name, self.base_seed = folder, space, searcher, seed
+    def __init__(self, journal: Journal, space: SearchSpace, *, searcher: str, seed: int, trials: int) -> None:
+        self.journal, self.space, self.searcher_name, self.base_seed = journal, space, searcher, seed
         self.total_trials = trials
         self._by_ray_id: dict[str, optuna.Trial] = {}
-        self._records = Journal(folder)
         super().__init__(
             space=self._nothing_to_suggest,
-            metric=OBJECTIVE,
+            metric=BEST_SO_FAR,
             mode="min",
             sampler=make_sampler(searcher, seed),
-            storage=open_storage(folder),
-            study_name=folder.name,
+            storage=open_storage(journal.folder),
+            study_name=journal.folder.name,
         )
         self.is_list = lists_points(searcher, space)
         self._settle()
@@ -111,23 +110,25 @@ class StudySearch(OptunaSearch):
         self.study.sampler = make_sampler(self.searcher_name, derived_seed(self.base_seed, len(started)))
         trial = self.study.ask()
         self._by_ray_id[trial_id] = trial
-        config: dict[str, Any] = {
-            "trial_id": trial_id_of(trial.number),
-            "seed": derived_seed(self.base_seed, trial.number),
-            "hyper": self.space.sample(lambda name, domain: _suggest(trial, name, domain)),
-        }
-        trial.set_user_attr(CONFIG, config)
-        self._records.start(config["trial_id"], config)
-        return config
+        config = TrialConfig(
+            trial_id=trial_id_of(trial.number),
+            seed=derived_seed(self.base_seed, trial.number),
+            hyper=self.space.sample(lambda name, domain: _suggest(trial, name, domain)),
+        )
+        trial.set_user_attr(CONFIG, config.to_row())
+        self.journal.start(config)
+        return config.to_row()
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        _report(self._by_ray_id[trial_id], result)
+        message = read_result(result, scheduler="")
+        if not isinstance(message, Failure):
+            _report(self._by_ray_id[trial_id], message)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         trial = self._by_ray_id[trial_id]
         if result and not error:
             self.on_trial_result(trial_id, result)
-        self._tell(trial.number, self._records.read_trial(trial_id_of(trial.number)), failed=error)
+        self._finish(trial.number, self.journal.record(trial_id_of(trial.number)), failed=error)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the study is on the disk."""
@@ -140,18 +141,18 @@ class StudySearch(OptunaSearch):
 
     def _settle(self) -> None:
         """Bring the study up to the journal, which is ahead of it after a kill."""
-        records = {record.trial_id: record for record in self._records.read()}
+        records = {record.trial_id: record for record in self.journal.records}
         for trial in self._open_trials():
             record = records.get(trial_id_of(trial.number))
             if CONFIG not in trial.user_attrs:
                 self.study.tell(trial.number, state=TrialState.FAIL)
             elif record is not None:
-                told = self.study.trials[trial.number].intermediate_values
-                for row in record.trained_rows:
-                    if _step(row) not in told:
-                        _report(trial, row)
+                reported = self.study.trials[trial.number].intermediate_values
+                for report in record.trained:
+                    if _step(report) not in reported:
+                        _report(trial, report)
                 if record.is_finished:
-                    self._tell(trial.number, record)
+                    self._finish(trial.number, record)
 
     def _enqueue(self) -> None:
         """Put the first configurations, or all points of a list, into the study, unless they are there.
@@ -174,33 +175,32 @@ class StudySearch(OptunaSearch):
     def _waiting(self) -> bool:
         return bool(self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]))
 
-    def _tell(self, number: int, record: TrialRecord, *, failed: bool = False) -> None:
+    def _finish(self, number: int, record: TrialRecord, *, failed: bool = False) -> None:
         """End a trial in the study: complete, pruned if it was stopped before its own epochs, or failed."""
-        values = [row[OBJECTIVE] for row in record.trained_rows if row[OBJECTIVE] is not None]
+        values = [report.best_so_far for report in record.trained if report.best_so_far is not None]
         if failed or record.error is not None or not values:
             self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
             return
-        was_pruned = record.stopped_by in ("asha", "median")
-        # Optuna takes a pruned trial's last report as its value; it must not be told one
+        was_pruned = record.stopped_by is not None and record.stopped_by.is_of_scheduler
+        # Optuna takes a pruned trial's last report as its value; it must not be given one
         state = TrialState.PRUNED if was_pruned else TrialState.COMPLETE
         self.study.tell(number, None if was_pruned else values[-1], state=state, skip_if_finished=True)
 
 
-def open_storage(folder: Path) -> optuna.storages.RDBStorage:
+def open_storage(folder: SweepFolder) -> optuna.storages.RDBStorage:
     """The study's file; `optuna-dashboard sqlite:///…/study.db` shows it."""
-    return optuna.storages.RDBStorage(f"sqlite:///{(folder / STUDY_FILE).as_posix()}")
+    return optuna.storages.RDBStorage(f"sqlite:///{folder.study.as_posix()}")
 
 
-def _step(result: Mapping[str, Any]) -> int:
+def _step(report: Report) -> int:
     """Optuna's steps are whole: thousandths of an epoch."""
-    return round(float(result.get("epoch", 0)) * 1000)
+    return round(report.epoch * 1000)
 
 
-def _report(trial: optuna.Trial, result: Mapping[str, Any]) -> None:
+def _report(trial: optuna.Trial, report: Report) -> None:
     """Record a report; epoch 0 is the same for all and teaches the sampler nothing."""
-    value = result.get(OBJECTIVE)
-    if _step(result) > 0 and value is not None and math.isfinite(value):
-        trial.report(value, _step(result))
+    if report.is_trained and report.best_so_far is not None:
+        trial.report(report.best_so_far, _step(report))
 
 
 def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Any:

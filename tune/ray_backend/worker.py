@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,23 +13,22 @@ from data.errors import UserError
 from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
 from trainables.trial.trial import Trial, TrialSpec
-from tune.records.journal import Journal
+from tune.ray_backend.messages import Failure, WorkerSettings, config_of, to_result
+from tune.records.journal import read_record
 from tune.registry import find_trainable
 
 logger = logging.getLogger(__name__)
 
-PANEL_FOLDER = "data"
-
 
 class RayTrial(ray_tune.Trainable):
-    """Runs `trainables.trial.trial.Trial` a report a step.
+    """Runs `trainables.trial.trial.Trial`, a report a step.
 
-    config: trial_id, seed, hyper (of the searcher); sweep, trainable, task, metric, cpus, use_gpu, gpu_memory_bytes
-    (of the sweep). The panel is mapped from the sweep's folder and stays in place when the next trial takes over.
+    config: a TrialConfig (of the searcher) and WorkerSettings (of the sweep). The panel is mapped from the sweep's
+    folder and stays in place when the next trial takes over.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        torch.set_num_threads(int(config["cpus"]))
+        torch.set_num_threads(WorkerSettings.from_config(config).cpus)
         self._tasks: dict[str, ForecastTask] = {}
         self._start(config)
 
@@ -40,34 +38,31 @@ class RayTrial(ray_tune.Trainable):
 
     def _start(self, config: dict[str, Any]) -> None:
         self._trial: Trial | None = None
-        self._refusal: str | None = None
+        self._failure = Failure("")
         gc.collect()
-        sweep = Path(config["sweep"])
-        trial_id = config["trial_id"]
-        rows = Journal(sweep).read_trial(trial_id).rows
+        own, settings = config_of(config), WorkerSettings.from_config(config)
+        folder = settings.folder.trial(own.trial_id)
+        reports = read_record(folder).reports
         spec = TrialSpec(
-            folder=sweep / trial_id,
-            shared=sweep / "shared",
-            hyper=config["hyper"],
-            metric=config["metric"],
-            seed=config["seed"],
-            reported_epoch=rows[-1]["epoch"] if rows else -1.0,
-            gpu_memory_bytes=config["gpu_memory_bytes"],
+            folder=folder.path,
+            shared=settings.folder.shared,
+            hyper=own.hyper,
+            metric=settings.metric,
+            seed=own.seed,
+            reported_epoch=reports[-1].epoch if reports else -1.0,
+            gpu_memory_bytes=settings.gpu_memory_bytes,
         )
-        device = torch.device("cuda" if config["use_gpu"] else "cpu")
+        device = torch.device("cuda" if settings.use_gpu else "cpu")
         try:
-            model = find_trainable(config["trainable"])()
-            self._trial = Trial(model, spec, self._task(sweep, config["task"]), device)
+            self._trial = Trial(find_trainable(settings.trainable)(), spec, self._task(settings), device)
         except UserError as error:
-            self._refusal = str(error)  # trying again would be refused again: told as a report, not as a crash
+            self._failure = Failure(str(error))  # to try again would fail again: sent as a result, not as a crash
 
     def step(self) -> dict[str, Any]:
         try:
-            if self._trial is None:
-                return _refused(self._refusal or "")
-            return dict(self._trial.step())
+            return self._failure.to_result() if self._trial is None else to_result(self._trial.step())
         except UserError as error:
-            return _refused(str(error))
+            return Failure(str(error)).to_result()
         except Exception:
             # Ray shows only the last frame of an error; the trial's folder gets it whole
             logger.exception("trial failed")
@@ -76,11 +71,8 @@ class RayTrial(ray_tune.Trainable):
     def cleanup(self) -> None:
         self._trial = None
 
-    def _task(self, sweep: Path, task: dict[str, Any]) -> ForecastTask:
-        if str(sweep) not in self._tasks:
-            self._tasks[str(sweep)] = ForecastTask(Panel.load(sweep / PANEL_FOLDER), TaskSpec(**task))
-        return self._tasks[str(sweep)]
-
-
-def _refused(message: str) -> dict[str, Any]:
-    return {"epoch": -1, "done": True, "stopped_by": "error", "error": message, "objective": float("nan")}
+    def _task(self, settings: WorkerSettings) -> ForecastTask:
+        if settings.sweep not in self._tasks:
+            panel = Panel.load(settings.folder.data)
+            self._tasks[settings.sweep] = ForecastTask(panel, TaskSpec.model_validate(settings.task))
+        return self._tasks[settings.sweep]

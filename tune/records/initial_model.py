@@ -1,15 +1,15 @@
-"""Owns the words for epoch 0: zero-shot where the model was pretrained, a start of its own name where it was not."""
+"""The words for the model at epoch 0: zero-shot where it was pretrained, a name of its own where it was not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-ZERO_SHOT = "zero-shot"
+from trainables.trial.report import ZERO_SHOT
 
 
 @dataclass(frozen=True)
-class Start:
-    """name: a model's `start_name`; it heads columns and labels lines, and stands after "better than"."""
+class InitialModel:
+    """name: a model's `initial_name`; it heads columns, labels lines, and follows "better than"."""
 
     name: str = ZERO_SHOT
 
@@ -20,12 +20,12 @@ class Start:
 
     @property
     def model(self) -> str:
-        """The start as a sentence's subject: zero-shot, the untrained model."""
+        """The initial model as a sentence's subject: zero-shot, the untrained model."""
         return self.name if self.is_pretrained else f"the {self.name} model"
 
     @property
     def own(self) -> str:
-        """The start as what a trial beats: zero-shot, its untrained start."""
+        """The initial model as what a trial beats: zero-shot, its untrained start."""
         return self.name if self.is_pretrained else f"its {self.name} start"
 
     @property

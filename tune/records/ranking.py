@@ -1,36 +1,37 @@
-"""Owns the order in which a leaderboard lists its trials and what stands beside them."""
+"""The order in which a leaderboard lists its trials, the initial model and the baselines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from trainables.trial.report import Scores
 from tune.records.baselines import Baseline
-from tune.records.leaderboard import Leaderboard, Standing
+from tune.records.leaderboard import Leaderboard
+from tune.records.standing import Standing
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the leaderboard: a trial's has a standing, a baseline's its baseline, the start's neither."""
+    """A line of the leaderboard: a trial's has a standing, a baseline's its baseline, the initial model's neither."""
 
     name: str
-    scores: Mapping[str, float | None]
+    scores: Scores
     standing: Standing | None = None
     baseline: Baseline | None = None
 
     @property
-    def is_start(self) -> bool:
+    def is_initial(self) -> bool:
         return self.standing is None and self.baseline is None
 
 
 def leaderboard_lines(board: Leaderboard) -> list[Line]:
-    """Give the trials in order, the start and the baselines each before the first trial that does not beat them.
+    """Give the trials in order, the initial model and the baselines each before the first trial not better.
 
-    A start without a value in the metric comes first, a baseline without one at the end.
+    An initial model without a value in the metric comes first, a baseline without one at the end.
     """
     lines = [
-        Line(board.start_name, board.zero_shot),
+        Line(board.initial_name, board.initial),
         *(Line(b.name, b.scores, baseline=b) for b in board.baselines),
         *(Line(s.trial_id, s.scores, standing=s) for s in board.standings),
     ]
@@ -41,4 +42,4 @@ def _place(line: Line, metric: str) -> tuple[int, float]:
     value = line.scores[metric]
     if value is not None:
         return 0, value
-    return (0, -math.inf) if line.is_start else (1 if line.standing else 2, 0.0)
+    return (0, -math.inf) if line.is_initial else (1 if line.standing else 2, 0.0)

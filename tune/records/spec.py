@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,11 +13,13 @@ from data.errors import UserError
 from data.files import replace_text
 from data.task.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
+from trainables.trial.report import ZERO_SHOT
+from tune.records.sweep_folder import SweepFolder
 
 if TYPE_CHECKING:
     from data.panel import Panel
-from tune.records.initial_model import ZERO_SHOT
 
+FORMAT_VERSION = 2  # of a sweep's folder; one of another version is rejected
 Metric = Literal["val_loss", "val_mae", "val_mse"]
 Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
 Scheduler = Literal["asha", "median", "none"]
@@ -84,13 +87,14 @@ class SweepSettings(BaseModel):
 class SweepSpec(SweepSettings):
     """A sweep whole: its settings, the space and the model, the data and the task.
 
-    start_name: what the model is at epoch 0, zero-shot or untrained.
+    initial_name: what the model is at epoch 0, zero-shot or untrained.
     """
 
+    format_version: int = FORMAT_VERSION
     name: str
-    space: dict[str, Any]
+    space: dict[str, object]
     trainable: str
-    start_name: str = ZERO_SHOT
+    initial_name: str = ZERO_SHOT
     data: DataSource
     task: TaskSpec
     created: str = ""
@@ -99,24 +103,36 @@ class SweepSpec(SweepSettings):
     def search_space(self) -> SearchSpace:
         return SearchSpace.from_dict(self.space)
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: SweepFolder) -> None:
         """Write sweep.json in one step."""
-        replace_text(folder / "sweep.json", self.model_dump_json(indent=1))
+        replace_text(folder.spec, self.model_dump_json(indent=1))
 
     @classmethod
-    def read(cls, folder: Path) -> SweepSpec:
-        """Read sweep.json; raises SweepError if it is missing or damaged."""
-        path = folder / "sweep.json"
+    def read(cls, folder: SweepFolder) -> SweepSpec:
+        """Read sweep.json; raises SweepError if it is missing, damaged, or of another version of the format."""
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            content = json.loads(folder.spec.read_text(encoding="utf-8"))
+            if isinstance(content, dict):
+                _check_version(folder, content)
+            return cls.model_validate(content)
         except FileNotFoundError as error:
-            raise SweepError(f"{folder}: a sweep's folder holds sweep.json, and there is none") from error
+            raise SweepError(f"{folder.path}: a sweep's folder holds sweep.json, and there is none") from error
         except (json.JSONDecodeError, ValidationError) as error:
-            raise SweepError(f"{path}: cannot be read as a sweep: {str(error).splitlines()[0]}") from error
+            raise SweepError(f"{folder.spec}: cannot be read as a sweep: {str(error).splitlines()[0]}") from error
+
+
+def _check_version(folder: SweepFolder, content: Mapping[str, object]) -> None:
+    found = content.get("format_version")
+    if found != FORMAT_VERSION:
+        was = "one before versions" if found is None else f"version {found!r}"
+        raise SweepError(
+            f"{folder.spec}: a sweep's folder must be of format version {FORMAT_VERSION}, got {was}; "
+            "read it with the foretune that wrote it, or start a new sweep"
+        )
 
 
 def check_searcher(name: str, space: SearchSpace) -> None:
-    """Refuse a searcher that cannot search this space; raises SweepError or SpaceError."""
+    """Reject a searcher that cannot search this space; raises SweepError or SpaceError."""
     if name in ("gp", "cmaes") and space.is_conditional:
         raise SweepError(
             f"--searcher {name} needs a space without conditions, and {space.name} has them; "
@@ -127,6 +143,6 @@ def check_searcher(name: str, space: SearchSpace) -> None:
 
 
 def check_trials(searcher: str, space: SearchSpace, trials: int) -> None:
-    """Refuse more trials than a list of points has; SweepError."""
+    """Reject more trials than a list of points has; SweepError."""
     if lists_points(searcher, space) and trials > (points := len(space.grid())):
         raise SweepError(f"--trials must be at most {points}, the points of {space.name}, got {trials}")

@@ -1,4 +1,4 @@
-"""Owns the picture of what each hyperparameter did to the metric, and which of them varied."""
+"""The plots of the metric against each hyperparameter that varied."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from tune.format import short_number
-from tune.records.leaderboard import Leaderboard, Standing, varying
+from tune.records.leaderboard import Leaderboard
+from tune.records.standing import Standing, varying
 from tune.report.plot_style import (
     DASHES,
     INK,
@@ -44,7 +45,7 @@ def hyperparameter_effects(leaderboard: Leaderboard) -> Figure | None:
     rows = math.ceil(len(names) / columns)
     figure, panels = make_canvas((min(4 * columns, 12), 3 * rows + 0.4), columns=columns, rows=rows)
     styles = assign_styles(standings)
-    values = {s.trial_id: np.array([getattr(s, leaderboard.metric)], dtype=float) for s in standings}
+    values = {s.trial_id: np.array([s.scores[leaderboard.metric]], dtype=np.float64) for s in standings}
     for place, (ax, name) in enumerate(zip(panels, names, strict=False)):
         _Effect(ax, name, leaderboard, styles, set_limits(ax, leaderboard, values=values)).draw()
         ax.set_ylabel(leaderboard.metric if place % columns == 0 else "")
@@ -68,26 +69,28 @@ class _Effect:
     top: float
 
     def draw(self) -> None:
-        shown = [s for s in self.leaderboard.standings if s.rank is not None and s.config.get(self.name) is not None]
-        values = [s.config[self.name] for s in shown]
-        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-            places = [float(v) for v in values]
-            _number_axis(self.ax, self.name, sorted(set(values)))
+        shown = [s for s in self.leaderboard.standings if s.rank is not None and s.hyper.get(self.name) is not None]
+        values = [s.hyper[self.name] for s in shown]
+        numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+        if len(numbers) == len(values):
+            places = [float(v) for v in numbers]
+            _number_axis(self.ax, self.name, sorted(set(numbers)))
         else:
             choices = sorted(set(map(str, values)))
             places = [float(choices.index(str(v))) for v in values]
             _choice_axis(self.ax, choices)
         for standing, place in zip(shown, places, strict=True):
             self._draw_point(standing, place)
-        start = self.leaderboard.zero_shot[self.leaderboard.metric]
-        if start is not None:
-            self.ax.axhline(start, color=INK, lw=1.2, ls=DASHES, zorder=1)
+        initial = self.leaderboard.initial[self.leaderboard.metric]
+        if initial is not None:
+            self.ax.axhline(initial, color=INK, lw=1.2, ls=DASHES, zorder=1)
         title = self.ax.set_title(self.name, loc="left", color=INK, fontsize=11, weight="bold", pad=10)
         title.set_parse_math(False)
 
     def _draw_point(self, standing: Standing, place: float) -> None:
-        value: float = getattr(standing, self.leaderboard.metric)
-        colour, marker = self.styles[strategy_of(standing.config)]
+        value = standing.scores[self.leaderboard.metric]
+        assert value is not None  # a ranked trial has one
+        colour, marker = self.styles[strategy_of(standing.hyper)]
         if value > self.top:
             self.ax.plot(place, self.top, "^", ms=7, color=MUTED, clip_on=False)
             return

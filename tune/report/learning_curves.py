@@ -1,4 +1,4 @@
-"""Owns the picture of the metric over epochs, a line a trial."""
+"""The plot of the metric over epochs, a line a trial."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tune.format import score_text, short_number
-from tune.records.journal import TrialRecord
 from tune.records.leaderboard import Leaderboard
+from tune.records.trial_record import TrialRecord
 from tune.report.plot_style import (
     CARD,
     DASHES,
@@ -53,11 +53,11 @@ def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard) -> F
     styles = assign_styles(s for s in leaderboard.standings if s.rank is not None)
     for curve in sorted(curves, key=lambda c: c.is_best):
         _draw_curve(ax, curve, _Pen.of(curve, styles, many=len(curves)), top)
-    _draw_start(ax, leaderboard)
+    _draw_initial(ax, leaderboard)
     _draw_baselines(ax, leaderboard)
     _mark_best(ax, leaderboard)
     _tell_clipped(ax, [c for c in curves if c.leaves(top)], top)
-    _label_epochs(ax, curves, leaderboard.start_name)
+    _label_epochs(ax, curves, leaderboard.initial_name)
     ax.set_ylabel(f"{METRIC_NAMES.get(leaderboard.metric, leaderboard.metric)}, lower is better")
     _draw_key(ax, curves, styles, top)
     return figure
@@ -113,10 +113,10 @@ def _curve(record: TrialRecord, leaderboard: Leaderboard) -> _Curve:
         trial_id=record.trial_id,
         status=standing.status if standing else record.status(sweep_is_running=True),
         stopped_by=record.stopped_by,
-        strategy=strategy_of(record.config.get("hyper", {})),
+        strategy=strategy_of(record.hyper),
         is_best=standing is not None and standing.rank == 1,
-        epochs=np.array([row["epoch"] for row in record.rows], dtype=float),
-        values=np.array([row.get(metric) for row in record.rows], dtype=float),
+        epochs=np.array([report.epoch for report in record.reports], dtype=np.float64),
+        values=np.array([report.scores[metric] for report in record.reports], dtype=np.float64),
     )
 
 
@@ -133,13 +133,13 @@ def _draw_curve(ax: Axes, curve: _Curve, pen: _Pen, top: float) -> None:
         ax.plot(curve.epochs[end], values[end], "X", ms=7, color=pen.colour, mew=0, zorder=order)
 
 
-def _label_epochs(ax: Axes, curves: Sequence[_Curve], start_name: str) -> None:
+def _label_epochs(ax: Axes, curves: Sequence[_Curve], initial_name: str) -> None:
     """Whole epochs on the axis, unless reports came more often and there are few."""
     last = max([1.0, *(float(c.epochs[-1]) for c in curves)])
     is_whole = all(float(epoch).is_integer() for c in curves for epoch in c.epochs)
     ax.set_xlim(0, last)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=is_whole or last >= 2))
-    ax.set_xlabel(f"epoch (0 = {start_name}, the model before any training)")
+    ax.set_xlabel(f"epoch (0 = {initial_name}, the model before any training)")
     if not curves:
         ax.set(xticks=[], yticks=[])
         ax.text(0.5, 0.5, "no trial has reported yet", ha="center", transform=ax.transAxes, color=MUTED)
@@ -166,12 +166,12 @@ def _exit_epoch(curve: _Curve, top: float) -> float:
     return float(x0 + (x1 - x0) * ((top - y0) / (y1 - y0)))
 
 
-def _draw_start(ax: Axes, leaderboard: Leaderboard) -> None:
-    value = leaderboard.zero_shot[leaderboard.metric]
+def _draw_initial(ax: Axes, leaderboard: Leaderboard) -> None:
+    value = leaderboard.initial[leaderboard.metric]
     if value is None:
         return
     ax.axhline(value, color=INK, lw=1.4, ls=DASHES, zorder=3)
-    text = f"{leaderboard.start_name}\n{score_text(value)}"
+    text = f"{leaderboard.initial_name}\n{score_text(value)}"
     ax.annotate(text, (1, value), (8, 0), ("axes fraction", "data"), "offset points", va="center", color=INK)
 
 
@@ -199,9 +199,9 @@ def _draw_baselines(ax: Axes, leaderboard: Leaderboard) -> None:
 
 def _mark_best(ax: Axes, leaderboard: Leaderboard) -> None:
     best = leaderboard.best
-    if best is None or best.best_epoch is None:
+    value = None if best is None else best.scores[leaderboard.metric]
+    if best is None or best.best_epoch is None or value is None:
         return
-    value = getattr(best, leaderboard.metric)
     ax.plot(best.best_epoch, value, "o", ms=10, mfc=CARD, mec=INK, mew=2, zorder=7, clip_on=False)
     share = best.best_epoch / max(1.0, ax.dataLim.x1)
     text = ax.annotate(

@@ -1,15 +1,17 @@
-"""Owns the page that a person opens in the morning: what the night found, in one file that needs nothing else."""
+"""The page to look at in the morning: what the night found, in one file that needs nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from data.files import replace_text
+from search_spaces.domain import Domain
+from search_spaces.space import SearchSpace
+from trainables.trial.report import METRICS
 from tune.format import (
     NOTHING,
     count_text,
@@ -20,49 +22,49 @@ from tune.format import (
     short_number,
     warmup_text,
 )
-from tune.records.journal import Journal, TrialRecord
-from tune.records.leaderboard import HYPERPARAMETERS, METRICS, Leaderboard, Standing, varying
+from tune.records.journal import read_records
+from tune.records.leaderboard import Leaderboard
 from tune.records.ranking import Line, leaderboard_lines
+from tune.records.scores_on_test import rows_on_test
+from tune.records.spec import SweepSpec
+from tune.records.standing import HYPERPARAMETERS, Standing, varying
+from tune.records.sweep_folder import SweepFolder
+from tune.records.trial_record import TrialRecord
 from tune.report.hyperparameter_plots import hyperparameter_effects
 from tune.report.learning_curves import METRIC_NAMES, validation_curves
 from tune.report.plot_style import COLOURS, svg_markup
 from tune.report.sentences import ending_of, progress_of, verdict_of
 
-if TYPE_CHECKING:  # the spec knows the task, and with it torch: a page needs neither to be made
-    from tune.records.spec import SweepSpec
-
-REPORT_FILE = "report.html"
 TEMPLATE = "page.html.j2"
-BEST_FOLDER = "best"
 
 # The table's own columns; a further hyperparameter gets one of its own where trials differ in it.
 TABLED = ("strategy", *HYPERPARAMETERS)
 
 
-def write_report(folder: Path, leaderboard: Leaderboard, spec: SweepSpec) -> Path:
-    """Write <folder>/report.html in one step, of a finished or a running sweep; returns its path."""
-    best_folder = folder.absolute() / BEST_FOLDER
+def write_report(folder: SweepFolder, leaderboard: Leaderboard, spec: SweepSpec) -> Path:
+    """Write report.html in one step, of a finished or a running sweep; returns its path."""
+    best_folder, space = folder.best.absolute(), spec.search_space()
     page = _template().render(
         board=leaderboard,
         spec=spec,
         best_folder=best_folder if best_folder.is_dir() else None,
-        metrics=leaderboard.scores,
+        metrics=leaderboard.score_names,
         metric_names=METRIC_NAMES,
         colours=COLOURS,
         verdict=verdict_of(leaderboard),
         progress=progress_of(leaderboard, spec.trials),
         lines=table_lines(leaderboard),
         extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
-        has_strategy=any("strategy" in s.config for s in leaderboard.standings),
+        has_strategy=any("strategy" in s.hyper for s in leaderboard.standings),
         effects=_effects(leaderboard),
-        test=_test_table(leaderboard.test),
+        test=_test_table(rows_on_test(leaderboard.test)),
         facts=facts_of(spec),
-        domains=domains_of(spec.space),
-        **_of_records(Journal(folder).read(), leaderboard),
+        space=space,
+        domains=domains_of(space),
+        **_of_records(read_records(folder), leaderboard),
     )
-    path = folder / REPORT_FILE
-    replace_text(path, page)
-    return path
+    replace_text(folder.report, page)
+    return folder.report
 
 
 def _template() -> Template:
@@ -84,14 +86,14 @@ def _template() -> Template:
     return environment.get_template(TEMPLATE)
 
 
-def _of_records(records: list[TrialRecord], board: Leaderboard) -> dict[str, Any]:
-    """Give what only the reports themselves tell: the curves, the errors, and how many starting points there are."""
+def _of_records(records: list[TrialRecord], board: Leaderboard) -> dict[str, object]:
+    """Give what only the reports themselves hold: the curves, the errors, and how many initial models there are."""
     curves = _curves(records, board)
     return {
         "curves": curves,
         "drawn": {s.trial_id for s in board.standings if f'<g id="curve-{s.trial_id}">' in curves},
         "errors": _errors(records),
-        "starts": len({tuple(r.zero_shot.get(m) for m in METRICS) for r in records if r.zero_shot}),
+        "initial_models": len({tuple(r.initial.scores[m] for m in METRICS) for r in records if r.initial}),
     }
 
 
@@ -117,9 +119,9 @@ def _titles(board: Leaderboard) -> dict[str, str]:
 
 
 def _title(standing: Standing, metric: str) -> str:
-    hyper = standing.config
+    hyper = standing.hyper
     parts = [standing.trial_id, str(hyper.get("strategy") or ""), f"lr {short_number(hyper.get('lr'))}"]
-    parts.append(f"best {metric} {score_text(getattr(standing, metric))}")
+    parts.append(f"best {metric} {score_text(standing.scores[metric])}")
     return ", ".join([part for part in parts if part] + [ending_of(standing)])
 
 
@@ -127,8 +129,8 @@ def _title(standing: Standing, metric: str) -> str:
 
 
 def table_lines(board: Leaderboard) -> list[Line]:
-    """Give the leaderboard's lines, the start's only where it was measured."""
-    return [x for x in leaderboard_lines(board) if not x.is_start or x.scores[board.metric] is not None]
+    """Give the leaderboard's lines, the initial model's only where it was measured."""
+    return [x for x in leaderboard_lines(board) if not x.is_initial or x.scores[board.metric] is not None]
 
 
 def _errors(records: Iterable[TrialRecord]) -> dict[str, list[str]]:
@@ -140,15 +142,13 @@ def _errors(records: Iterable[TrialRecord]) -> dict[str, list[str]]:
     return groups
 
 
-def _test_table(test: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], dict[str, list[float | None]]]:
-    """Give the numeric columns of the test scores, and each model's values in them."""
-    columns = list(dict.fromkeys(k for scores in test.values() for k, v in scores.items() if _is_number(v)))
-    values = {name: [v if _is_number(v := scores.get(c)) else None for c in columns] for name, scores in test.items()}
+def _test_table(
+    test: Mapping[str, Mapping[str, float | None]],
+) -> tuple[list[str], dict[str, list[float | None]]]:
+    """Give the columns of the test scores, and each model's values in them."""
+    columns = list(dict.fromkeys(name for row in test.values() for name, value in row.items() if value is not None))
+    values = {name: [row.get(column) for column in columns] for name, row in test.items()}
     return columns, {name: numbers for name, numbers in values.items() if any(n is not None for n in numbers)}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 # --- the facts
@@ -194,27 +194,23 @@ def facts_of(spec: SweepSpec) -> dict[str, Facts]:
     }
 
 
-def domains_of(space: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """List a space's parameters: name, on which condition, and its domain or fixed value.
-
-    space: as `SearchSpace.to_dict` gives it.
-    """
-    found = [*_domains(space, "")]
-    for decider, branches in space.get("conditional", {}).items():
+def domains_of(space: SearchSpace) -> list[tuple[str, str, str]]:
+    """List a space's parameters: name, on which condition, and its domain or fixed value."""
+    found = _domains(space.search, space.fixed, "")
+    for decider, branches in space.conditional.items():
         for value, branch in branches.items():
-            found += _domains(branch, f"{decider} = {value}")
+            found += _domains(branch.search, branch.fixed, f"{decider} = {value}")
     return found
 
 
-def _domains(branch: Mapping[str, Any], condition: str) -> list[tuple[str, str, str]]:
-    searched = [(name, condition, _domain_text(domain)) for name, domain in branch.get("search", {}).items()]
-    return searched + [(name, condition, short_number(value)) for name, value in branch.get("fixed", {}).items()]
+def _domains(search: Mapping[str, Domain], fixed: Mapping[str, object], condition: str) -> list[tuple[str, str, str]]:
+    searched = [(name, condition, _domain_text(domain)) for name, domain in search.items()]
+    return searched + [(name, condition, short_number(value)) for name, value in fixed.items()]
 
 
-def _domain_text(domain: Mapping[str, Sequence[Any]]) -> str:
-    """Write {'log': [5e-7, 1e-4]} as 'log, 5e-7 to 1e-4'."""
-    kind, arguments = next(iter(domain.items()))
-    if kind == "choice":
-        return f"one of {', '.join(map(short_number, arguments))}"
-    low, high, *step = map(short_number, arguments)
-    return f"{kind}, {low} to {high}" + (f" in steps of {step[0]}" if step else "")
+def _domain_text(domain: Domain) -> str:
+    """log, 5e-7 to 1e-4; one of full, head_only."""
+    if domain.kind == "choice":
+        return f"one of {', '.join(map(short_number, domain.arguments()))}"
+    low, high, *step = map(short_number, domain.arguments())
+    return f"{domain.kind}, {low} to {high}" + (f" in steps of {step[0]}" if step else "")

@@ -1,4 +1,4 @@
-"""Owns how a picture of a sweep looks: colours, canvas, limits, legend, and its form as SVG; without pyplot."""
+"""How a plot of a sweep looks: colours, canvas, limits, legend, and its form as SVG; without pyplot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from tune.records.leaderboard import Leaderboard, Standing
+from tune.records.leaderboard import Leaderboard
+from tune.records.standing import Standing
 
 # Name, on light and on dark ground: figures are drawn in the light ones, the page swaps them by name.
 COLOURS: dict[str, tuple[str, str]] = {
@@ -40,14 +41,14 @@ Styles = dict[str, tuple[str, str]]  # strategy to colour and marker
 _STYLES = tuple(zip(("blue", "orange", "green", "violet", "rose", "gold"), "os^DvP", strict=True))
 
 
-def strategy_of(hyper: Mapping[str, Any]) -> str:
+def strategy_of(hyper: Mapping[str, object]) -> str:
     """Give the name under which a configuration gets its colour."""
     return str(hyper.get("strategy") or "no strategy")
 
 
 def assign_styles(standings: Iterable[Standing]) -> Styles:
     """Give each strategy a colour and a marker; the seventh and later ones are all grey dots."""
-    names = sorted({strategy_of(s.config) for s in standings})
+    names = sorted({strategy_of(s.hyper) for s in standings})
     taken = {name: (COLOURS[colour][0], marker) for name, (colour, marker) in zip(names, _STYLES, strict=False)}
     return {name: taken.get(name, PLAIN_STYLE) for name in names}
 
@@ -78,8 +79,8 @@ def set_limits(ax: Axes, leaderboard: Leaderboard, *, values: Mapping[str, NDArr
     diverged = {s.trial_id for s in leaderboard.standings if s.stopped_by == "diverged"}
     usual = np.concatenate([*(v for trial_id, v in values.items() if trial_id not in diverged), np.empty(0)])
     usual = usual if len(usual) else everything
-    start = leaderboard.zero_shot[leaderboard.metric]
-    anchor = float(np.median(usual)) if start is None and len(usual) else start or 0.0
+    initial = leaderboard.initial[leaderboard.metric]
+    anchor = float(np.median(usual)) if initial is None and len(usual) else initial or 0.0
     low, highest = min([anchor, *everything]), max([anchor, *usual])
     reach = max(anchor - low, 3 * float(np.median(np.abs(usual - anchor)))) if len(usual) else 0.0
     high = float(highest if highest - anchor <= 2 * reach else anchor + reach)  # a slight excess is no outlier
@@ -89,7 +90,7 @@ def set_limits(ax: Axes, leaderboard: Leaderboard, *, values: Mapping[str, NDArr
 
 
 def draw_legend(draw: Any, handles: list[Line2D], **place: Any) -> None:
-    """Draw it with the `legend` of a figure or of a panel; names stand as they are, a $ is no formula."""
+    """Draw it with the `legend` of a figure or of a panel; names are drawn as they are, a $ starts no formula."""
     legend = draw(handles=handles, ncols=min(5, len(handles)), frameon=False, labelcolor=INK, fontsize=10, **place)
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -98,8 +99,8 @@ def draw_legend(draw: Any, handles: list[Line2D], **place: Any) -> None:
 def svg_markup(figure: Figure, *, name: str, alt: str, titles: Mapping[str, str]) -> Markup:
     """Give a figure as inline SVG in the page's own colours.
 
-    name: stands before every id, so that figures do not share one; alt: what the picture shows, in words.
-    titles: id of a group in the figure, without what follows a point, to what is told while the mouse is on it.
+    name: begins every id, so that figures do not share one; alt: what the picture shows, in words.
+    titles: id of a group in the figure, without what follows a point, to the text shown while the mouse is on it.
     """
     svg = _svg_text(figure, salt=name)
     view = re.search(r'viewBox="([^"]*)"', svg)
@@ -110,10 +111,10 @@ def svg_markup(figure: Figure, *, name: str, alt: str, titles: Mapping[str, str]
     for colour, (light, _) in COLOURS.items():
         svg = svg.replace(light, f"var(--{colour})")
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    told = {str(escape(group)): title for group, title in titles.items()}
+    texts = {str(escape(group)): title for group, title in titles.items()}
     svg = re.sub(
         rf'<g id="{name}-([^".]+)(\.[^"]*)?">',
-        lambda group: group[0] + (f"<title>{escape(told[group[1]])}</title>" if group[1] in told else ""),
+        lambda group: group[0] + (f"<title>{escape(texts[group[1]])}</title>" if group[1] in texts else ""),
         svg,
     )
     return Markup(svg)

@@ -1,4 +1,4 @@
-"""Owns what a sweep's page says in sentences: the verdict, how far the sweep is, and how a trial ended."""
+"""What a sweep's page says in sentences: the verdict, how far the sweep is, and how a trial ended."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from tune.format import count_text, difference_text, long_duration, score_text, short_number
 from tune.records.baselines import unbeaten_sentence
-from tune.records.leaderboard import Leaderboard, Standing
+from tune.records.leaderboard import Leaderboard
+from tune.records.standing import Standing
 
 
 @dataclass(frozen=True)
 class Verdict:
     """kind: better, keep or open; lead is the answer in two or three words, text its numbers.
 
-    gain: of the best trial over the start (the strongest, where trials start from several models).
+    gain: of the best trial over the initial model (the strongest, where there are several).
     """
 
     kind: str
@@ -25,38 +26,39 @@ class Verdict:
 
 def verdict_of(board: Leaderboard) -> Verdict:
     """Say what the sweep found, or has found so far; and, where it is so, that the best trial beats no baseline."""
-    metric, best, words = board.metric, board.best, board.start
-    start = board.zero_shot[metric]
+    metric, best, words = board.metric, board.best, board.initial_model
+    initial = board.initial[metric]
     if best is None:
         return _no_verdict(board)
-    value = float(getattr(best, metric))
+    value = best.scores[metric]
+    assert value is not None  # the best trial is a ranked one
     came_to = f"{score_text(value)} at epoch {short_number(best.best_epoch)}"
-    more = unbeaten_sentence("It" if board.beats_zero_shot else best.trial_id, board.unbeaten_baselines, score_text)
-    if start is None:
+    more = unbeaten_sentence("It" if board.beats_initial else best.trial_id, board.unbeaten_baselines, score_text)
+    if initial is None:
         text = f"{best.trial_id} reached {metric} {came_to}, but there is no {words.name} {metric} to hold it against."
         return Verdict("open", "Undecided", f"{text}{more}")
     so_far = " so far" if _is_running(board) else ""
-    if board.beats_zero_shot:
-        text = f"{best.trial_id} reached {metric} {came_to}, {_distance(start, value)} better than {words.own}"
+    if board.beats_initial:
+        text = f"{best.trial_id} reached {metric} {came_to}, {_distance(initial, value)} better than {words.own}"
         lead = f"{words.when_beaten.capitalize()}{so_far}"
-        return Verdict("better", lead, f"{text} at {score_text(start)}.{more}", start - value)
+        return Verdict("better", lead, f"{text} at {score_text(initial)}.{more}", initial - value)
     whose = "its" if words.is_pretrained else f"{words.model}'s"
-    text = f"nothing beat {whose} {metric} of {score_text(start)}; the best trial, {best.trial_id}, came to {came_to}"
+    text = f"nothing beat {whose} {metric} of {score_text(initial)}; the best trial, {best.trial_id}, came to {came_to}"
     lead = f"{words.when_unbeaten.capitalize()}{so_far}"
-    return Verdict("keep", lead, f"{text}, {_worse(start, value)}.{more}", start - value)
+    return Verdict("keep", lead, f"{text}, {_worse(initial, value)}.{more}", initial - value)
 
 
 def _no_verdict(board: Leaderboard) -> Verdict:
-    start = board.zero_shot[board.metric]
-    stands = (
-        f"{board.start.model} stands at {board.metric} {score_text(start)}"
-        if start is not None
-        else f"{board.start.model}'s {board.metric} is not known"
+    value = board.initial[board.metric]
+    initial = (
+        f"{board.initial_model.model} has {board.metric} {score_text(value)}"
+        if value is not None
+        else f"{board.initial_model.model}'s {board.metric} is not known"
     )
     failed = sum(s.status == "failed" for s in board.standings)
     if failed and failed == len(board.standings):
-        return Verdict("open", "No result", f"{count_text(failed, 'trial')} failed and none was validated; {stands}.")
-    return Verdict("open", "Undecided", f"no trial has been validated after an epoch of training; {stands}.")
+        return Verdict("open", "No result", f"{count_text(failed, 'trial')} failed and none was validated; {initial}.")
+    return Verdict("open", "Undecided", f"no trial has been validated after an epoch of training; {initial}.")
 
 
 def _is_running(board: Leaderboard) -> bool:
@@ -82,11 +84,11 @@ def ending_of(standing: Standing) -> str:
     return standing.status
 
 
-def _distance(start: float, value: float) -> str:
+def _distance(initial: float, value: float) -> str:
     """A percentage has a meaning only where both are above zero: a likelihood may not be."""
-    share = f" ({abs(start - value) / start * 100:.1f} %)" if start > 0 and value > 0 else ""
-    return f"{difference_text(abs(start - value))}{share}"
+    share = f" ({abs(initial - value) / initial * 100:.1f} %)" if initial > 0 and value > 0 else ""
+    return f"{difference_text(abs(initial - value))}{share}"
 
 
-def _worse(start: float, value: float) -> str:
-    return "no better and no worse" if value == start else f"{_distance(start, value)} worse"
+def _worse(initial: float, value: float) -> str:
+    return "no better and no worse" if value == initial else f"{_distance(initial, value)} worse"

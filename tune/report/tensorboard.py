@@ -20,44 +20,43 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
-from tune.records.journal import Journal, Row, TrialRecord
-from tune.records.leaderboard import METRICS
+from trainables.trial.report import METRICS, Report
+from tune.records.journal import Journal
+from tune.records.trial_record import TrialConfig, TrialRecord
 
 CURVES = ("train_loss", "lr", "seconds", "peak_memory_bytes")
 BEST = "best/"
 EVENT_FILES = "events.out.tfevents.*"
 
 
-class TensorBoardObserver:
-    """Writes each trial's run into the trial's folder; what was told is on the disk when a call returns.
+class TensorBoardCallback:
+    """Writes each trial's run into the trial's folder; a report is on the disk when a call returns.
 
     Steps are epochs. TensorBoard's steps are whole, so a trial with several evaluations an epoch counts evaluations
-    instead, and its curve 'epoch' tells how far each one is. best/val_loss and the like are written when an epoch is
+    instead, and its curve 'epoch' says how far each one is. best/val_loss and the like are written when an epoch is
     the best so far, at its step: their last point is the trial's result, and what HPARAMS shows.
     A trial that runs or was interrupted has no end yet: HPARAMS calls its status unknown, and a resumed sweep goes on
     in its run.
     """
 
-    def __init__(
-        self, folder: Path, space: SearchSpace, *, metrics: tuple[str, ...] = METRICS, journal: Journal
-    ) -> None:
-        self.folder, self.journal = folder, journal
+    def __init__(self, journal: Journal, space: SearchSpace, *, metrics: tuple[str, ...] = METRICS) -> None:
+        self.folder, self.journal = journal.folder, journal
         self.columns = hyperparameter_columns(space)
         self._runs: dict[str, _Run] = {}
-        if hparams.EXPERIMENT_TAG not in _Past.read(folder).tags:
+        if hparams.EXPERIMENT_TAG not in _Past.read(self.folder.path).tags:
             self._write_experiment(space, metrics)
-        for record in journal.read():
+        for record in journal.records:
             if record.is_finished:
                 self._settle(record)
 
-    def trial_started(self, trial_id: str, hyper: dict[str, Any]) -> None:
-        self._run(trial_id)
+    def trial_started(self, config: TrialConfig) -> None:
+        self._run(config.trial_id)
 
-    def trial_reported(self, trial_id: str, row: Row) -> None:
-        self._run(trial_id).report(row)
+    def trial_reported(self, trial_id: str, report: Report) -> None:
+        self._run(trial_id).report(report)
 
     def trial_ended(self, trial_id: str) -> None:
-        record = self.journal.read_trial(trial_id)
+        record = self.journal.record(trial_id)
         run = self._run(trial_id)
         if record.is_finished:
             run.end(failed=record.error is not None)
@@ -74,20 +73,20 @@ class TensorBoardObserver:
     def _run(self, trial_id: str) -> _Run:
         """The trial's run in this session, with all that is on record of it."""
         if trial_id not in self._runs:
-            record = self.journal.read_trial(trial_id)
-            self._runs[trial_id] = self._open(record, _Past.read(self.folder / trial_id))
+            record = self.journal.record(trial_id)
+            self._runs[trial_id] = self._open(record, _Past.read(self.folder.trial(trial_id).path))
         return self._runs[trial_id]
 
     def _open(self, record: TrialRecord, past: _Past) -> _Run:
-        run = _Run(self.folder / record.trial_id, record.config["hyper"], past, self.columns)
-        for row in record.rows:
-            if run.step(row) > past.last_step:
-                run.report(row)
+        run = _Run(self.folder.trial(record.trial_id).path, record.hyper, past, self.columns)
+        for report in record.reports:
+            if run.step(report) > past.last_step:
+                run.report(report)
         return run
 
     def _settle(self, record: TrialRecord) -> None:
         """Complete the run of a trial that ended when nobody could write it: the journal is ahead after a kill."""
-        past = _Past.read(self.folder / record.trial_id)
+        past = _Past.read(self.folder.trial(record.trial_id).path)
         if hparams.SESSION_END_INFO_TAG in past.tags:
             return
         run = self._open(record, past)
@@ -108,7 +107,7 @@ class TensorBoardObserver:
             hparam_infos=self.columns.values(),
             metric_infos=infos,
         )
-        writer = EventFileWriter(str(self.folder))
+        writer = EventFileWriter(str(self.folder.path))
         summary = _hparams_summary(hparams.EXPERIMENT_TAG, experiment=experiment)
         writer.add_event(Event(wall_time=time.time(), summary=summary))
         writer.close()
@@ -118,9 +117,10 @@ class _Run:
     """One trial's event file of this session, beside those of earlier ones."""
 
     def __init__(
-        self, folder: Path, hyper: Mapping[str, Any], past: _Past, columns: Mapping[str, api_pb2.HParamInfo]
+        self, folder: Path, hyper: Mapping[str, object], past: _Past, columns: Mapping[str, api_pb2.HParamInfo]
     ) -> None:
-        self.evals_per_epoch = int(hyper.get("evals_per_epoch", 1))
+        evals_per_epoch = hyper.get("evals_per_epoch")
+        self.evals_per_epoch = evals_per_epoch if isinstance(evals_per_epoch, int) else 1
         self.last_step = past.last_step
         self._writer = EventFileWriter(str(folder))
         self._forget_from(past.last_step + 1)
@@ -131,20 +131,22 @@ class _Run:
                 _set_hyperparameter(start, name, value, as_text=as_text)
             self._add(_hparams_summary(hparams.SESSION_START_INFO_TAG, session_start_info=start), step=0)
 
-    def step(self, row: Row) -> int:
-        return round(float(row["epoch"]) * self.evals_per_epoch)
+    def step(self, report: Report) -> int:
+        return round(report.epoch * self.evals_per_epoch)
 
-    def report(self, row: Row) -> None:
+    def report(self, report: Report) -> None:
         """Add a report's curves; one that comes again takes the place of the first."""
-        step = self.step(row)
+        step = self.step(report)
         if step <= self.last_step:
             self._forget_from(step)
         self.last_step = step
-        values = {name: row[name] for name in row if name in CURVES or name.startswith("val_")}
+        scores = report.scores.to_row()
+        row = report.to_row()
+        values = {**{name: row[name] for name in CURVES}, **scores}
         if self.evals_per_epoch > 1:
-            values["epoch"] = row["epoch"]
-        if 0 < row["epoch"] == row["best_epoch"]:
-            values |= {f"{BEST}{name}": value for name, value in values.items() if name.startswith("val_")}
+            values["epoch"] = report.epoch
+        if report.is_best:
+            values |= {f"{BEST}{name}": value for name, value in scores.items()}
         self._add(_curves(values), step=step)
 
     def end(self, *, failed: bool) -> None:
@@ -156,7 +158,7 @@ class _Run:
         self._writer.close()
 
     def _forget_from(self, step: int) -> None:
-        """Tell TensorBoard that a session starts here: earlier ones' points at this step or later do not count."""
+        """Let TensorBoard know that a session starts here: earlier ones' points at this step or later do not count."""
         self._writer.add_event(Event(wall_time=time.time(), step=step, session_log=SessionLog(status=SessionLog.START)))
 
     def _add(self, summary: Summary, *, step: int) -> None:
@@ -225,7 +227,7 @@ def _column(name: str, domains: list[Domain]) -> api_pb2.HParamInfo:
 
 
 def _set_hyperparameter(start: plugin_data_pb2.SessionStartInfo, name: str, value: Any, *, as_text: bool) -> None:
-    """Keep a number to its last bit, and as text what is no number, or stands in a column of text."""
+    """Keep a number to its last bit, and as text what is no number, or is in a column of text."""
     if as_text or not (isinstance(value, bool) or _is_number(value)):
         start.hparams[name].string_value = _text(value)
     elif isinstance(value, bool):

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from data.errors import UserError
+from tune.records.sweep_folder import SweepFolder
 from tune.report.tensorboard import EVENT_FILES
 
 logger = logging.getLogger(__name__)
@@ -16,17 +17,17 @@ logger = logging.getLogger(__name__)
 VALIDATION_VIEW = "?tagFilter=%5Eval_&smoothing=0#timeseries"
 
 
-def serve(folder: Path, *, port: int = 6006, host: str = "127.0.0.1") -> None:
+def serve(folder: SweepFolder, *, port: int = 6006, host: str = "127.0.0.1") -> None:
     """Show a sweep's folder in TensorBoard until Ctrl+C; the URL is logged. port 0 takes a free one.
 
     Raises UserError if the folder holds no event files, the host is not this machine, or the port cannot be had.
     """
-    if not any(folder.glob(EVENT_FILES)) and not any(folder.glob(f"*/{EVENT_FILES}")):
-        raise UserError(f"{folder}: TensorBoard needs event files, and there are none; has the sweep begun?")
+    if not any(folder.path.glob(EVENT_FILES)) and not any(folder.path.glob(f"*/{EVENT_FILES}")):
+        raise UserError(f"{folder.path}: TensorBoard needs event files, and there are none; has the sweep begun?")
     if host != "localhost" and not _is_loopback(host):
-        raise UserError(f"TensorBoard asks nobody for a password: host must be this machine's own, got {host!r}")
-    url = _launch(folder, port, host)
-    logger.setLevel(logging.INFO)  # the URL is what was asked for: it is told even where only warnings are
+        raise UserError(f"TensorBoard has no password: host must be this machine's own, got {host!r}")
+    url = _launch(folder.path, port, host)
+    logger.setLevel(logging.INFO)  # the URL is what was asked for: it is printed even where only warnings are
     try:
         logger.info("TensorBoard shows %s at %s (Ctrl+C stops it)", folder.name, url)
         logger.info("its validation curves alone, as they are: %s%s", url, VALIDATION_VIEW)

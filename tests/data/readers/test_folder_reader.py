@@ -1,4 +1,4 @@
-"""A folder as a corpus: which files are taken, what is mended, what is skipped and how that is told."""
+"""A folder as a corpus: which files are taken, what is filled, what is skipped, and the notes on it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import pandas as pd
 import pytest
 
 from data.errors import DataError
-from data.readers.cleaning import interpolate
 from data.readers.folder_reader import read_folder
 from data.readers.panel_reader import read_panel
-
-NAN = np.nan
+from tests.data.readers.series_files import NAN, series_of
 
 
 def table(values, name="a", time="date", freq="D"):
@@ -33,31 +31,9 @@ def write(tmp_path):
     return write_texts
 
 
-def series_of(panel):
-    """All series as lists, by id."""
-    return {name: panel.series(i).tolist() for i, name in enumerate(panel.ids)}
-
-
 def corpus(folder, **options):
     """The folder read as a corpus."""
     return read_folder(folder, clean=True, **options)
-
-
-@pytest.mark.parametrize(
-    ("values", "filled"),
-    [
-        ([1, NAN, 3], [1, 2, 3]),
-        ([0, NAN, NAN, NAN, 8], [0, 2, 4, 6, 8]),  # 8 / 4 a step
-        ([NAN, NAN, 5, 7], [5, 5, 5, 7]),  # the nearest at the ends
-        ([5, 7, NAN], [5, 7, 7]),
-        ([1, np.inf, 2, -np.inf, 4], [1, 1.5, 2, 3, 4]),
-        ([NAN, 9, NAN], [9, 9, 9]),
-        ([1, 2], [1, 2]),
-    ],
-)
-def test_what_is_not_finite_lies_on_the_line_between_its_neighbours(values, filled):
-    found = interpolate(np.array(values, dtype=np.float32))
-    assert (found.tolist(), found.dtype) == (filled, np.float32)
 
 
 def test_a_corpus_is_mended_and_the_count_told_by_file(write):

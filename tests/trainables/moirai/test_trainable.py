@@ -10,9 +10,10 @@ import torch
 from data.panel import Panel
 from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask, TaskSpec
-from trainables.base import CheckpointError, HyperError
+from trainables.errors import CheckpointError, HyperError
 from trainables.moirai.network import PatchHead
 from trainables.moirai.trainable import STRATEGIES, Moirai, MoiraiHyper, load_moirai, resolve_patch_size
+from trainables.parameters import trainable_tensors
 
 CONTEXT, PREDICTION = 500, 90  # neither is a whole number of patches
 
@@ -126,7 +127,7 @@ def test_weight_decay_acts_where_uni2ts_lets_it_act(task, uni2ts_finetune):
     expected = {names[id(p)]: g["weight_decay"] > 0 for g in groups for p in g["params"]}
     model = Moirai()
     module = model.build(hyper(), task)
-    assert {n: model.decays(n, p) for n, p in module.named_parameters()} == expected
+    assert {n: model.optimizer.decays(n, p) for n, p in module.named_parameters()} == expected
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_strategies_train_and_freeze_by_uni2ts_names(task, strategy, trained, fr
     module = model.build(hyper(strategy=strategy), task)
     assert module.get_parameter(trained).requires_grad
     assert frozen is None or not module.get_parameter(frozen).requires_grad
-    assert set(model.trainable_tensors()) == {n for n, _ in module.named_parameters() if STRATEGIES[strategy](n)}
+    assert set(trainable_tensors(model.module)) == {n for n, _ in module.named_parameters() if STRATEGIES[strategy](n)}
 
 
 def test_an_untouched_export_is_the_same_model_for_uni2ts(task, tmp_path):
@@ -157,7 +158,7 @@ def test_an_untouched_export_is_the_same_model_for_uni2ts(task, tmp_path):
 def test_training_leaves_other_patch_sizes_alone(task, tmp_path):
     model = Moirai()
     module = model.build(hyper(weight_decay=0.1), task)
-    optimizer = model.optimizer(hyper(weight_decay=0.1))
+    optimizer = model.optimizer.over(model.module, hyper(weight_decay=0.1))
     model.loss(task.gather("train").batch(torch.arange(4))).mean().backward()
     optimizer.step()
     model.save_pretrained(tmp_path / "trained")
@@ -203,7 +204,7 @@ def test_frozen_features_give_the_loss_of_the_whole_model(task):
     batch = task.gather("train").batch(torch.arange(5))
     with torch.no_grad():
         whole = model.loss(batch)
-        kept = model.loss(replace(batch, features=model.features(batch)))
+        kept = model.loss(replace(batch, features=model.prediction_states(batch)))
     assert torch.equal(whole, kept)
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
+from trainables.base import check_hyper
 from trainables.moirai_distill import MoiraiDistill
-from trainables.trial.trial import check_hyper
 
 VALUES = {
     "lr": 1e-3,

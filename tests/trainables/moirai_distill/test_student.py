@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.base import CheckpointError, HyperError
+from trainables.errors import CheckpointError, HyperError
 from trainables.moirai_distill import Student, StudentConfig
 from trainables.moirai_distill.student import normalise
 

@@ -5,11 +5,12 @@ import json
 import pytest
 import torch
 
-from trainables.base import CheckpointError
+from trainables.errors import CheckpointError
 from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill import MoiraiDistill
 from trainables.moirai_distill.losses import mean_square
 from trainables.moirai_distill.teacher import SEED, Teacher, teacher_hyper
+from trainables.trial.folders import SharedFolder
 from trainables.trial.trial import Trial, TrialSpec
 
 
@@ -18,7 +19,7 @@ def trial(task, values, tmp_path):
     """Makes a trial of these hyperparameters; all share one sweep's folder."""
 
     def make(name, **changes):
-        spec = TrialSpec(tmp_path / name, tmp_path / "shared", {**values, **changes}, "val_loss", 0)
+        spec = TrialSpec(tmp_path / name, SharedFolder(tmp_path / "shared"), {**values, **changes}, "val_loss", 0)
         return Trial(MoiraiDistill(), spec, task, torch.device("cpu"))
 
     return make
@@ -26,7 +27,7 @@ def trial(task, values, tmp_path):
 
 def finish(trial):
     reports = [trial.step()]
-    while not reports[-1]["done"]:
+    while reports[-1].stopped_by is None:
         reports.append(trial.step())
     return reports
 
@@ -49,7 +50,7 @@ def test_each_window_is_forecast_once_for_three_trials_and_a_resume(trial, task,
     trials[0].step()
     trials[0].step()
     resumed = trial("t0", alpha=0.5, d_model=8)
-    assert finish(resumed)[-1]["epoch"] == 2
+    assert finish(resumed)[-1].epoch == 2
     counts = [each.model.teacher.windows_forecast for each in (*trials, resumed)]
     windows = len(task.train) + len(task.val)
     assert counts == [windows, 0, 0, 0]
@@ -60,7 +61,7 @@ def test_each_window_is_forecast_once_for_three_trials_and_a_resume(trial, task,
 def test_alpha_0_computes_no_training_window_and_leaves_its_validation_to_others(trial, task, tmp_path):
     first = trial("a", alpha=0.0)
     report = finish(first)[-1]
-    assert report["val_distill"] > 0
+    assert report.scores["val_distill"] > 0
     assert first.model.teacher.windows_forecast == len(task.val)
     assert len(kept(tmp_path)) == 1
     second = trial("b", alpha=0.7)

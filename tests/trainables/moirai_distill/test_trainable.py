@@ -9,11 +9,12 @@ import torch
 from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
 from data.task.windows import Batch
-from trainables.base import QUANTILE_LEVELS, CheckpointError, HyperError
+from trainables.base import QUANTILE_LEVELS, check_hyper
+from trainables.errors import CheckpointError, HyperError
 from trainables.moirai_distill import MoiraiDistill, Student
 from trainables.moirai_distill.comparison import gain_sentence
 from trainables.moirai_distill.losses import mean_pinball, mean_square
-from trainables.trial.trial import check_hyper
+from trainables.trial.report import Scores
 
 NAN = float("nan")
 CLOSE = {"abs": 1e-4}  # a deviation of 1 is 1.000005 to the student
@@ -82,8 +83,8 @@ def test_a_student_learns_waves_in_a_few_steps(build, task):
     windows = task.gather("train")
     batch = windows.batch(torch.arange(len(windows)))
     with torch.no_grad():
-        batch = replace(batch, features=model.features(batch))
-    optimizer = model.optimizer(hyper)
+        batch = replace(batch, features=model.teacher_forecasts(batch))
+    optimizer = model.optimizer.over(model.module, hyper)
     losses = []
     for _ in range(40):
         optimizer.zero_grad()
@@ -101,9 +102,9 @@ def test_val_loss_is_the_error_against_the_target_whatever_alpha_and_teacher(bui
     batch = window(TARGET, [TEACHER])
     for alpha in (0.0, 1.0):
         model = answering(build, STEPS, alpha=alpha)
-        loss, forecast = model.validate(batch)
-        assert loss.item() == pytest.approx(5 / 2, **CLOSE)
-        assert forecast.point[0].tolist() == pytest.approx(STEPS, **CLOSE)
+        validation = model.validate(batch)
+        assert validation.loss.item() == pytest.approx(5 / 2, **CLOSE)
+        assert validation.forecast.point[0].tolist() == pytest.approx(STEPS, **CLOSE)
 
 
 def test_with_quantile_heads_the_point_is_the_median(build):
@@ -135,7 +136,7 @@ def test_naive_and_the_teacher_stand_beside_the_trials(build, task):
     torch.testing.assert_close(forecasters["teacher"](test), model.teacher.quantiles(test)[:, 4])
 
 
-NAIVE, GOOD_TEACHER = {"val_mse": 1.0}, {"val_mse": 0.6}
+NAIVE, GOOD_TEACHER = Scores(val_mse=1.0), Scores(val_mse=0.6)
 
 
 @pytest.mark.parametrize(
@@ -144,24 +145,24 @@ NAIVE, GOOD_TEACHER = {"val_mse": 1.0}, {"val_mse": 0.6}
         (0.64, GOOD_TEACHER, "keeps 90 % of the teacher's gain over seasonal-naive ("),
         (0.5, GOOD_TEACHER, "better than its teacher: 125 % of the teacher's gain over seasonal-naive ("),
         (1.2, GOOD_TEACHER, "keeps nothing of the teacher's gain over seasonal-naive, which it does not beat ("),
-        (0.9, {"val_mse": 1.1}, "the teacher does not beat seasonal-naive here; the student does ("),
-        (1.0, {"val_mse": 1.1}, "the teacher does not beat seasonal-naive here; the student does not either ("),
+        (0.9, Scores(val_mse=1.1), "the teacher does not beat seasonal-naive here; the student does ("),
+        (1.0, Scores(val_mse=1.1), "the teacher does not beat seasonal-naive here; the student does not either ("),
     ],
 )
 def test_a_sentence_tells_what_the_student_keeps_of_the_teachers_gain(student, teacher, expected):
     told = gain_sentence(student, {"seasonal-naive": NAIVE, "teacher": teacher})
     assert expected in told
-    assert f"val_mse {student:g}, teacher {teacher['val_mse']:g}, seasonal-naive 1" in told
+    assert f"val_mse {student:g}, teacher {teacher.val_mse:g}, seasonal-naive 1" in told
 
 
 def test_a_comparison_tells_gain_sizes_and_speed(build, task):
     model, hyper = build()
     baselines = {"seasonal-naive": NAIVE, "teacher": GOOD_TEACHER}
-    told = model.compare(hyper, task, scores={"val_mse": 0.64}, baselines=baselines)
+    told = model.compare(hyper, task, scores=Scores(val_mse=0.64), baselines=baselines)
     assert list(told) == ["teacher's gain", "parameters", "forecasts a second"]
     assert "the teacher 0.66 M" in told["parameters"]
     assert "side by side on cpu" in told["forecasts a second"]
-    assert list(model.compare(hyper, task, scores={"val_mse": 0.64}, baselines={})) == list(told)[1:]
+    assert list(model.compare(hyper, task, scores=Scores(val_mse=0.64), baselines={})) == list(told)[1:]
 
 
 # --- checkpoints, and what is refused

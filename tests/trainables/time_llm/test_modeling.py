@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 from tests.trainables.time_llm.published import GPT2, GRADIENT, HEAD, LOSS, OUTPUT, STATES, close
-from trainables.base import CheckpointError
+from trainables.errors import CheckpointError
 from trainables.time_llm import TimeLLM
 from trainables.time_llm.backbone import load_backbone
 from trainables.time_llm.prompts import as_rows, normalise

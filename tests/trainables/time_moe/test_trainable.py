@@ -14,12 +14,12 @@ from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
 from data.task.windows import Batch
 from tests.paths import SHARED
-from trainables.base import CheckpointError, HyperError
+from trainables.base import check_hyper
+from trainables.errors import CheckpointError, HyperError
 from trainables.time_moe.trainable import TimeMoe, TimeMoeHyper, load_time_moe
 from trainables.trial.memory import MicroBatch
 from trainables.trial.schedule import Schedule
 from trainables.trial.training import DivergenceError, Training
-from trainables.trial.trial import check_hyper
 
 PARITY = Path(__file__).parent / "parity"
 WHOLE = SHARED / "parity" / "time_moe"
@@ -71,7 +71,7 @@ def test_five_steps_of_training_lose_what_the_published_trainer_loses(task):
         arrays = dict(file)
     model = built(task)
     settings = hyper(weight_decay=0.1)
-    optimizer = model.optimizer(settings)
+    optimizer = model.optimizer.over(model.module, settings)
     batch = golden_batch(arrays)
     losses, norms = [], []
     for _ in range(5):
@@ -172,12 +172,12 @@ def test_validation_loss_is_the_huber_loss_of_the_forecast_in_deviations_of_the_
     model = built(task)
     batch = task.gather("val").batch(torch.arange(5))
     with torch.no_grad():
-        loss, forecast = model.validate(batch)
+        validation = model.validate(batch)
     errors = (
-        (forecast.point - batch.target).double() / batch.context.double().std(1, correction=0, keepdim=True)
+        (validation.forecast.point - batch.target).double() / batch.context.double().std(1, correction=0, keepdim=True)
     ).abs()
     huber = torch.where(errors <= 2, errors.square() / 2, 2 * (errors - 1))
-    torch.testing.assert_close(loss.double(), huber.mean(1), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(validation.loss.double(), huber.mean(1), rtol=1e-5, atol=1e-6)
 
 
 def test_a_window_beyond_the_models_positions_is_refused():
@@ -208,7 +208,7 @@ def test_heads_only_keeps_states_of_training_windows_alone(task):
     model = built(task, strategy="heads_only")
     assert model.frozen_part(hyper(strategy="heads_only"), "val") is None
     batch = model.training_windows(hyper(), task, CPU).batch(torch.arange(2))
-    assert model.features(batch).shape == (2, 64, 32)
+    assert model.states(batch).shape == (2, 64, 32)
 
 
 def test_frozen_experts_are_the_routed_ones(task):
@@ -275,6 +275,6 @@ def test_an_exported_checkpoint_is_loaded_by_the_model_alone(task, tmp_path):
 
 
 def test_the_hyperparameters_of_an_untouched_model_normalise_nothing():
-    assert TimeMoe.untouched("somewhere") == TimeMoeHyper(
+    assert TimeMoe.hyper_for_checkpoint("somewhere") == TimeMoeHyper(
         lr=1e-5, epochs=1, batch_size=1, pretrained="somewhere", strategy="full", norm="none"
     )

@@ -18,10 +18,9 @@ from tests.trainables.trial.toy_trial import (
     val_targets,
     weights,
 )
-from trainables.base import Forecast
+from trainables.base import Forecast, check_hyper
 from trainables.trial.evaluation import evaluate
 from trainables.trial.memory import MicroBatch
-from trainables.trial.trial import check_hyper
 
 
 class Sampler(Toy):
@@ -47,7 +46,7 @@ def test_evaluation_counts_every_observed_point_once_whatever_the_batches(built:
     hidden = np.tanh(contexts @ state["body.weight"].T + state["body.bias"])
     errors = hidden @ state["head.weight"].T + state["head.bias"] - val_targets(task)
     for size in (256, 20, 7, 1):
-        scores = evaluate(built, task, "val", micro_batch=MicroBatch(size))
+        scores = evaluate(built, task, "val", micro_batch=MicroBatch(size)).scores
         assert scores.val_loss == pytest.approx((errors**2).mean(), rel=1e-5)
         assert scores.val_mse == pytest.approx((errors**2).mean(), rel=1e-5)
         assert scores.val_mae == pytest.approx(np.abs(errors).mean(), rel=1e-5)
@@ -62,7 +61,7 @@ def test_evaluation_leaves_missing_targets_out(built: Toy, task: ForecastTask) -
         for parameter in built.module.parameters():
             parameter.zero_()
     gaps = ForecastTask(panel, task.spec)
-    scores = evaluate(built, gaps, "val", micro_batch=MicroBatch(256))
+    scores = evaluate(built, gaps, "val", micro_batch=MicroBatch(256)).scores
     assert scores.val_mae == pytest.approx(2.0)  # 1, 3 and 2
     assert scores.val_mse == pytest.approx(14 / 3)  # 1, 9 and 4
     assert scores.val_loss == pytest.approx(4.5)  # windows: (1 + 9) / 2 and 4
@@ -74,14 +73,14 @@ def test_evaluation_draws_the_same_samples_every_time_and_disturbs_no_other_draw
     torch.manual_seed(1)
     untouched = torch.rand(3)
     torch.manual_seed(1)
-    first = evaluate(model, task, "val", micro_batch=MicroBatch(256))
+    first = evaluate(model, task, "val", micro_batch=MicroBatch(256)).scores
     assert torch.equal(torch.rand(3), untouched)
-    assert evaluate(model, task, "val", micro_batch=MicroBatch(256)) == first
+    assert evaluate(model, task, "val", micro_batch=MicroBatch(256)).scores == first
 
 
 @pytest.mark.parametrize("is_training", [True, False])
 def test_evaluation_leaves_the_model_in_its_mode(is_training: bool, built: Toy, task: ForecastTask) -> None:
     built.module.train(is_training)
-    scores = evaluate(built, task, "val", micro_batch=MicroBatch(256))
+    scores = evaluate(built, task, "val", micro_batch=MicroBatch(256)).scores
     assert built.module.training is is_training
-    assert evaluate(built, task, "val", micro_batch=MicroBatch(256)) == scores  # no dropout in it
+    assert evaluate(built, task, "val", micro_batch=MicroBatch(256)).scores == scores  # no dropout in it

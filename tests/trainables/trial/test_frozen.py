@@ -16,7 +16,7 @@ from tests.trainables.trial.toy_trial import (
     run,
     spec_in,
 )
-from trainables.base import HyperError
+from trainables.errors import HyperError
 from trainables.trial.trial import Trial
 
 
@@ -38,7 +38,7 @@ def test_frozen_features_give_the_same_result_as_computing_each_time(
     each_time = Trial(Toy(), spec_in(tmp_path / "a", **options), task, CPU)
     kept = Trial(Toy(), spec_in(tmp_path / "b", keep_features=True, **options), task, CPU)
     assert_close(run(kept), run(each_time), rel=1e-5)
-    assert each_time.evaluate("test").val_loss == pytest.approx(kept.evaluate("test").val_loss, rel=1e-5)
+    assert each_time.evaluate("test").scores.val_loss == pytest.approx(kept.evaluate("test").scores.val_loss, rel=1e-5)
 
 
 def test_frozen_features_without_room_on_the_disk_are_computed_each_time(

@@ -17,8 +17,10 @@ from tests.trainables.trial.toy_trial import (
     gradients,
     spec_in,
 )
-from trainables.base import HyperError, freeze
-from trainables.trial.trial import Trial, check_hyper
+from trainables.base import check_hyper
+from trainables.errors import HyperError
+from trainables.parameters import freeze
+from trainables.trial.trial import Trial
 
 
 def test_bf16_on_a_cpu_is_refused(task: ForecastTask, tmp_path: Path) -> None:
@@ -43,7 +45,7 @@ def test_weight_decay_acts_on_matrices_alone() -> None:
     for parameter in model.module.parameters():
         nn.init.ones_(parameter)
         parameter.grad = torch.zeros_like(parameter)
-    model.optimizer(check_hyper(Toy, {**HYPER, "lr": 0.1, "weight_decay": 0.5})).step()
+    model.optimizer.over(model.module, check_hyper(Toy, {**HYPER, "lr": 0.1, "weight_decay": 0.5})).step()
     after = {name: float(p.detach().unique()) for name, p in model.module.named_parameters()}
     assert after == {
         "linear.weight": pytest.approx(0.95),

@@ -17,9 +17,10 @@ from tests.trainables.trial.toy_trial import (
     run,
     spec_in,
 )
-from trainables.base import HyperError
+from trainables.base import check_hyper
+from trainables.errors import HyperError
 from trainables.trial.memory import MicroBatch
-from trainables.trial.trial import Trial, check_hyper
+from trainables.trial.trial import Trial
 
 
 @pytest.mark.parametrize("size", [1, 5, 8, 100])

@@ -29,9 +29,12 @@ from tests.trainables.trial.toy_trial import (
     val_targets,
     weights,
 )
-from trainables.base import CheckpointError, HyperError
-from trainables.trial.checkpoint import BEST, CheckpointSlot
-from trainables.trial.trial import Trial, check_hyper, load_best
+from trainables.base import check_hyper
+from trainables.errors import CheckpointError, HyperError
+from trainables.trial.checkpoint import CheckpointSlot
+from trainables.trial.folders import BEST
+from trainables.trial.report import Report
+from trainables.trial.trial import Trial, load_best
 
 # Epoch 0
 
@@ -43,12 +46,12 @@ def test_epoch_0_is_the_untouched_model(task: ForecastTask, tmp_path: Path) -> N
             parameter.zero_()  # a model that forecasts 0: its errors are the targets
     report = trial.step()
     targets = val_targets(task)
-    assert report["epoch"] == 0
-    assert report["val_loss"] == pytest.approx((targets**2).mean(), rel=1e-6)
-    assert report["val_mse"] == pytest.approx((targets**2).mean(), rel=1e-6)
-    assert report["val_mae"] == pytest.approx(np.abs(targets).mean(), rel=1e-6)
-    assert (report["train_loss"], report["lr"], report["best_epoch"]) == (None, None, None)
-    assert (report["stopped_by"], report["done"]) == (None, False)
+    assert report.epoch == 0
+    assert report.scores.val_loss == pytest.approx((targets**2).mean(), rel=1e-6)
+    assert report.scores.val_mse == pytest.approx((targets**2).mean(), rel=1e-6)
+    assert report.scores.val_mae == pytest.approx(np.abs(targets).mean(), rel=1e-6)
+    assert (report.train_loss, report.lr, report.best_epoch) == (None, None, None)
+    assert (report.stopped_by, (report.stopped_by is not None)) == (None, False)
     assert Toy.loss_sizes == []
 
 
@@ -56,16 +59,14 @@ def test_epoch_0_is_evaluated_once_for_all_trials_that_share_a_start(task: Forec
     first = Trial(Toy(), spec_in(tmp_path, "t0000"), task, CPU)
     zero_shot = first.step()
     assert Toy.evaluations == 1
-    first.step()  # trains; what the others share stays untouched
+    first.step()  # trains; what the others share stays as it was
     assert Toy.evaluations == 2
     second = Trial(Toy(), spec_in(tmp_path, "t0001", lr=0.5, seed=9), task, CPU).step()
     assert Toy.evaluations == 2
-    assert [second[m] for m in ("val_loss", "val_mae", "val_mse")] == [
-        zero_shot[m] for m in ("val_loss", "val_mae", "val_mse")
-    ]
+    assert second.scores == zero_shot.scores
     other = Trial(Toy(), spec_in(tmp_path, "t0002", start=1), task, CPU).step()
     assert Toy.evaluations == 3
-    assert other["val_loss"] != zero_shot["val_loss"]
+    assert other.scores.val_loss != zero_shot.scores.val_loss
 
 
 def test_epoch_0_of_another_task_is_evaluated_anew(task: ForecastTask, tmp_path: Path) -> None:
@@ -80,11 +81,11 @@ def test_epoch_0_of_another_task_is_evaluated_anew(task: ForecastTask, tmp_path:
 
 def test_a_trial_reports_every_epoch_and_ends_with_its_last(task: ForecastTask, tmp_path: Path) -> None:
     reports = run(Trial(Toy(), spec_in(tmp_path, epochs=3), task, CPU))
-    assert [r["epoch"] for r in reports] == [0, 1, 2, 3]
-    assert [r["stopped_by"] for r in reports] == [None, None, None, "epochs"]
-    assert [r["done"] for r in reports] == [False, False, False, True]
-    assert all(r["seconds"] > 0 and r["peak_memory_bytes"] > 0 for r in reports)
-    assert json.loads(json.dumps(reports)) == reports
+    assert [r.epoch for r in reports] == [0, 1, 2, 3]
+    assert [r.stopped_by for r in reports] == [None, None, None, "epochs"]
+    assert [r.stopped_by is not None for r in reports] == [False, False, False, True]
+    assert all(r.seconds > 0 and r.peak_memory_bytes > 0 for r in reports)
+    assert [Report.from_row(json.loads(json.dumps(r.to_row()))) for r in reports] == reports
 
 
 def test_each_epoch_trains_on_every_window_once_in_another_order(task: ForecastTask, tmp_path: Path) -> None:
@@ -105,12 +106,12 @@ def test_several_evaluations_an_epoch_carry_fractions_and_train_no_step_twice(
     """Five steps an epoch: at 2.5 and 7.5 steps Python rounds to the even one, 2 and 8."""
     trial = Trial(Toy(), spec_in(tmp_path, epochs=2, evals_per_epoch=evals), task, CPU)
     reports, steps = [trial.step()], []
-    while not reports[-1]["done"]:
+    while reports[-1].stopped_by is None:
         before = len(Toy.loss_sizes)
         reports.append(trial.step())
         steps.append(len(Toy.loss_sizes) - before)
-    assert [r["epoch"] for r in reports] == epochs
-    assert all(isinstance(r["epoch"], int) for r in reports if r["epoch"] % 1 == 0)
+    assert [r.epoch for r in reports] == epochs
+    assert all(isinstance(r.epoch, int) for r in reports if r.epoch % 1 == 0)
     assert steps == steps_between
 
 
@@ -129,7 +130,7 @@ def test_train_loss_is_the_mean_over_windows_not_over_batches(task: ForecastTask
     starts = range(0, 149, 4)  # of 38 windows a series
     targets = np.array([task.panel.series(i)[s + CONTEXT : s + CONTEXT + 2] for i in range(2) for s in starts])
     assert len(targets) == TRAIN_WINDOWS
-    assert report["train_loss"] == pytest.approx((targets.astype(np.float64) ** 2).mean(), rel=1e-5)
+    assert report.train_loss == pytest.approx((targets.astype(np.float64) ** 2).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +148,7 @@ def test_the_learning_rate_reported_is_the_one_of_the_last_step(
     schedule: dict[str, Any], rates: list[float], task: ForecastTask, tmp_path: Path
 ) -> None:
     reports = run(Trial(Toy(), spec_in(tmp_path, **{"epochs": 2, **schedule}), task, CPU))
-    assert [r["lr"] for r in reports[1:]] == pytest.approx(rates)
+    assert [r.lr for r in reports[1:]] == pytest.approx(rates)
 
 
 def test_the_same_seed_gives_the_same_reports_and_another_seed_others(task: ForecastTask, tmp_path: Path) -> None:
@@ -168,15 +169,15 @@ def test_the_best_epoch_is_the_best_after_epoch_0_and_the_objective_its_value(
 ) -> None:
     Scripted.script = script(0.1, 0.9, 0.7, 0.8, 0.6)
     reports = run(Trial(Scripted(), spec_in(tmp_path, epochs=4), task, CPU))
-    assert [r["best_epoch"] for r in reports] == [None, 1, 2, 2, 4]
-    assert [r["objective"] for r in reports] == pytest.approx([0.1, 0.9, 0.7, 0.7, 0.6])
+    assert [r.best_epoch for r in reports] == [None, 1, 2, 2, 4]
+    assert [r.best_so_far for r in reports] == pytest.approx([0.1, 0.9, 0.7, 0.7, 0.6])
 
 
 def test_the_metric_of_the_sweep_decides_which_epoch_is_best(task: ForecastTask, tmp_path: Path) -> None:
     Scripted.script = iter([(1.0, 1.0), (0.5, 0.75), (0.75, 0.5), (0.75, 0.625)])
     reports = run(Trial(Scripted(), spec_in(tmp_path, metric="val_mae"), task, CPU))
-    assert [r["best_epoch"] for r in reports] == [None, 1, 2, 2]
-    assert reports[-1]["objective"] == pytest.approx(0.5)
+    assert [r.best_epoch for r in reports] == [None, 1, 2, 2]
+    assert reports[-1].best_so_far == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ def test_patience_stops_after_exactly_so_many_epochs_without_better(
 ) -> None:
     Scripted.script = script(*losses)
     reports = run(Trial(Scripted(), spec_in(tmp_path, **{"epochs": 20, **options}), task, CPU))
-    assert (reports[-1]["epoch"], reports[-1]["stopped_by"]) == (last, reason)
+    assert (reports[-1].epoch, reports[-1].stopped_by) == (last, reason)
 
 
 def test_the_best_epochs_weights_come_back_and_not_the_last_ones(task: ForecastTask, tmp_path: Path) -> None:
@@ -260,11 +261,11 @@ def test_a_loss_that_is_nan_ends_the_trial_and_keeps_its_best_epoch(task: Foreca
     kept = weights(trial.model)
     reports += run(trial)
     last = reports[-1]
-    assert (last["epoch"], last["stopped_by"], last["done"]) == (3, "diverged", True)
-    assert math.isnan(last["val_loss"])
-    assert math.isnan(last["train_loss"])
-    assert last["best_epoch"] == 2
-    assert last["objective"] == reports[2]["val_loss"] < reports[1]["val_loss"]
+    assert (last.epoch, last.stopped_by) == (3, "diverged")
+    assert last.scores.val_loss is None
+    assert last.train_loss is None
+    assert last.best_epoch == 2
+    assert last.best_so_far == reports[2].scores.val_loss < reports[1].scores.val_loss
     trial.load_best()
     assert are_equal(weights(trial.model), kept)
 
@@ -273,8 +274,8 @@ def test_a_trial_that_diverges_in_its_first_epoch_has_no_best(task: ForecastTask
     Toy.nan_from = 0
     trial = Trial(Toy(), spec_in(tmp_path), task, CPU)
     last = run(trial)[-1]
-    assert (last["epoch"], last["stopped_by"], last["best_epoch"]) == (1, "diverged", None)
-    assert math.isnan(last["objective"])
+    assert (last.epoch, last.stopped_by, last.best_epoch) == (1, "diverged", None)
+    assert last.best_so_far is None
     with pytest.raises(HyperError):
         trial.load_best()
 
@@ -282,14 +283,14 @@ def test_a_trial_that_diverges_in_its_first_epoch_has_no_best(task: ForecastTask
 def test_a_validation_that_is_nan_ends_the_trial_too(task: ForecastTask, tmp_path: Path) -> None:
     Scripted.script = script(1.0, 0.5, math.nan)
     last = run(Trial(Scripted(), spec_in(tmp_path), task, CPU))[-1]
-    assert (last["epoch"], last["stopped_by"], last["best_epoch"], last["objective"]) == (2, "diverged", 1, 0.5)
+    assert (last.epoch, last.stopped_by, last.best_epoch, last.best_so_far) == (2, "diverged", 1, 0.5)
 
 
 def test_an_end_by_divergence_that_is_not_on_record_is_told_again(task: ForecastTask, tmp_path: Path) -> None:
     Toy.nan_from = STEPS
     run(Trial(Toy(), spec_in(tmp_path), task, CPU))
     again = Trial(Toy(), spec_in(tmp_path, reported_epoch=1), task, CPU).step()
-    assert (again["epoch"], again["stopped_by"], again["done"]) == (2, "diverged", True)
+    assert (again.epoch, again.stopped_by, (again.stopped_by is not None)) == (2, "diverged", True)
 
 
 # Going on after an interruption
@@ -308,7 +309,7 @@ def test_a_trial_built_again_from_its_folder_reports_the_rest_exactly(
     reports = run(Trial(Toy(), spec_in(tmp_path / "cut", **options), task, CPU), cut)
     torch.manual_seed(12345)  # another process has another past
     torch.rand(7)
-    resumed = Trial(Toy(), spec_in(tmp_path / "cut", reported_epoch=reports[-1]["epoch"], **options), task, CPU)
+    resumed = Trial(Toy(), spec_in(tmp_path / "cut", reported_epoch=reports[-1].epoch, **options), task, CPU)
     assert repeatable(reports + run(resumed)) == expected
     assert are_equal(weights(resumed.model), weights(whole.model))
     resumed.load_best()
@@ -339,7 +340,7 @@ def test_reports_that_are_not_yet_on_record_come_again_before_any_training(
     missing = made[reported + 1 :]
     assert run(resumed, len(missing)) == missing  # seconds and memory, too, are those of the first time
     assert (len(Toy.loss_sizes), Toy.evaluations) == (trained, evaluated)
-    assert resumed.step()["epoch"] == 3
+    assert resumed.step().epoch == 3
     assert len(Toy.loss_sizes) == trained + STEPS
 
 
@@ -355,4 +356,4 @@ def test_patience_goes_on_counting_after_an_interruption(task: ForecastTask, tmp
     Scripted.script = script(1.0, 0.5, 0.6, 0.6, 0.1)
     run(Trial(Scripted(), spec_in(tmp_path, epochs=9, patience=2), task, CPU), 3)
     last = run(Trial(Scripted(), spec_in(tmp_path, epochs=9, patience=2, reported_epoch=2), task, CPU))[-1]
-    assert (last["epoch"], last["stopped_by"], last["best_epoch"]) == (3, "patience", 1)
+    assert (last.epoch, last.stopped_by, last.best_epoch) == (3, "patience", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,11 +15,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from data.task.task import ForecastTask, Part
-from trainables.base import Forecast, ForecastTrainable, freeze
+from trainables.base import Forecast, ForecastTrainable, FrozenPart, Validation, check_hyper
 from trainables.hyper import Hyper
+from trainables.parameters import freeze
+from trainables.sweep_trainable import SweepTrainable
+from trainables.trial.folders import SharedFolder
 from trainables.trial.memory import MicroBatch
+from trainables.trial.report import Report
 from trainables.trial.training import Training
-from trainables.trial.trial import Trial, TrialSpec, check_hyper
+from trainables.trial.trial import Trial, TrialSpec
 
 CPU = torch.device("cpu")
 CONTEXT, PREDICTION, ROWS = 8, 2, 200
@@ -29,16 +34,19 @@ STEPS = 5  # an epoch: ceil(76 / 16)
 
 
 class ToyHyper(Hyper):
-    start: int = 0  # the seed of the untouched weights
+    start: int = 0  # the seed of the initial weights
     dropout: float = 0.0
     freeze_body: bool = False
     keep_features: bool = False
 
+    @property
+    def initial_model(self) -> str:
+        return f"toy {self.start}"
 
-class Toy(ForecastTrainable):
+
+class Toy(SweepTrainable[ToyHyper]):
     """A body, tanh, and a head; the loss is the mean squared error over what is observed of a window."""
 
-    Hyper = ToyHyper
     fits: ClassVar[int | None] = None  # windows that memory holds at once
     nan_from: ClassVar[int | None] = None  # the training step, counted from 0, whose loss is NaN
     dies_at: ClassVar[int | None] = None  # the training step that raises
@@ -61,11 +69,8 @@ class Toy(ForecastTrainable):
         self.steps = 0
         return self.module
 
-    def starting_point(self, hyper: ToyHyper) -> str:
-        return f"toy {hyper.start}"
-
-    def frozen_part(self, hyper: ToyHyper, part: Part) -> str | None:
-        return f"body {hyper.start}" if hyper.keep_features else None
+    def frozen_part(self, hyper: ToyHyper, part: Part) -> FrozenPart | None:
+        return FrozenPart(f"body {hyper.start}", self.features) if hyper.keep_features else None
 
     def features(self, batch: Any) -> Tensor:
         type(self).feature_calls += 1
@@ -91,7 +96,7 @@ class Toy(ForecastTrainable):
     def forecast(self, batch: Any) -> Forecast:
         return Forecast(self.point(batch))
 
-    def validate(self, batch: Any) -> tuple[Tensor, Forecast]:
+    def validate(self, batch: Any) -> Validation:
         type(self).evaluations += 1  # all validation windows fit into one batch
         return super().validate(batch)
 
@@ -108,38 +113,38 @@ class Scripted(Toy):
 
     script: ClassVar[Iterator[tuple[float, float]]]
 
-    def validate(self, batch: Any) -> tuple[Tensor, Forecast]:
+    def validate(self, batch: Any) -> Validation:
         loss, mae = next(self.script)
-        return torch.full((len(batch.ids),), loss), Forecast(batch.target + mae)
+        return Validation(torch.full((len(batch.ids),), loss), Forecast(batch.target + mae))
 
 
 def spec_in(folder: Path, name: str = "t0000", **changed: Any) -> TrialSpec:
     """A trial's spec; keyword arguments that are no field of it are hyperparameters."""
     own = {key: changed.pop(key) for key in ("metric", "seed", "reported_epoch") if key in changed}
     return TrialSpec(
-        **{"folder": folder / name, "shared": folder / "shared", "metric": "val_loss", "seed": 0, **own},
+        **{"folder": folder / name, "shared": SharedFolder(folder / "shared"), "metric": "val_loss", "seed": 0, **own},
         hyper={**HYPER, **changed},
     )
 
 
-def run(trial: Trial, reports: int | None = None) -> list[dict[str, Any]]:
+def run(trial: Trial, reports: int | None = None) -> list[Report]:
     """Step a trial to its end, or for so many reports."""
-    done: list[dict[str, Any]] = []
-    while len(done) != reports and not (done and done[-1]["done"]):
+    done: list[Report] = []
+    while len(done) != reports and not (done and done[-1].stopped_by):
         done.append(trial.step())
     return done
 
 
-def repeatable(reports: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: value for key, value in report.items() if key not in UNREPEATABLE} for report in reports]
+def repeatable(reports: list[Report]) -> list[Report]:
+    return [replace(report, **dict.fromkeys(UNREPEATABLE, 0)) for report in reports]
 
 
-def assert_close(reports: list[dict[str, Any]], others: list[dict[str, Any]], *, rel: float) -> None:
+def assert_close(reports: list[Report], others: list[Report], *, rel: float) -> None:
     """Hold two trials' reports against each other; epoch 0 has no training loss."""
-    assert [r["stopped_by"] for r in reports] == [r["stopped_by"] for r in others]
+    assert [r.stopped_by for r in reports] == [r.stopped_by for r in others]
     for key in ("val_loss", "val_mae", "val_mse"):
-        assert [r[key] for r in reports] == pytest.approx([r[key] for r in others], rel=rel)
-    assert [r["train_loss"] for r in reports[1:]] == pytest.approx([r["train_loss"] for r in others[1:]], rel=rel)
+        assert [r.scores[key] for r in reports] == pytest.approx([r.scores[key] for r in others], rel=rel)
+    assert [r.train_loss for r in reports[1:]] == pytest.approx([r.train_loss for r in others[1:]], rel=rel)
 
 
 def weights(model: ForecastTrainable) -> dict[str, Tensor]:

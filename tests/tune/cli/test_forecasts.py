@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.tune.cli.command_line import COLOUR, Ended, Foretune
 from tune.cli import main as cli
 
 Export = Callable[..., Path]
@@ -19,20 +18,7 @@ Jsonl = Callable[..., Path]
 
 A = [0.0, 4.0, 8.0, 12.0, 16.0, 20.0]
 B = [5.0, 5.0, 5.0, 5.0, 7.0, 9.0]
-COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 LENGTHS = ("--context-length", 2, "--prediction-length", 2)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What a command left: its exit status and what it wrote."""
-
-    status: int
-    out: str
-    err: str
-
-
-Foretune = Callable[..., Ended]
 
 
 @pytest.fixture

@@ -13,14 +13,19 @@ from data.readers.panel_reader import read_panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask
 from tests.paths import TOYS
-from trainables.base import ForecastTrainable
+from tests.tune.reports import config
+from trainables.sweep_trainable import SweepModel
 from trainables.trial.trial import Trial, TrialSpec
-from tune.export.export import Workshop, export_trial, score_finalists
-from tune.ray_backend.worker import PANEL_FOLDER
+from tune.export.export import export_trial
+from tune.export.finalize import score_finalists
+from tune.export.trial_models import TrialModels
 from tune.records.journal import Journal
 from tune.records.leaderboard import Leaderboard
+from tune.records.scores_on_test import row_on_test
 from tune.records.spec import SweepSpec
+from tune.records.sweep_folder import SweepFolder
 from tune.registry import find_trainable
+from tune.sweep import Sweep
 
 TOY = f"{TOYS / 'toy_model.py'}:Toy"
 CPU = torch.device("cpu")
@@ -28,9 +33,9 @@ HYPER = {"lr": 1e-2, "epochs": 1, "batch_size": 64}
 
 
 class Untrained(find_trainable(TOY)):  # type: ignore[misc]
-    """Its start has learned nothing; one of its baselines needs what is kept of the validation part alone."""
+    """Its initial model has learned nothing; one of its baselines needs what is kept of the validation part alone."""
 
-    start_name = "untrained"
+    initial_name = "untrained"
     kept: ClassVar[bool] = True
 
     def baselines(self, hyper: Any, task: ForecastTask) -> dict[str, Any]:
@@ -45,57 +50,57 @@ class Untrained(find_trainable(TOY)):  # type: ignore[misc]
         return {"zero": zero, "zero-where-kept": zero_where_kept}
 
 
-def workshop_of(folder: Path, model: type[ForecastTrainable]) -> Workshop:
+def models_of(path: Path, model: type[SweepModel]) -> TrialModels:
     """A sweep of one trial with one epoch."""
+    folder = SweepFolder(path)
     panel = read_panel(SAMPLES["sample"])
-    panel.save(folder / PANEL_FOLDER)
+    panel.save(folder.data)
     task = {"context_length": 32, "prediction_length": 8, "train_stride": 64, "eval_stride": 64, "scale": "standard"}
-    fields = {"name": folder.name, "space": {}, "trainable": TOY, "start_name": model.start_name, "task": task}
+    fields = {"name": folder.name, "space": {}, "trainable": TOY, "initial_name": model.initial_name, "task": task}
     spec = SweepSpec.model_validate({**fields, "data": {"path": "sample.csv"}, "trials": 1})
-    workshop = Workshop(folder, spec, CPU)
-    workshop.model_class = model
-    trial_spec = TrialSpec(folder / "t0000", folder / "shared", HYPER, "val_loss", seed=0)
+    models = TrialModels(Sweep(folder, spec), CPU)
+    models.model_class = model
+    trial_spec = TrialSpec(folder.trial("t0000").path, folder.shared, HYPER, "val_loss", seed=0)
     journal = Journal(folder)
-    journal.start("t0000", {"trial_id": "t0000", "seed": 0, "hyper": HYPER})
-    (folder / "shared").mkdir()
-    trial = Trial(model(), trial_spec, workshop.task, CPU)
+    journal.start(config("t0000", HYPER))
+    trial = Trial(model(), trial_spec, models.task, CPU)
     for _ in range(2):
         journal.append("t0000", trial.step())
-    return workshop
+    return models
 
 
-def board_of(workshop: Workshop) -> Leaderboard:
-    name = workshop.spec.start_name
-    return Leaderboard.read(workshop.folder, metric="val_loss", sweep_is_running=False, start_name=name)
+def board_of(models: TrialModels) -> Leaderboard:
+    name = models.sweep.spec.initial_name
+    return Leaderboard.read(models.sweep.folder, metric="val_loss", sweep_is_running=False, initial_name=name)
 
 
 @pytest.fixture(scope="module")
-def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    return workshop_of(tmp_path_factory.mktemp("night1"), find_trainable(TOY))
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> TrialModels:
+    return models_of(tmp_path_factory.mktemp("night1"), find_trainable(TOY))
 
 
-def test_baselines_are_scored_on_the_test_part_beside_zero_shot(pretrained: Workshop) -> None:
+def test_baselines_are_scored_on_the_test_part_beside_zero_shot(pretrained: TrialModels) -> None:
     scores = score_finalists(pretrained, board_of(pretrained))
     assert list(scores) == ["zero-shot", "seasonal-naive", "t0000"]
     errors = []
     for batch in pretrained.task.gather("test").batches(64):
         last_day = batch.context[:, 8:][:, :8]  # the first 8 rows of the last 24: what was a day before the target
         errors.append((last_day - batch.target)[~batch.target.isnan() & ~last_day.isnan()].abs())
-    assert scores["seasonal-naive"]["test_loss"] is None  # the toy gives no loss to a forecast that is not its own
-    assert scores["seasonal-naive"]["test_mae"] == pytest.approx(float(torch.cat(errors).mean()), rel=1e-2)
+    assert scores["seasonal-naive"].val_loss is None  # the toy gives no loss to a forecast that is not its own
+    assert scores["seasonal-naive"].val_mae == pytest.approx(float(torch.cat(errors).mean()), rel=1e-2)
     assert board_of(pretrained).test == scores
 
 
-def test_an_export_tells_of_the_baselines(pretrained: Workshop) -> None:
+def test_an_export_tells_of_the_baselines(pretrained: TrialModels) -> None:
     score_finalists(pretrained, board_of(pretrained))
     board = board_of(pretrained)
     best = board.best
     assert best is not None
-    folder = export_trial(pretrained, board, best, pretrained.folder / "best")
+    folder = export_trial(pretrained, board, best, pretrained.sweep.folder.best)
     facts = json.loads((folder / "foretune.json").read_text())
     (baseline,) = board.baselines
     assert facts["baselines"] == [
-        {"name": "seasonal-naive", **baseline.scores, "facts": {}, "test": board.test["seasonal-naive"]}
+        {"name": "seasonal-naive", **baseline.scores.to_row(), "test": row_on_test(board.test["seasonal-naive"])}
     ]
     card = (folder / "README.md").read_text()
     assert "| | zero-shot | seasonal-naive | this checkpoint |\n|---|---|---|---|\n| val_loss | " in card
@@ -104,16 +109,16 @@ def test_an_export_tells_of_the_baselines(pretrained: Workshop) -> None:
 
 
 def test_a_start_that_was_not_pretrained_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    workshop = workshop_of(tmp_path, Untrained)
+    models = models_of(tmp_path, Untrained)
     monkeypatch.setattr(Untrained, "kept", False)
-    assert list(score_finalists(workshop, board_of(workshop))) == ["untrained", "zero", "t0000"]
-    board = board_of(workshop)
+    assert list(score_finalists(models, board_of(models))) == ["untrained", "zero", "t0000"]
+    board = board_of(models)
     best = board.best
     assert best is not None
-    folder = export_trial(workshop, board, best, tmp_path / "best")
+    folder = export_trial(models, board, best, tmp_path / "best")
     facts = json.loads((folder / "foretune.json").read_text())
-    assert (facts["start"], facts["zero_shot"]) == ("untrained", board.zero_shot)
-    assert facts["zero_shot_test"] == board.test["untrained"]
+    assert (facts["initial_name"], facts["initial"]) == ("untrained", board.initial.to_row())
+    assert facts["initial_test"] == row_on_test(board.test["untrained"])
     card = (folder / "README.md").read_text()
     assert "| | untrained | zero | zero-where-kept | this checkpoint |" in card
     assert "Trained by foretune from" in card

@@ -18,7 +18,7 @@ from trainables.pretraining.time_moe import tiny_config
 from trainables.time_moe.modeling import TimeMoeForPrediction
 from tune.forecasts.evaluation import evaluate
 from tune.forecasts.prediction import Prediction, SeriesGrid, predict
-from tune.forecasts.request import Request
+from tune.forecasts.request import ForecastRequest
 
 Export = Callable[..., Path]
 Jsonl = Callable[..., Path]
@@ -42,7 +42,7 @@ def untimed(export: Export, jsonl: Jsonl) -> Path:
 
 def predicted(folder: Path, **asked: Any) -> Prediction:
     how = {"series": "a"} | {k: asked.pop(k) for k in ("series", "at", "clip_nonneg", "round_") if k in asked}
-    return predict(Request(str(folder), gpus=0, **asked), **how)
+    return predict(ForecastRequest(str(folder), gpus=0, **asked), **how)
 
 
 def refusal(folder: Path, **asked: Any) -> str:
@@ -103,7 +103,7 @@ def test_a_context_of_one_value_deviates_by_1(export: Export, jsonl: Jsonl) -> N
 def test_a_prediction_is_what_evaluation_measures(hourly: Path) -> None:
     """The window with targets from row 3 on, of a: its three errors."""
     found = predicted(hourly, at="2024-03-31 03:00:00", norm="context")
-    errors = evaluate(Request(str(hourly), split="rows:3", norm="context", stride=9, gpus=0)).by_series["mae"]
+    errors = evaluate(ForecastRequest(str(hourly), split="rows:3", norm="context", stride=9, gpus=0)).by_series["mae"]
     assert errors[0] == pytest.approx(np.abs(found.values - np.array(A[3:6])).mean())
     assert found.actual.tolist() == A[3:6]
 
@@ -131,7 +131,7 @@ def test_values_are_clipped_and_rounded_as_asked(hourly: Path, asked: dict[str, 
 def test_samples_are_drawn_alike_every_time(export: Export, jsonl: Jsonl) -> None:
     rng = np.random.default_rng(0)
     data = jsonl(a=rng.normal(5, 1, 100).tolist(), start=START, freq="h")
-    request = Request("moirai-tiny", data=str(data), context_length=64, prediction_length=8, gpus=0)
+    request = ForecastRequest("moirai-tiny", data=str(data), context_length=64, prediction_length=8, gpus=0)
     one, other = (predict(request, series="a").to_dict() for _ in range(2))
     assert one == other
     assert json.dumps(one, allow_nan=False)
@@ -140,7 +140,9 @@ def test_samples_are_drawn_alike_every_time(export: Export, jsonl: Jsonl) -> Non
 def test_more_than_time_moes_positions_is_refused(jsonl: Jsonl, tmp_path: Path) -> None:
     TimeMoeForPrediction(tiny_config()).save_pretrained(tmp_path / "time-moe")
     data = jsonl(a=list(range(5000)))
-    request = Request(str(tmp_path / "time-moe"), data=str(data), context_length=4090, prediction_length=7, gpus=0)
+    request = ForecastRequest(
+        str(tmp_path / "time-moe"), data=str(data), context_length=4090, prediction_length=7, gpus=0
+    )
     with pytest.raises(UserError, match=r"context_length \+ prediction_length must be at most 4096.* got 4097"):
         predict(request, series="a")
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from tests.paths import TOYS
-from trainables.base import Workload
 from trainables.hyper import Hyper
+from trainables.sweep_trainable import Workload
 from tune.planning.budget import Budget, Machine
 from tune.planning.estimate import Estimate, Load
-from tune.planning.plan import Request, describe_plan, plan_sweep
+from tune.planning.plan import SweepRequest, describe_plan, plan_sweep
 from tune.planning.throughput import measure_flops, product_flops
 from tune.records.spec import SweepSettings
 
@@ -166,7 +166,7 @@ def space(tmp_path: Path) -> Path:
 class Counted(Toy):
     @classmethod
     def workload(cls, hyper, task):
-        from trainables.base import Workload
+        from trainables.sweep_trainable import Workload
         return Workload(264, 264, 1056, 1e6, 1e6, 0.0, 1000)
 """
     (tmp_path / "counted.py").write_text((TOY / "toy_model.py").read_text() + counted)
@@ -176,7 +176,7 @@ class Counted(Toy):
 
 
 def test_a_plan_tells_what_its_model_counts(space: Path) -> None:
-    plan = plan_sweep(Request(space=str(space)))
+    plan = plan_sweep(SweepRequest(space=str(space)))
     assert plan.estimate is not None
     assert {x.hyper.batch_size for x in plan.estimate.loads} == {16, 32}
     assert {x.val_windows for x in plan.estimate.loads} == {len(plan.task.val)}
@@ -187,12 +187,12 @@ def test_a_plan_tells_what_its_model_counts(space: Path) -> None:
 
 
 def test_a_model_that_does_not_count_is_not_estimated() -> None:
-    plan = plan_sweep(Request(space=str(TOY / "toy.yaml")))
+    plan = plan_sweep(SweepRequest(space=str(TOY / "toy.yaml")))
     assert plan.estimate is None
     assert not {"parameters", "memory a trial", "time an epoch", "whole search"} & set(describe_plan(plan))
 
 
 def test_the_last_smaller_batch_is_a_step_too() -> None:
-    plan = plan_sweep(Request(space=str(TOY / "toy.yaml"), set={"batch_size": "4"}))
+    plan = plan_sweep(SweepRequest(space=str(TOY / "toy.yaml"), set={"batch_size": "4"}))
     told = describe_plan(replace(plan, train_windows=(56_231, 56_231)))
     assert told["optimiser steps an epoch"] == "14058 at batch 4"  # 14,057 of 4, and one of 3

@@ -9,7 +9,8 @@ import urllib.request
 import pytest
 
 from tests.paths import REPOSITORY
-from tune.records.journal import Journal
+from tune.records.journal import read_records
+from tune.records.sweep_folder import SweepFolder
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +32,14 @@ def demo(tmp_path_factory):
 def board_of(folder):
     from tune.records.leaderboard import Leaderboard
 
-    return Leaderboard.read(folder, metric="val_loss", sweep_is_running=False)
+    return Leaderboard.read(SweepFolder(folder), metric="val_loss", sweep_is_running=False)
 
 
 def test_the_default_tries_every_strategy_and_beats_zero_shot(demo):
     folder, printed = demo
-    strategies = [r.config["hyper"]["strategy"] for r in Journal(folder).read()]
+    strategies = [r.hyper["strategy"] for r in read_records(SweepFolder(folder))]
     assert strategies == ["head_only", "freeze_ffn", "full"]
-    assert board_of(folder).beats_zero_shot
+    assert board_of(folder).beats_initial
     assert "zero-shot" in printed
     assert "beats zero-shot" in printed
     assert "foretune sweep moirai-small-head-only --data YOUR_DATA" in printed.split("next:")[1]
@@ -54,13 +55,13 @@ def test_zero_shot_is_better_than_repeating_the_last_day(demo):
     from tune.records.spec import SweepSpec
 
     folder, _ = demo
-    task = ForecastTask(Panel.load(folder / "data"), SweepSpec.read(folder).task)
+    task = ForecastTask(Panel.load(folder / "data"), SweepSpec.read(SweepFolder(folder)).task)
     errors = ForecastErrors(len(task.panel), task.prediction_length)
     for batch in task.gather("val").batches(256):
         day = batch.context[:, -24:]
         naive = day.repeat(1, task.prediction_length // 24 + 1)[:, : task.prediction_length]
         errors.update(torch.nan_to_num(naive), batch.target, batch.series)
-    assert board_of(folder).zero_shot["val_mse"] < errors.mse
+    assert board_of(folder).initial.val_mse < errors.mse
 
 
 def test_frozen_features_are_computed_once_and_only_for_the_head(demo):
@@ -74,7 +75,7 @@ def test_the_export_gives_the_leaderboards_figures_again(demo):
     card = json.loads((folder / "best" / "foretune.json").read_text())
     assert card["trial_id"] == best.trial_id
     for name in ("val_loss", "val_mae", "val_mse"):
-        assert card["validation"][name] == pytest.approx(getattr(best, name), abs=1e-5)
+        assert card["validation"][name] == pytest.approx(getattr(best.scores, name), abs=1e-5)
     for fact in (best.trial_id, card["data"]["content_hash"], "torch", "test_loss"):
         assert fact in (folder / "best" / "README.md").read_text()
 
@@ -112,17 +113,17 @@ def test_tensorboard_lists_every_trial_with_curves_and_hyperparameters(demo, ten
 
     with tensorboard_server(folder) as url:
         tags = ask(f"{url}/data/plugin/scalars/tags")
-        records = Journal(folder).read()
+        records = read_records(SweepFolder(folder))
         for record in records:
             assert {"val_loss", "val_mae", "val_mse", "train_loss", "lr"} <= set(tags[record.trial_id])
             points = ask(f"{url}/data/plugin/scalars/scalars?run={record.trial_id}&tag=val_loss")
             assert [(step, pytest.approx(value)) for _, step, value in points] == [
-                (row["epoch"], row["val_loss"]) for row in record.rows
+                (report.epoch, report.scores.val_loss) for report in record.reports
             ]
         body = {"experimentName": "", "allowedStatuses": ["STATUS_SUCCESS"], "colParams": [], "sliceSize": 100}
         groups = ask(f"{url}/data/plugin/hparams/session_groups", body)["sessionGroups"]
         shown = {group["sessions"][0]["name"]: group["hparams"] for group in groups}
     assert set(shown) == {record.trial_id for record in records}
     for record in records:
-        assert shown[record.trial_id]["lr"] == record.config["hyper"]["lr"]
-        assert shown[record.trial_id]["strategy"] == record.config["hyper"]["strategy"]
+        assert shown[record.trial_id]["lr"] == record.hyper["lr"]
+        assert shown[record.trial_id]["strategy"] == record.hyper["strategy"]

@@ -10,7 +10,7 @@ import yaml
 
 from tests.paths import REPOSITORY, TINY_GPT2
 from tests.tune.service import foretune, kill_all, leaderboard_of, repeatable, start_foretune, wait_for_epoch
-from trainables.trial.checkpoint import LATEST
+from trainables.trial.folders import LATEST
 from tune.cli import main as cli
 
 GPT2 = TINY_GPT2

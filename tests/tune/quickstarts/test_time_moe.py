@@ -9,6 +9,7 @@ import pytest
 
 from tests.paths import REPOSITORY
 from tune.records.leaderboard import Leaderboard
+from tune.records.sweep_folder import SweepFolder
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1"}
 
@@ -33,12 +34,12 @@ def demo(tmp_path_factory):
 
 
 def board_of(folder):
-    return Leaderboard.read(folder, metric="val_loss", sweep_is_running=False)
+    return Leaderboard.read(SweepFolder(folder), metric="val_loss", sweep_is_running=False)
 
 
 def test_an_epoch_beats_the_bundled_models_zero_shot(demo):
     folder, printed = demo
-    assert board_of(folder).beats_zero_shot
+    assert board_of(folder).beats_initial
     assert "beats zero-shot" in printed
     assert "train (whole sequences)" in printed
 
@@ -47,8 +48,8 @@ def test_the_export_evaluates_to_the_leaderboards_figures(demo):
     folder, _ = demo
     told = json.loads(foretune("evaluate", str(folder / "best"), "--json", cwd=folder))
     best = board_of(folder).best
-    assert told["mae"] == pytest.approx(best.val_mae, rel=1e-5)
-    assert told["mse"] == pytest.approx(best.val_mse, rel=1e-5)
+    assert told["mae"] == pytest.approx(best.scores.val_mae, rel=1e-5)
+    assert told["mse"] == pytest.approx(best.scores.val_mse, rel=1e-5)
 
 
 def test_the_export_predicts_a_series_of_the_traffic_it_was_trained_on(demo):

@@ -10,7 +10,8 @@ import pytest
 
 from tests.paths import TOYS
 from tests.tune.service import DEADLINE, foretune, kill_all, leaderboard_of, repeatable, start_foretune, wait_for_epoch
-from tune.records.journal import Journal
+from tune.records.journal import read_record, read_records
+from tune.records.sweep_folder import SweepFolder
 
 TOY = TOYS / "toy.yaml"
 
@@ -38,7 +39,7 @@ def finished(tmp_path_factory):
 
 def test_a_model_is_added_by_one_file_and_one_yaml(finished):
     folder, _, _ = finished
-    assert len(Journal(folder).read()) == 5
+    assert len(read_records(SweepFolder(folder))) == 5
     assert json.loads((folder / "sweep.json").read_text())["trainable"].endswith("toy_model.py:Toy")
 
 
@@ -53,7 +54,7 @@ def test_a_finished_sweep_leaves_the_tree_that_it_promises(finished):
         "best/README.md",
     ):
         assert (folder / name).is_file(), name
-    for record in Journal(folder).read():
+    for record in read_records(SweepFolder(folder)):
         for name in ("params.json", "result.json", "progress.csv"):
             assert (folder / record.trial_id / name).is_file(), name
         assert list((folder / record.trial_id).glob("events.out.tfevents.*"))
@@ -61,19 +62,19 @@ def test_a_finished_sweep_leaves_the_tree_that_it_promises(finished):
 
 def test_every_curve_starts_at_the_same_zero_shot(finished):
     folder, _, _ = finished
-    starts = {tuple(r.zero_shot[m] for m in ("val_loss", "val_mae", "val_mse")) for r in Journal(folder).read()}
-    assert len(starts) == 1
-    assert len(list((folder / "shared" / "zero_shot").glob("*.json"))) == 1
+    first, *others = [record.initial.scores for record in read_records(SweepFolder(folder))]
+    assert all(scores == first for scores in others)
+    assert len(list((folder / "shared" / "initial").glob("*.json"))) == 1
 
 
 def test_the_first_trials_are_the_recommended_points(finished):
     folder, _, _ = finished
-    assert [r.config["hyper"]["lr"] for r in Journal(folder).read()[:3]] == [1e-2, 1e-4, 2e-2]
+    assert [r.hyper["lr"] for r in read_records(SweepFolder(folder))[:3]] == [1e-2, 1e-4, 2e-2]
 
 
 def test_the_hopeless_trial_is_stopped_and_pruned(finished):
     folder, _, _ = finished
-    slow = Journal(folder).read_trial("t0001")
+    slow = read_record(SweepFolder(folder).trial("t0001"))
     assert slow.stopped_by == "asha"
     study = optuna.load_study(study_name="whole", storage=f"sqlite:///{folder / 'study.db'}")
     assert study.trials[1].state == optuna.trial.TrialState.PRUNED
@@ -85,8 +86,8 @@ def test_the_winner_is_the_best_epoch_and_beats_zero_shot(finished):
     board = leaderboard_of("whole", cwd)
     assert board["verdict"] == "beats zero-shot"
     best = board["trials"][0]
-    rows = Journal(folder).read_trial(best["trial_id"]).trained_rows
-    assert best["val_loss"] == min(row["val_loss"] for row in rows)
+    reports = read_record(SweepFolder(folder).trial(best["trial_id"])).trained
+    assert best["val_loss"] == min(report.scores.val_loss for report in reports)
     assert best["gain"] == pytest.approx(board["zero_shot"]["val_loss"] - best["val_loss"])
     beside = ("zero-shot", "seasonal-naive")
     assert list(board["test"]) == [*beside, *(t["trial_id"] for t in board["trials"][:3])]
@@ -109,7 +110,7 @@ def test_the_same_seed_gives_the_same_leaderboard_and_a_kill_changes_nothing(fin
     wait_for_epoch(process, folder, "t0002", 2)
     assert not exposed_listeners(process.pid), "Ray listens beyond loopback"
     kill_all(process)
-    before = Journal(folder).read()
+    before = read_records(SweepFolder(folder))
     assert [record.is_finished for record in before] == [True, True, False]
     lines_before = {r.trial_id: (folder / r.trial_id / "result.json").read_text() for r in before}
 

@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 from ray.tune.schedulers import TrialScheduler
 
+from tests.tune import reports
+from trainables.trial.report import Report
+from tune.ray_backend.messages import to_result
 from tune.ray_backend.scheduler import make_scheduler
-from tune.records.journal import Journal, TrialRecord
+from tune.records.journal import Journal
+from tune.records.sweep_folder import SweepFolder
+from tune.records.trial_record import TrialRecord
 
 CONTINUE, STOP = TrialScheduler.CONTINUE, TrialScheduler.STOP
 WAITING = SimpleNamespace(get_live_trials=lambda: [SimpleNamespace(status="PENDING")])  # Ray, with a trial that waits
@@ -23,8 +28,12 @@ def make(name: str = "asha", *, past: list[TrialRecord] | None = None, **options
     return make_scheduler(name, **{**defaults, **options}, past=past or [])
 
 
-def report(epoch: float, objective: float | None, stopped_by: str | None = None) -> dict[str, Any]:
-    return {"epoch": epoch, "objective": objective, "stopped_by": stopped_by}
+def report(epoch: float, objective: float | None, stopped_by: str | None = None) -> Report:
+    return reports.report(epoch, objective, stopped_by=stopped_by)
+
+
+def record(trial_id: str, *made: Report, error: str | None = None) -> TrialRecord:
+    return TrialRecord(reports.config(trial_id, {}), made, error)
 
 
 class Driver:
@@ -36,13 +45,15 @@ class Driver:
 
     def start(self, trial_id: str, *, ray_id: str | None = None) -> None:
         """Add a trial; again, under another of Ray's ids, for one that is resumed."""
-        self.trials[trial_id] = SimpleNamespace(trial_id=ray_id or f"ray-{trial_id}", config={"trial_id": trial_id})
+        self.trials[trial_id] = SimpleNamespace(
+            trial_id=ray_id or f"ray-{trial_id}", config=reports.config(trial_id, {}).to_row()
+        )
         self.scheduler.on_trial_add(WAITING, self.trials[trial_id])
 
     def tell(self, trial_id: str, epoch: float, objective: float) -> str:
         if trial_id not in self.trials:
             self.start(trial_id)
-        trial, row = self.trials[trial_id], report(epoch, objective)
+        trial, row = self.trials[trial_id], to_result(report(epoch, objective))
         decision = self.scheduler.on_trial_result(WAITING, trial, row)
         if decision == STOP:
             self.scheduler.on_trial_complete(WAITING, trial, row)
@@ -52,7 +63,7 @@ class Driver:
         """The trial itself says that this report is its last: Ray asks no decision."""
         if trial_id not in self.trials:
             self.start(trial_id)
-        self.scheduler.on_trial_complete(WAITING, self.trials[trial_id], report(epoch, objective))
+        self.scheduler.on_trial_complete(WAITING, self.trials[trial_id], to_result(report(epoch, objective)))
 
 
 # ASHA
@@ -178,7 +189,7 @@ def test_a_trial_under_another_ray_id_keeps_its_marks_and_is_not_recorded_twice(
 
 
 def test_a_resumed_trial_keeps_the_marks_that_the_journal_tells_of() -> None:
-    past = [TrialRecord("t0000", {}, [report(0, 9.0), report(1, 4.0)])]
+    past = [record("t0000", report(0, 9.0), report(1, 4.0))]
     driver = Driver(make(past=past))
     for epoch in (2, 3):
         assert driver.tell("t0000", epoch, 1.0) == CONTINUE
@@ -195,9 +206,9 @@ def test_a_report_that_comes_again_after_a_kill_changes_nothing() -> None:
 
 def test_rungs_hold_the_reports_of_stopped_and_of_failed_trials() -> None:
     past = [
-        TrialRecord("t0000", {}, [report(0, 9.0), report(1, 1.0, "asha")]),
-        TrialRecord("t0001", {}, [report(0, 9.0), report(1, 2.0)], error="the worker died"),
-        TrialRecord("t0002", {}, [report(0, 9.0), report(1, None, "diverged")]),
+        record("t0000", report(0, 9.0), report(1, 1.0, "asha")),
+        record("t0001", report(0, 9.0), report(1, 2.0), error="the worker died"),
+        record("t0002", report(0, 9.0), report(1, None, "diverged")),
     ]
     assert Driver(make(past=past)).tell("t0003", 1, 1.4) == CONTINUE  # median of 1.0, 2.0 is 1.5
     assert Driver(make(past=past)).tell("t0003", 1, 1.6) == STOP
@@ -210,7 +221,7 @@ def test_a_scheduler_rebuilt_from_the_journal_decides_as_one_that_saw_it_live(
 ) -> None:
     """Four trials at once, one of them diverging, cut off anywhere; then both go on and must agree at every report."""
     generator = random.Random(seed)
-    journal = Journal(tmp_path)
+    journal = Journal(SweepFolder(tmp_path))
     live = Driver(make(name, max_epochs=6))
     epochs: dict[str, int] = {}
 
@@ -222,7 +233,7 @@ def test_a_scheduler_rebuilt_from_the_journal_decides_as_one_that_saw_it_live(
     for _ in range(40):
         while len(running) < 4:
             running.append(f"t{started:04d}")
-            journal.start(running[-1], {"trial_id": running[-1]})
+            journal.start(reports.config(running[-1], {}))
             started += 1
         trial_id = generator.choice(running)
         epoch, objective = next_report(trial_id)
@@ -239,7 +250,7 @@ def test_a_scheduler_rebuilt_from_the_journal_decides_as_one_that_saw_it_live(
         if reason:
             running.remove(trial_id)
 
-    rebuilt = Driver(make(name, max_epochs=6, past=journal.read()))
+    rebuilt = Driver(make(name, max_epochs=6, past=journal.records))
     newcomers = [f"t{number:04d}" for number in range(started, started + 12)]
     for trial_id in [*running, *newcomers]:
         for _ in range(6 - max(epochs.get(trial_id, 0), 0)):
@@ -302,8 +313,8 @@ def test_the_median_rule_never_pauses_a_trial_while_others_wait() -> None:
 
 def test_an_open_trial_is_not_judged_by_the_replay_of_the_past() -> None:
     """It reported first when nobody could be compared; it is compared at its next report."""
-    past = [TrialRecord(f"t000{number}", {}, [report(1, 1.0), report(2, 1.0, "epochs")]) for number in range(3)]
-    past.append(TrialRecord("t0003", {}, [report(1, 9.0)]))
+    past = [record(f"t000{number}", report(1, 1.0), report(2, 1.0, "epochs")) for number in range(3)]
+    past.append(record("t0003", report(1, 9.0)))
     assert Driver(make("median", past=past)).tell("t0003", 2, 0.5) == CONTINUE
     assert Driver(make("median", past=past)).tell("t0003", 2, 8.0) == STOP
 
@@ -312,6 +323,6 @@ def test_an_open_trial_is_not_judged_by_the_replay_of_the_past() -> None:
 
 
 def test_none_stops_nobody() -> None:
-    driver = Driver(make("none", past=[TrialRecord("t0000", {}, [report(1, 0.1, "epochs")])]))
+    driver = Driver(make("none", past=[record("t0000", report(1, 0.1, "epochs"))]))
     for trial_id, objective in (("t0001", 1.0), ("t0002", 100.0), ("t0003", math.inf)):
         assert [driver.tell(trial_id, epoch, objective) for epoch in range(9)] == [CONTINUE] * 9

@@ -11,8 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.tune.reports import report, write_trial
+from trainables.trial.report import Scores
 from tune.records.journal import Journal
-from tune.records.leaderboard import TEST_FILE, UNDECIDED, Leaderboard
+from tune.records.leaderboard import UNDECIDED, Leaderboard
+from tune.records.sweep_folder import SweepFolder
 
 HYPER = {"strategy": "full", "lr": 5e-7, "epochs": 3, "warmup_steps": 50, "weight_decay": 0.1, "batch_size": 64}
 STANDING_KEYS = {"rank", "trial_id", "status", "stopped_by", "best_epoch", "epochs_run", "val_loss", "val_mae",
@@ -32,29 +35,27 @@ def add_trial(
 
     val_mae is half of val_loss unless it is given, val_mse a quarter.
     """
-    journal = Journal(folder)
-    journal.start(trial_id, {"trial_id": trial_id, "seed": 0, "hyper": {**HYPER, **hyper}})
-    for epoch, loss in enumerate(losses):
-        journal.append(
-            trial_id,
-            {
-                "epoch": epoch,
-                "val_loss": loss,
-                "val_mae": maes[epoch] if maes else loss / 2,
-                "val_mse": loss / 4,
-                "train_loss": None,
-                "lr": None,
-                "seconds": 10.0,
-                "peak_memory_bytes": 100 * (epoch + 1),
-                "best_epoch": None,
-                "objective": loss,
-                "stopped_by": stopped_by if epoch == len(losses) - 1 else None,
-            },
+    reports = [
+        report(
+            epoch,
+            loss,
+            mae=maes[epoch] if maes else loss / 2,
+            mse=loss / 4,
+            seconds=10.0,
+            peak_memory_bytes=100 * (epoch + 1),
+            stopped_by=stopped_by if epoch == len(losses) - 1 else None,
         )
+        for epoch, loss in enumerate(losses)
+    ]
+    write_trial(folder, trial_id, {**HYPER, **hyper}, reports)
+
+
+def fail(folder: Path, trial_id: str, message: str) -> None:
+    Journal(SweepFolder(folder)).fail(trial_id, message)
 
 
 def read(folder: Path, *, metric: str = "val_loss", running: bool = False) -> Leaderboard:
-    return Leaderboard.read(folder, metric=metric, sweep_is_running=running)
+    return Leaderboard.read(SweepFolder(folder), metric=metric, sweep_is_running=running)
 
 
 def strict(text: str) -> Any:
@@ -80,7 +81,7 @@ def sweep(tmp_path: Path) -> Path:
 
 def test_trials_stand_in_order_of_their_best_epoch(sweep: Path) -> None:
     standings = read(sweep).standings
-    assert [(s.rank, s.trial_id, s.val_loss, s.best_epoch) for s in standings] == [
+    assert [(s.rank, s.trial_id, s.scores.val_loss, s.best_epoch) for s in standings] == [
         (1, "t0002", 0.25, 2),
         (2, "t0000", 0.375, 2),
         (3, "t0001", 0.75, 1),
@@ -90,9 +91,9 @@ def test_trials_stand_in_order_of_their_best_epoch(sweep: Path) -> None:
 def test_a_standing_tells_what_a_trial_did_and_cost(sweep: Path) -> None:
     best = read(sweep).standings[0]
     assert (best.status, best.stopped_by, best.epochs_run) == ("stopped", "patience", 3)
-    assert (best.val_mae, best.val_mse) == (0.125, 0.0625)  # of the best epoch, not of the last
+    assert (best.scores.val_mae, best.scores.val_mse) == (0.125, 0.0625)  # of the best epoch, not of the last
     assert (best.seconds, best.peak_memory_bytes) == (40.0, 400)
-    assert best.config == HYPER
+    assert best.hyper == HYPER
 
 
 def test_gain_is_above_0_for_who_is_better_than_zero_shot(sweep: Path) -> None:
@@ -103,7 +104,7 @@ def test_another_metric_ranks_otherwise_and_takes_its_own_best_epoch(tmp_path: P
     add_trial(tmp_path, "t0000", [0.5, 0.25, 0.375], maes=[1.0, 0.875, 0.5])
     add_trial(tmp_path, "t0001", [0.5, 0.375, 0.375], maes=[1.0, 0.25, 0.75])
     board = read(tmp_path, metric="val_mae")
-    assert [(s.trial_id, s.best_epoch, s.val_mae, s.val_loss, s.gain) for s in board.standings] == [
+    assert [(s.trial_id, s.best_epoch, s.scores.val_mae, s.scores.val_loss, s.gain) for s in board.standings] == [
         ("t0001", 1, 0.25, 0.375, 0.75),
         ("t0000", 2, 0.5, 0.375, 0.5),
     ]
@@ -126,13 +127,13 @@ def test_negative_losses_rank_by_the_smallest(tmp_path: Path) -> None:
 
 def test_failed_trials_without_a_validation_are_unranked_at_the_end(tmp_path: Path) -> None:
     add_trial(tmp_path, "t0000", [0.5], stopped_by=None)
-    Journal(tmp_path).fail("t0000", "out of memory")
+    fail(tmp_path, "t0000", "out of memory")
     add_trial(tmp_path, "t0001", [], stopped_by=None)
-    Journal(tmp_path).fail("t0001", "ValueError")
+    fail(tmp_path, "t0001", "ValueError")
     add_trial(tmp_path, "t0002", [0.5, math.nan], stopped_by="diverged")
     add_trial(tmp_path, "t0003", [0.5, 0.75])
     standings = read(tmp_path).standings
-    assert [(s.rank, s.trial_id, s.status, s.val_loss, s.gain) for s in standings] == [
+    assert [(s.rank, s.trial_id, s.status, s.scores.val_loss, s.gain) for s in standings] == [
         (1, "t0003", "completed", 0.75, -0.25),
         (None, "t0000", "failed", None, None),
         (None, "t0001", "failed", None, None),
@@ -144,7 +145,7 @@ def test_failed_trials_without_a_validation_are_unranked_at_the_end(tmp_path: Pa
 def test_a_trial_that_failed_later_keeps_the_rank_of_its_best_epoch(tmp_path: Path) -> None:
     """Its best weights are on the disk."""
     add_trial(tmp_path, "t0000", [0.5, 0.25], stopped_by=None)
-    Journal(tmp_path).fail("t0000", "the worker died")
+    fail(tmp_path, "t0000", "the worker died")
     add_trial(tmp_path, "t0001", [0.5, 0.375])
     assert [(s.rank, s.trial_id, s.status) for s in read(tmp_path).standings] == [
         (1, "t0000", "failed"),
@@ -168,15 +169,15 @@ def test_a_trial_is_found_by_its_id(sweep: Path) -> None:
 # Zero-shot and the verdict
 
 
-def test_zero_shot_is_the_untouched_model(sweep: Path) -> None:
-    assert read(sweep).zero_shot == {"val_loss": 0.5, "val_mae": 0.25, "val_mse": 0.125}
+def test_zero_shot_is_the_initial_model(sweep: Path) -> None:
+    assert read(sweep).initial == Scores(0.5, 0.25, 0.125)
 
 
 def test_of_several_starting_points_the_strongest_is_zero_shot_and_gains_are_over_the_own_start(tmp_path: Path) -> None:
     add_trial(tmp_path, "t0000", [0.75, 0.625], pretrained="small")
     add_trial(tmp_path, "t0001", [0.5, 0.5625], pretrained="base")
     board = read(tmp_path)
-    assert board.zero_shot["val_loss"] == 0.5
+    assert board.initial.val_loss == 0.5
     assert {s.trial_id: s.gain for s in board.standings} == {"t0000": 0.125, "t0001": -0.0625}
     assert board.verdict == "keep zero-shot"  # 0.5625 is the best of them
 
@@ -185,7 +186,7 @@ def test_who_is_below_zero_shot_beats_it(sweep: Path) -> None:
     board = read(sweep)
     assert board.best is not None
     assert board.best.trial_id == "t0002"
-    assert board.beats_zero_shot
+    assert board.beats_initial
     assert board.verdict == "beats zero-shot"
 
 
@@ -193,7 +194,7 @@ def test_who_is_below_zero_shot_beats_it(sweep: Path) -> None:
 def test_who_is_no_better_than_zero_shot_leaves_it_standing(tmp_path: Path, loss: float) -> None:
     add_trial(tmp_path, "t0000", [0.5, loss])
     board = read(tmp_path)
-    assert not board.beats_zero_shot
+    assert not board.beats_initial
     assert board.verdict == "keep zero-shot"
 
 
@@ -202,16 +203,16 @@ def test_before_the_first_epoch_nothing_is_decided(tmp_path: Path) -> None:
     add_trial(tmp_path, "t0000", [0.5], stopped_by=None)
     board = read(tmp_path)
     assert board.best is None
-    assert not board.beats_zero_shot
+    assert not board.beats_initial
     assert board.verdict == UNDECIDED
-    assert board.zero_shot["val_loss"] == 0.5
+    assert board.initial.val_loss == 0.5
 
 
 def test_without_a_zero_shot_nothing_is_said_to_beat_it(tmp_path: Path) -> None:
     add_trial(tmp_path, "t0000", [math.nan, 0.25])
     board = read(tmp_path)
-    assert board.zero_shot == {"val_loss": None, "val_mae": None, "val_mse": None}
-    assert not board.beats_zero_shot
+    assert board.initial == Scores()
+    assert not board.beats_initial
     assert board.standings[0].gain is None
 
 
@@ -228,22 +229,26 @@ def test_json_has_the_keys_that_other_tools_rely_on(sweep: Path) -> None:
 
 def test_json_is_strict_whatever_diverged(tmp_path: Path) -> None:
     add_trial(tmp_path, "t0000", [math.nan, math.inf, math.nan], stopped_by="diverged")
-    (tmp_path / TEST_FILE).write_text(json.dumps({"zero-shot": {"test_loss": math.nan, "test_mae": 0.5}}))
+    scores = {"test_loss": math.nan, "test_mae": 0.5, "test_mse": math.inf}
+    SweepFolder(tmp_path).test_scores.write_text(json.dumps({"zero-shot": scores}))
     document = strict(read(tmp_path).to_json())
     assert document["trials"][0]["val_loss"] is None
-    assert document["test"] == {"zero-shot": {"test_loss": None, "test_mae": 0.5}}
+    assert document["test"] == {"zero-shot": {"test_loss": None, "test_mae": 0.5, "test_mse": None}}
 
 
 def test_test_scores_are_there_once_the_search_has_ended(sweep: Path) -> None:
-    scores = {"zero-shot": {"test_loss": 0.625}, "t0002": {"test_loss": 0.375}}
+    scores = {
+        "zero-shot": {"test_loss": 0.625, "test_mae": 0.5, "test_mse": 0.25},
+        "t0002": {"test_loss": 0.375, "test_mae": 0.25, "test_mse": 0.125},
+    }
     assert "test" not in read(sweep).to_dict()
-    (sweep / TEST_FILE).write_text(json.dumps(scores))
-    assert read(sweep).test == scores
+    SweepFolder(sweep).test_scores.write_text(json.dumps(scores))
+    assert read(sweep).test == {"zero-shot": Scores(0.625, 0.5, 0.25), "t0002": Scores(0.375, 0.25, 0.125)}
     assert read(sweep).to_dict()["test"] == scores
 
 
 def test_csv_is_read_back_by_pandas_with_zero_shot_first(sweep: Path) -> None:
-    read(sweep).write_csv(sweep)
+    read(sweep).write_csv(SweepFolder(sweep))
     table = pd.read_csv(sweep / "leaderboard.csv")
     assert list(table["trial_id"]) == ["zero-shot", "t0002", "t0000", "t0001"]
     assert pd.isna(table["rank"][0])
@@ -274,8 +279,8 @@ def test_csv_of_a_sweep_without_trials_is_zero_shot_alone(tmp_path: Path) -> Non
 def test_what_was_said_of_the_best_trial_goes_with_it_alone(sweep: Path) -> None:
     best = read(sweep).best
     assert best is not None
-    facts = {"trial_id": best.trial_id, "best_epoch": best.best_epoch, "told": {"parameters": "1.3 M"}}
-    (sweep / "comparison.json").write_text(json.dumps(facts))
+    facts = {"trial_id": best.trial_id, "best_epoch": best.best_epoch, "sentences": {"parameters": "1.3 M"}}
+    SweepFolder(sweep).comparison.write_text(json.dumps(facts))
     assert read(sweep).comparison == {"parameters": "1.3 M"}
-    (sweep / "comparison.json").write_text(json.dumps(facts | {"trial_id": "another"}))
+    SweepFolder(sweep).comparison.write_text(json.dumps(facts | {"trial_id": "another"}))
     assert read(sweep).comparison == {}

@@ -10,9 +10,7 @@ class LastPlusOneHyper(Hyper):
     pretrained: str = ""
 
 
-class LastPlusOne(ForecastTrainable):
-    Hyper = LastPlusOneHyper
-
+class LastPlusOne(ForecastTrainable[LastPlusOneHyper]):
     def build(self, hyper, task):
         self.prediction_length = task.prediction_length
         self.module = nn.Identity()

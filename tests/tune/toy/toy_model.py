@@ -16,9 +16,7 @@ class ToyHyper(Hyper):
     delay: float = 0.0  # seconds a training step sleeps, so that a test can come in between
 
 
-class Toy(ForecastTrainable):
-    Hyper = ToyHyper
-
+class Toy(ForecastTrainable[ToyHyper]):
     def build(self, hyper, task):
         torch.manual_seed(0)
         self.delay = hyper.delay

@@ -1,4 +1,4 @@
-"""Owns the check of the first configurations: complete, known and in range; or points of one shape."""
+"""The check of the initial points ('first' in a file): complete, known and in range; or a list of points."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from search_spaces.mistakes import Mistakes
 Point = dict[str, object]
 
 
-class FirstReader:
+class InitialPointsReader:
     """Checks the entries under 'first' against the rest of the file.
 
-    broken: parameters whose own mistake is already noted, and which are not judged again.
+    broken: parameters with a mistake that is already in the list; their values are not checked again.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class FirstReader:
         self._mistakes = mistakes
 
     def read(self, value: object) -> tuple[Point, ...]:
-        """Return the configurations with each value in its domain's own type."""
+        """Return the points, each value in its domain's own type."""
         if value is not None and not isinstance(value, list):
             self._mistakes.add("first", f"must be a list of configurations, got {show(value)}; start each with '-'")
             return ()
         if any(place.startswith(("search", "conditional")) for place in self._broken):
-            return ()  # without them nothing can be said about the values
+            return ()  # without these sections the values cannot be checked
         points: list[Point] = []
         for number, entry in enumerate(value or [], start=1):
             place = f"first, entry {number}"
@@ -57,16 +57,16 @@ class FirstReader:
     def _cast(self, place: str, entry: Point) -> Point:
         if self._search or self._broken:
             path = self._path(place, entry)
-            return entry if path is None else self._fit(place, entry, path)
+            return entry if path is None else self._check(place, entry, path)
         for name, value in entry.items():
             if not is_scalar(value):
                 self._mistakes.add(f"{place}: {name}", f"must be one value, got {show(value)}")
             if name in self._fixed:
-                self._mistakes.add(f"{place}: {name}", "stands under fixed too; keep one")
+                self._mistakes.add(f"{place}: {name}", "is under fixed too; keep one")
         return entry
 
     def _path(self, place: str, entry: Point) -> Branch | None:
-        """Return the path that the entry takes; None, with the mistake noted, if that cannot be told."""
+        """Return the path that the entry takes; None, with the mistake added, if it takes none."""
         paths = complete_paths(self._fixed, self._search, self._conditional)
         decider = next(iter(self._conditional), None)
         if decider is None:
@@ -81,19 +81,19 @@ class FirstReader:
             return None
         return paths[branch_name(self._search[decider].cast(value))]
 
-    def _fit(self, place: str, entry: Point, path: Branch) -> Point:
-        """Check one entry against its path's domains; return it with the domains' types."""
+    def _check(self, place: str, entry: Point, path: Branch) -> Point:
+        """Check one entry against the domains of its path; return it with their types."""
         deciders = set(self._conditional)
         missing = [name for name in path.search if name not in entry]
         if missing:
-            self._mistakes.add(place, f"misses {', '.join(missing)}; a first configuration is complete, add it")
+            self._mistakes.add(place, f"misses {', '.join(missing)}; an initial point is complete, add it")
         point = dict(entry)
         for name in entry.keys() - deciders - self._broken:
             domain = path.search.get(name)
             if domain is None:
                 self._mistakes.add(f"{place}: {name}", self._unsearched(name, path))
             elif not domain.contains(entry[name]):
-                message = f"must lie in {domain.to_text()}, got {show(entry[name])}; widen the domain or mend it"
+                message = f"must lie in {domain.to_text()}, got {show(entry[name])}; widen the domain or change it"
                 self._mistakes.add(f"{place}: {name}", message)
             else:
                 point[name] = domain.cast(entry[name])
@@ -106,7 +106,7 @@ class FirstReader:
         return f"is not searched{where}{near_names(name, path.search) or '; leave it out, or search it'}"
 
     def _check_shape(self, points: Sequence[Point]) -> None:
-        """A list of points: at least one, and all with the same keys."""
+        """Check a list of points: at least one, and all with the same keys."""
         if not points:
             self._mistakes.add("search", "must hold a domain, or first a point; there would be nothing to try")
         for number, point in enumerate(points, start=1):

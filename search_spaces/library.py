@@ -1,0 +1,48 @@
+"""Search spaces found by name or by file: the shipped ones, and those of a user's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data.errors import near_names
+from search_spaces.document import read_document
+from search_spaces.mistakes import Mistakes, SpaceError
+from search_spaces.reader import read_fields
+from search_spaces.space import SearchSpace
+
+_FOLDER = Path(__file__).resolve().parent
+_SUFFIXES = (".yaml", ".yml")
+
+
+def load_space(name_or_path: str) -> SearchSpace:
+    """Read a shipped space by its name, or a file that ends in .yaml or .yml.
+
+    Raises SpaceError with every mistake of the file, or with the names nearest to an unknown one.
+    """
+    text = name_or_path.strip()
+    if text in shipped_names():
+        return _read_file(_FOLDER / f"{text}.yaml")
+    path = Path(text).expanduser()
+    if path.suffix.lower() in _SUFFIXES and (path.is_file() or path.name != text):
+        return _read_file(path)
+    hint = near_names(path.name.removesuffix(path.suffix), shipped_names())
+    if path.suffix.lower() in _SUFFIXES:
+        raise SpaceError(f"no such file {text!r}{hint}; `foretune spaces` lists the shipped ones")
+    raise SpaceError(
+        f"unknown space {text!r}{hint}; `foretune spaces` lists them, and a file of your own ends in .yaml"
+    )
+
+
+def list_spaces() -> list[SearchSpace]:
+    """Read every shipped space."""
+    return [load_space(name) for name in shipped_names()]
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the YAML files beside this module."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def _read_file(path: Path) -> SearchSpace:
+    mistakes = Mistakes(path.name)
+    return SearchSpace(name=path.stem, **read_fields(read_document(path, mistakes), mistakes))

@@ -1,0 +1,55 @@
+"""The specification of search_spaces/document.py: what the YAML text of a space may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search_spaces.library import load_space
+from search_spaces.mistakes import SpaceError
+from tests.search_spaces.my_space import VALID, mistakes_of, read
+
+
+def test_merged_keys_may_be_overwritten(tmp_path: Path) -> None:
+    text = VALID.replace("full: {fixed: {patience: 3}", "full: {fixed: {<<: &shared {patience: 8}, patience: 3}")
+    assert read(tmp_path, text).paths()["full"].fixed["patience"] == 3
+
+
+def test_number_without_a_dot_is_a_number(tmp_path: Path) -> None:
+    text = "trainable: t\nfixed: {lr: 1e-5, tag: '1e-5', day: 2020-01-01, switch: on}\nsearch: {a: {int: [1, 2]}}\n"
+    assert read(tmp_path, text).fixed == {"lr": 1e-5, "tag": "1e-5", "day": "2020-01-01", "switch": "on"}
+
+
+def test_repeated_key_is_reported_with_both_lines(tmp_path: Path) -> None:
+    text = "trainable: t\nsearch:\n  lr: {log: [1e-6, 1e-4]}\n  lr: {log: [1e-5, 1e-4]}\ntrials: 0\n"
+    assert mistakes_of(tmp_path, text) == [
+        "my_space.yaml: line 4, column 3: key 'lr' is given twice (first on line 3); keep one",
+        "my_space.yaml: trials: must be a whole number of 1 or more, got 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("search: {lr: [1\n", "my_space.yaml: line 2, column 1: not YAML: "),
+        ("a: 1\n\tb: 2\n", "my_space.yaml: line 2, column 1: not YAML: "),
+        ("a: !!python/object:os.system x\n", "my_space.yaml: line 1, column 4: not YAML: "),
+        ("a: 1\n---\nb: 2\n", "my_space.yaml: line 2, column 1: not YAML: "),
+        ("", "my_space.yaml: must hold keys such as 'trainable' and 'search', got an empty file"),
+        ("# only a comment\n", "my_space.yaml: must hold keys such as 'trainable' and 'search', got an empty file"),
+        ("- 1\n", "my_space.yaml: must hold keys such as 'trainable' and 'search', got a list"),
+        ("a: \x00\n", "my_space.yaml: not YAML: "),
+    ],
+)
+def test_file_that_is_no_mapping_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    lines = mistakes_of(tmp_path, text)
+    assert len(lines) == 1
+    assert lines[0].startswith(message)
+
+
+def test_file_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("description: Größe\n".encode("latin-1"))
+    with pytest.raises(SpaceError, match=r"latin\.yaml: must be UTF-8 text, got byte 0xf6"):
+        load_space(str(path))

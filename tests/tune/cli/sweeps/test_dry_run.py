@@ -1,0 +1,80 @@
+"""What a dry run says: the sweep in numbers, and nothing written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data.samples.bundled import SAMPLES
+from tests.tune.cli.command_line import ONE_GPU, TOY, Foretune, facts, write, write_csv
+from tune.planning import plan
+
+
+def test_brackets_in_the_names_of_columns_survive(foretune: Foretune, tmp_path: Path) -> None:
+    lines = write_csv(tmp_path / "two.csv", 400, "load [kw]").read_text().splitlines()
+    noted = [f"{line},{'note [b]' if i == 0 else 'x[a]'}" for i, line in enumerate(lines)]
+    path = write(tmp_path, "[red]noted.csv", "\n".join(noted))
+    out = foretune("sweep", "--data", path, "--dry-run", "--context-length", 64, "--prediction-length", 16).out
+    assert "note: column 'note [b]' dropped: 'x[a]' in line 2 is not a number" in out
+    assert facts(out)["data"].startswith("[red]noted: 1 series")
+
+
+def test_dry_run_tells_the_bundled_default_in_numbers_and_writes_nothing(foretune: Foretune, tmp_path: Path) -> None:
+    header, *lines = SAMPLES["sample"].read_text().splitlines()
+    rows, n_series = len(lines), header.count(",")
+    # context 256 and prediction 64; train 80 % in steps of 16, validation and test 10 % in steps of 16
+    train_rows, test_rows = rows * 8 // 10, rows // 10
+    train = n_series * ((train_rows - 320) // 16 + 1)
+    val = n_series * ((rows - train_rows - test_rows - 64) // 16 + 1)
+    test = n_series * ((test_rows - 64) // 16 + 1)
+    storage = tmp_path / "ray_results"
+    ended = foretune("sweep", "--dry-run", "--storage", storage)
+    told = facts(ended.out)
+    assert (ended.status, ended.err) == (0, "")
+    assert not storage.exists()
+    assert told["data"] == f"sample: {n_series} series, {n_series * rows} rows, frequency h"
+    assert told["task"] == "context 256, prediction 64, split ratio, scale standard"
+    assert told["windows"] == f"{train} train (stride 16), {val} validation and {test} test (stride 16)"
+    steps = [f"{-(-train // batch)} at batch {batch}" for batch in (16, 32, 64)]
+    assert told["optimiser steps an epoch"] == ", ".join(steps)
+    assert told["space"] == "quickstart, trainable moirai"
+    assert told["trials"] == "8, searcher tpe, scheduler asha, metric val_loss, seed 0"
+    assert told["time budget"] == "none"
+    assert told["machine"] == "CPU, 1 trial(s) at once, 2 CPU core(s) each"
+
+
+def test_dry_run_counts_the_windows_of_a_split_by_date(foretune: Foretune, two_series: Path) -> None:
+    # ten days of training, three of validation, 88 hours of test: 240 - 80 + 1, 72 - 16 + 1 and 88 - 16 + 1, twice
+    flags = ("--split", "date:2024-01-11,2024-01-14", "--context-length", 64, "--prediction-length", 16)
+    strides = ("--train-stride", 1, "--eval-stride", 1)
+    told = facts(foretune("sweep", "--data", two_series, "--dry-run", *flags, *strides).out)
+    assert told["data"] == "two: 2 series, 800 rows, frequency h"
+    assert told["windows"] == "322 train (stride 1), 114 validation and 146 test (stride 1)"
+
+
+def test_dry_run_tells_every_flag_of_the_search(foretune: Foretune) -> None:
+    flags = "--trials 40 --time-budget 1h30m --searcher random --scheduler median --metric val_mae --seed 7 --gpus 0"
+    ended = foretune("sweep", "--dry-run", *flags.split(), "--max-concurrent", 2, "--set", "lr=log:5e-7:1e-5")
+    told = facts(ended.out)
+    assert told["trials"] == "40, searcher random, scheduler median, metric val_mae, seed 7"
+    assert told["time budget"] == "1h 30m"
+    assert told["machine"] == "CPU, 2 trial(s) at once, 1 CPU core(s) each"
+    assert "lr log:5e-7:1e-5," in told["searched"]
+
+
+def test_dry_run_with_a_gpu_names_it(foretune: Foretune, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "look_at_machine", lambda: ONE_GPU)
+    told = facts(foretune("sweep", "--dry-run", "--gpu-memory", "8GB").out)
+    assert told["machine"] == "1 GPU (H200), 1 trial(s) at once, 2 CPU core(s) each"
+
+
+def test_dry_run_says_what_became_of_the_initial_points(foretune: Foretune) -> None:
+    # of quickstart's four, one has batch size 16
+    out = foretune("sweep", "--dry-run", "--set", "batch_size=choice:32,64").out
+    assert "note: batch_size=choice:32,64: left out 1 of 4 initial points, which it does not allow" in out
+
+
+def test_a_model_from_outside_is_planned_like_ours(foretune: Foretune) -> None:
+    told = facts(foretune("sweep", TOY, "--dry-run").out)
+    assert told["space"].startswith("toy, trainable ")

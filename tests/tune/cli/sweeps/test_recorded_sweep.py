@@ -1,0 +1,81 @@
+"""Commands on a sweep that is on the disk, or is not: status, resume, export."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tune.cli.command_line import Ended, Foretune, write
+
+
+@pytest.mark.parametrize("command", ["resume", "leaderboard", "export", "tensorboard"])
+def test_a_sweep_that_is_not_there_gets_near_names(refused: Callable[..., str], night1: Path, command: str) -> None:
+    more = ("--to", night1.parent / "out") if command == "export" else ()
+    message = refused(command, "nigth1", *more, storage=night1.parent)
+    assert message == f"no sweep named 'nigth1' in {night1.parent}; there are night1; did you mean 'night1'?"
+
+
+def test_an_empty_storage_says_how_to_begin(foretune: Foretune, refused: Callable[..., str], tmp_path: Path) -> None:
+    ended = foretune("status", "--storage", tmp_path / "none")
+    assert ended == Ended(0, f"no sweep in {tmp_path / 'none'} yet; start one: foretune sweep\n", "")
+    assert refused("resume", "night1").endswith("there is none yet")
+
+
+def test_status_tells_how_far_a_sweep_is_and_how_it_stands(foretune: Foretune, night1: Path) -> None:
+    ended = foretune("status", "--storage", night1.parent)
+    assert ended.status == 0
+    line = next(line for line in ended.out.splitlines() if line.strip().startswith("night1"))
+    assert re.split(r"\s{2,}", line.strip())[:7] == [
+        "night1", "can be resumed", "3 of 24", "val_loss", "0.5", "0.4", "t0001",
+    ]  # fmt: skip
+
+
+def test_a_sweep_without_trials_has_nothing_to_export(refused: Callable[..., str], new_sweep: Path) -> None:
+    message = refused("export", "night1", "--to", new_sweep.parent / "out", storage=new_sweep.parent)
+    assert message.startswith("night1 has no trial that has trained for an epoch")
+    assert "foretune resume night1" in message
+
+
+def test_export_never_writes_into_a_folder_that_holds_something(refused: Callable[..., str], night1: Path) -> None:
+    target = night1.parent.parent / "out"
+    target.mkdir()
+    write(target, "mine.txt", "precious")
+    message = refused("export", "night1", "--to", target, storage=night1.parent)
+    assert message == f"--to must name a new or an empty folder, and {target} is not; choose another"
+
+
+@pytest.mark.parametrize(
+    ("trial", "told"),
+    [
+        ("t0000", "t0000 does not beat zero-shot on val_loss: keep the model it started from"),
+        ("t0002", "t0002 has not trained for an epoch"),
+        ("t9", "night1 has no trial t9; its trials are t0001, t0000, t0002, t0003"),
+    ],
+)
+def test_export_refuses_a_trial_that_is_no_gain(
+    refused: Callable[..., str], night1: Path, trial: str, told: str
+) -> None:
+    assert told in refused("export", "night1", "--trial", trial, "--to", night1.parent / "out", storage=night1.parent)
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (("--trials", "2"), "--trials must be at least 4, the trials on record, got 2"),
+        (("--trials", "x"), "--trials must be a whole number, got 'x'; see foretune resume --help"),
+        (("--time-budget", "soon"), "--time-budget must be a duration like 2h, 90m or 1h30m, got 'soon'"),
+    ],
+)
+def test_resume_refuses_what_it_cannot_honour(
+    refused: Callable[..., str], night1: Path, flags: tuple[str, str], told: str
+) -> None:
+    assert refused("resume", "night1", *flags, storage=night1.parent) == told
+
+
+def test_a_damaged_sweep_is_told_by_its_file(refused: Callable[..., str], night1: Path) -> None:
+    write(night1, "sweep.json", "{")
+    message = refused("leaderboard", "night1", storage=night1.parent)
+    assert message.startswith(f"{night1 / 'sweep.json'}: cannot be read as a sweep")

@@ -1,0 +1,129 @@
+"""The flags of the search and of the machine, and where a sweep is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tune.cli.command_line import ONE_GPU, Foretune
+from tune.cli import sweeps as commands
+from tune.planning import plan
+
+
+def test_all_mistakes_in_flags_are_told_at_once(refused: Callable[..., str]) -> None:
+    flags = {
+        "--split": "rato",
+        "--context-length": 0,
+        "--train-stride": -1,
+        "--scale": "std",
+        "--trials": 0,
+        "--searcher": "bayes",
+        "--scheduler": "hyperband",
+        "--grace-period": 0,
+        "--reduction-factor": 1,
+        "--gpus": -1,
+        "--seed": -1,
+        "--metric": "loss",
+    }
+    message = refused("sweep", *(word for flag in flags.items() for word in flag))
+    assert message.splitlines() == [
+        "--split must be 'ratio' (or 'time'), 'ratio:7:1:2', 'series', 'series:8:1:1@3', 'ett' or "
+        "'date:2017-07-01,2017-11-01', got 'rato'; did you mean 'ratio'?",
+        "--context-length must be 1 or more, got 0",
+        "--train-stride must be 1 or more, got -1",
+        "--scale must be 'none' or 'standard', got 'std'",
+        "--trials must be 1 or more, got 0",
+        "--searcher must be 'tpe', 'gp', 'cmaes', 'random' or 'grid', got 'bayes'",
+        "--scheduler must be 'asha', 'median' or 'none', got 'hyperband'",
+        "--grace-period must be 1 or more, got 0",
+        "--reduction-factor must be above 1, got 1",
+        "--gpus must be 0 or more, got -1",
+        "--seed must be 0 or more, got -1",
+        "--metric must be 'val_loss', 'val_mae' or 'val_mse', got 'loss'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [
+        ("--time-budget", "soon", "--time-budget must be a duration like 2h, 90m or 1h30m, got 'soon'"),
+        ("--time-budget", "0h", "--time-budget must be above zero, got '0h'"),
+        ("--gpu-memory", "eight", "--gpu-memory must be a size like 8GB or 7.5GiB, got 'eight'"),
+        ("--gpu-memory", "0GB", "--gpu-memory must be a size like 8GB or 7.5GiB, got '0GB'"),
+        ("--max-concurrent", "two", "--max-concurrent must be auto or a number from 1, got 'two'"),
+        ("--max-concurrent", "0", "--max-concurrent must be auto or a number from 1, got '0'"),
+        ("--max-concurrent", "3", "--max-concurrent must not exceed the CPU cores, got 3, there are 2"),
+        ("--trials", "ten", "--trials must be a whole number, got 'ten'; see foretune sweep --help"),
+        ("--reduction-factor", "x", "--reduction-factor must be a number, got 'x'; see foretune sweep --help"),
+        ("--split", "date:2025-02-01", "--split date needs two dates, got 'date:2025-02-01'"),
+        ("--split", "date:2025-13-01,2026-01-01", "--split date must be an ISO timestamp, got '2025-13-01'"),
+        ("--split", "date:2031-01-01,2032-01-01", "both dates must lie inside the data, but sample runs from"),
+        ("--split", "ett", "--split ett needs 14400 rows a series (20 months of 30 days, 24 rows a day)"),
+        ("--searcher", "grid", "a grid needs domains that can be listed, and these cannot: lr (log:5e-06:0.0001)"),
+    ],
+)
+def test_a_flag_that_cannot_be_honoured_is_refused(
+    refused: Callable[..., str], flag: str, value: str, told: str
+) -> None:
+    message = refused("sweep", flag, value)
+    assert told in message
+    assert len(message.splitlines()) == 1
+
+
+def test_more_gpus_than_there_are_is_refused(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--gpus must not be more than the machine has, got 1, it has 0" in refused("sweep", "--gpus", 1)
+    monkeypatch.setattr(plan, "look_at_machine", lambda: ONE_GPU)
+    assert "--gpus must not be more than the machine has, got 2, it has 1" in refused("sweep", "--gpus", 2)
+
+
+def test_gpu_memory_needs_a_gpu_that_has_it(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    message = refused("sweep", "--gpu-memory", "6GB")
+    assert message == "--gpu-memory limits a GPU, got 6 GB, and this sweep has none; leave it out"
+    monkeypatch.setattr(plan, "look_at_machine", lambda: ONE_GPU)
+    assert "got 9.0 GB, it has 8.0 GB" in refused("sweep", "--gpu-memory", "9GB")
+
+
+def test_a_searcher_that_knows_no_conditions_is_refused_for_a_conditional_space(refused: Callable[..., str]) -> None:
+    message = refused("sweep", "moirai-small", "--set", "pretrained=moirai-tiny", "--searcher", "cmaes")
+    assert message.startswith("--searcher cmaes needs a space without conditions, and moirai-small has them;")
+    assert "--set strategy=full" in message
+
+
+def test_a_list_of_points_is_not_tried_more_often_than_it_is_long(refused: Callable[..., str]) -> None:
+    message = refused("sweep", "moirai-grid", "--set", "pretrained=moirai-tiny", "--trials", 13)
+    assert message == "--trials must be at most 12, the points of moirai-grid, got 13"
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "/tmp/x", ".hidden", "", "a:b"])
+def test_a_name_must_be_a_plain_folder_name(refused: Callable[..., str], name: str) -> None:
+    assert refused("sweep", "--name", name).startswith(f"--name must be a plain folder name, got {name!r}")
+
+
+def test_a_sweep_that_is_there_is_never_overwritten(refused: Callable[..., str], night1: Path) -> None:
+    message = refused("sweep", "--name", "night1", storage=night1.parent)
+    assert message.startswith(f"--name night1 is already used ({night1})")
+    assert "foretune resume night1" in message
+
+
+def test_a_storage_folder_that_is_a_file_is_refused(refused: Callable[..., str], two_series: Path) -> None:
+    for storage in (two_series, two_series / "below"):
+        message = refused("sweep", "--dry-run", storage=storage)
+        assert message == f"--storage must be a folder, got {storage}, and {two_series} is a file; give another"
+        refused("status", storage=storage)
+
+
+def test_a_storage_folder_that_cannot_be_written_is_a_mistake_not_a_crash(
+    foretune: Foretune, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full_disk(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(commands.Sweep, "create", full_disk)
+    ended = foretune("sweep", "--storage", tmp_path)
+    assert ended.status == 2
+    assert ended.err == (
+        f"foretune: --storage must be a folder that can hold the sweep, got {tmp_path}: No space left on device\n"
+    )

@@ -1,0 +1,42 @@
+"""The folder that a sweep's trials share, and what each of them finds in it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+LATEST, BEST = "checkpoint", "best"  # a trial's slots: all that the next epoch needs, and the best epoch's weights
+
+
+@dataclass(frozen=True)
+class SharedFolder:
+    """What is computed once a sweep: the initial model's scores, the baselines' scores, frozen features."""
+
+    path: Path
+
+    @property
+    def baselines(self) -> Path:
+        """A JSON file a baseline."""
+        return self.path / "baselines"
+
+    def baseline(self, name: str) -> Path:
+        return self.baselines / f"{name}.json"
+
+    def initial_scores(self, key: str) -> Path:
+        """The scores of an initial model. key: what they depend on."""
+        return self.path / "initial" / f"{digest(key)}.json"
+
+    @property
+    def features(self) -> Path:
+        return self.path / "features"
+
+    @property
+    def features_progress(self) -> Path:
+        """How far the features are that are being computed; missing while none are."""
+        return self.features / "progress.json"
+
+
+def digest(key: str) -> str:
+    """Return a short file name for whatever a key says."""
+    return hashlib.sha256(key.encode()).hexdigest()[:24]

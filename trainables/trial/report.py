@@ -1,0 +1,168 @@
+"""One report of a trial, what it measured and why a trial ended; the only place that knows a report's keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+METRICS = ("val_loss", "val_mae", "val_mse")  # smaller is better
+COLUMNS = (
+    "epoch",
+    *METRICS,
+    "train_loss",
+    "lr",
+    "seconds",
+    "peak_memory_bytes",
+    "best_epoch",
+    "best_so_far",
+    "stopped_by",
+)
+ZERO_SHOT = "zero-shot"  # the initial model's name, where it was pretrained
+
+Row = dict[str, object]  # a report as JSON and CSV hold it
+
+
+class StopReason(StrEnum):
+    """Why a trial ended. asha, median: the scheduler stopped it; epochs: it came to its own end."""
+
+    EPOCHS = "epochs"
+    PATIENCE = "patience"
+    DIVERGED = "diverged"
+    ASHA = "asha"
+    MEDIAN = "median"
+    ERROR = "error"
+
+    @property
+    def is_of_scheduler(self) -> bool:
+        """Whether the scheduler stopped the trial as a poor one."""
+        return self in (StopReason.ASHA, StopReason.MEDIAN)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A model measured on the windows of a part of a task; None where a score is no finite number, or unknown.
+
+    val_loss: mean loss a window; val_mae, val_mse: of the point forecast over observed points, scaled values.
+    extra: a model's further scores by name, each a mean over windows.
+    """
+
+    val_loss: float | None = None
+    val_mae: float | None = None
+    val_mse: float | None = None
+    extra: Mapping[str, float | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in METRICS:
+            object.__setattr__(self, name, finite(getattr(self, name)))
+        object.__setattr__(self, "extra", {name: finite(value) for name, value in self.extra.items()})
+
+    def __getitem__(self, name: str) -> float | None:
+        """Return a score by its name; KeyError for one that these scores cannot have."""
+        return getattr(self, name) if name in METRICS else self.extra[name]
+
+    @classmethod
+    def of(cls, values: Mapping[str, object]) -> Scores:
+        """Read scores by name, as `to_row` gives them; others are extra."""
+        known = {name: finite(values.get(name)) for name in METRICS}
+        return cls(**known, extra={name: finite(value) for name, value in values.items() if name not in METRICS})
+
+    def to_row(self) -> dict[str, float | None]:
+        """Return the scores by name."""
+        return {**{name: self[name] for name in METRICS}, **self.extra}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a trial reports after an evaluation; a number that is not finite is None.
+
+    epoch: 0 is the initial model; a fraction where a trial is evaluated several times an epoch.
+    train_loss, lr: mean loss and last learning rate since the report before; None at epoch 0.
+    seconds: of training and evaluation since then.
+    best_epoch: the best of the epochs after 0, None while there is none.
+    best_so_far: the metric at best_epoch, or of this report while there is none.
+    stopped_by: why the trial ends here; None while it goes on.
+    """
+
+    epoch: float
+    scores: Scores
+    seconds: float = 0.0
+    train_loss: float | None = None
+    lr: float | None = None
+    peak_memory_bytes: int = 0
+    best_epoch: float | None = None
+    best_so_far: float | None = None
+    stopped_by: StopReason | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("train_loss", "lr", "best_so_far"):
+            object.__setattr__(self, name, finite(getattr(self, name)))
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it is of a model after some training, not of the initial one."""
+        return self.epoch > 0
+
+    @property
+    def is_best(self) -> bool:
+        """Whether this epoch is the trial's best so far."""
+        return self.is_trained and self.best_epoch == self.epoch
+
+    def to_row(self) -> Row:
+        """Return the report by column, a model's further scores last."""
+        values: Row = {
+            **{name: self.scores[name] for name in METRICS},
+            "epoch": whole(self.epoch),
+            "train_loss": self.train_loss,
+            "lr": self.lr,
+            "seconds": self.seconds,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "best_epoch": None if self.best_epoch is None else whole(self.best_epoch),
+            "best_so_far": self.best_so_far,
+            "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
+        }
+        return {**{name: values[name] for name in COLUMNS}, **self.scores.extra}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> Report:
+        """Read what `to_row` gave, whatever else it holds; raises KeyError, TypeError or ValueError."""
+        epoch, best_epoch, stopped_by = row["epoch"], finite(row["best_epoch"]), row["stopped_by"]
+        return cls(
+            epoch=whole(_number(epoch)),
+            scores=Scores.of({name: value for name, value in row.items() if name.startswith("val_")}),
+            seconds=finite(row["seconds"]) or 0.0,
+            train_loss=finite(row["train_loss"]),
+            lr=finite(row["lr"]),
+            peak_memory_bytes=int(finite(row["peak_memory_bytes"]) or 0),
+            best_epoch=None if best_epoch is None else whole(best_epoch),
+            best_so_far=finite(row["best_so_far"]),
+            stopped_by=None if stopped_by is None else StopReason(str(stopped_by)),
+        )
+
+
+def best_report(reports: Iterable[Report], metric: str) -> Report | None:
+    """Return the first of the best reports after epoch 0; None where none has a number in the metric."""
+    scored = [
+        (value, report) for report in reports if report.is_trained and (value := report.scores[metric]) is not None
+    ]
+    return min(scored, key=lambda pair: pair[0])[1] if scored else None
+
+
+def finite(value: object) -> float | None:
+    """Return a number, or None where it is missing or not finite; TypeError for anything else."""
+    if value is None:
+        return None
+    number = _number(value)
+    return number if math.isfinite(number) else None
+
+
+def whole(epoch: float) -> float:
+    """Return an epoch as a whole number where it is one, so that it is written as one."""
+    return int(epoch) if float(epoch).is_integer() else float(epoch)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"a report holds numbers, got {value!r}")
+    return value

@@ -1,0 +1,39 @@
+"""What is measured once a sweep, by the first trial that needs it: the initial model and the baselines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from data.files import replace_text
+from trainables.trial.folders import SharedFolder
+from trainables.trial.report import Scores
+
+NAME = "name"
+
+
+def initial_scores(shared: SharedFolder, name: str, key: str, measure: Callable[[], Scores]) -> Scores:
+    """Return the validation of an initial model. name: the model's; key: all that its scores depend on."""
+    return _measured_once(shared.initial_scores(key), name, measure)
+
+
+def baseline_scores(shared: SharedFolder, name: str, measure: Callable[[], Scores]) -> Scores:
+    """Return the validation of a baseline."""
+    return _measured_once(shared.baseline(name), name, measure)
+
+
+def read_scores(path: Path) -> tuple[str, Scores]:
+    """Read the name and the scores of what was measured."""
+    row = json.loads(path.read_text(encoding="utf-8"))
+    return str(row.pop(NAME)), Scores.of(row)
+
+
+def _measured_once(path: Path, name: str, measure: Callable[[], Scores]) -> Scores:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            replace_text(path, json.dumps({NAME: name, **measure().to_row()}, indent=1))
+    return read_scores(path)[1]

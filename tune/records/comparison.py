@@ -1,0 +1,29 @@
+"""What the best trial's model is worth beside its scores, as its kind says it after the search."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from data.files import replace_text
+from tune.records.sweep_folder import SweepFolder
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """sentences: by name, of this epoch of this trial."""
+
+    trial_id: str
+    best_epoch: float | None
+    sentences: Mapping[str, str]
+
+    def write(self, folder: SweepFolder) -> None:
+        replace_text(folder.comparison, json.dumps(asdict(self), indent=1))
+
+    @classmethod
+    def read(cls, folder: SweepFolder) -> Comparison | None:
+        """Read what `write` wrote; None where there is nothing."""
+        if not folder.comparison.exists():
+            return None
+        return cls(**json.loads(folder.comparison.read_text(encoding="utf-8")))

@@ -1,0 +1,115 @@
+"""What a sweep's folder holds, and where: the one place that names its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainables.trial.folders import SharedFolder
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """A trial's folder: its configuration, a report a line, checkpoints, TensorBoard events."""
+
+    path: Path
+
+    @property
+    def trial_id(self) -> str:
+        return self.path.name
+
+    @property
+    def params(self) -> Path:
+        return self.path / "params.json"
+
+    @property
+    def result(self) -> Path:
+        """A report a line, as JSON."""
+        return self.path / "result.json"
+
+    @property
+    def progress(self) -> Path:
+        """The same reports as CSV, without a model's further scores."""
+        return self.path / "progress.csv"
+
+    @property
+    def error(self) -> Path:
+        """What a failed trial failed of; missing for others."""
+        return self.path / "error.txt"
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """A sweep's folder by its path. Nothing is read or written here."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def spec(self) -> Path:
+        """All that defines the sweep."""
+        return self.path / "sweep.json"
+
+    @property
+    def data(self) -> Path:
+        """The sweep's own copy of the series."""
+        return self.path / "data"
+
+    @property
+    def shared(self) -> SharedFolder:
+        """What its trials share: initial scores, baselines, frozen features."""
+        return SharedFolder(self.path / "shared")
+
+    @property
+    def study(self) -> Path:
+        """The Optuna study; optuna-dashboard reads it."""
+        return self.path / "study.db"
+
+    @property
+    def best(self) -> Path:
+        """The exported checkpoint of the best trial; missing where none beats the initial model."""
+        return self.path / "best"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.path / "report.html"
+
+    @property
+    def leaderboard(self) -> Path:
+        return self.path / "leaderboard.csv"
+
+    @property
+    def test_scores(self) -> Path:
+        return self.path / "test_scores.json"
+
+    @property
+    def comparison(self) -> Path:
+        """What the best trial's model is worth beside its scores."""
+        return self.path / "comparison.json"
+
+    @property
+    def clock(self) -> Path:
+        """Seconds of search so far."""
+        return self.path / "clock.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that runs the sweep."""
+        return self.path / ".lock"
+
+    @property
+    def ray(self) -> Path:
+        """Ray's own files; never read back."""
+        return self.path / "ray"
+
+    def trial(self, trial_id: str) -> TrialFolder:
+        return TrialFolder(self.path / trial_id)
+
+    def trials(self) -> list[TrialFolder]:
+        """Return the trials on record, in order of their ids."""
+        found = [TrialFolder(path.parent) for path in self.path.glob("t*/params.json")]
+        return sorted(found, key=lambda folder: (len(folder.trial_id), folder.trial_id))

@@ -1,0 +1,95 @@
+"""What is on record of one trial: its configuration, its reports, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from trainables.trial.report import Report, StopReason, best_report
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """What the searcher decides of a trial. hyper: its hyperparameters by name, as plain values."""
+
+    trial_id: str
+    seed: int
+    hyper: Mapping[str, object]
+
+    def to_row(self) -> dict[str, object]:
+        return {"trial_id": self.trial_id, "seed": self.seed, "hyper": dict(self.hyper)}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, object]) -> TrialConfig:
+        """Read what `to_row` gave, whatever else it holds; raises KeyError or TypeError."""
+        seed, hyper = row["seed"], row["hyper"]
+        if not isinstance(seed, int) or not isinstance(hyper, dict):
+            raise TypeError(f"a trial's configuration has a whole number as seed and hyper by name, got {row!r}")
+        return cls(str(row["trial_id"]), seed, hyper)
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial's configuration and its reports in order of epoch, one an epoch. error: why it failed, None else."""
+
+    config: TrialConfig
+    reports: tuple[Report, ...] = ()
+    error: str | None = None
+
+    @property
+    def trial_id(self) -> str:
+        return self.config.trial_id
+
+    @property
+    def hyper(self) -> Mapping[str, object]:
+        return self.config.hyper
+
+    def with_report(self, report: Report) -> TrialRecord:
+        """Add a report; one of an epoch that was reported before takes its place."""
+        others = [r for r in self.reports if r.epoch != report.epoch]
+        return replace(self, reports=tuple(sorted([*others, report], key=lambda r: r.epoch)))
+
+    @property
+    def stopped_by(self) -> StopReason | None:
+        """Why it ended; None while it has not."""
+        if self.error is not None:
+            return StopReason.ERROR
+        return self.reports[-1].stopped_by if self.reports else None
+
+    @property
+    def is_finished(self) -> bool:
+        return self.stopped_by is not None
+
+    def status(self, *, sweep_is_running: bool) -> str:
+        """completed, stopped, failed, running or interrupted."""
+        match self.stopped_by:
+            case None:
+                return "running" if sweep_is_running else "interrupted"
+            case StopReason.EPOCHS:
+                return "completed"
+            case StopReason.ERROR:
+                return "failed"
+            case _:
+                return "stopped"
+
+    @property
+    def initial(self) -> Report | None:
+        """The report of epoch 0."""
+        return self.reports[0] if self.reports and not self.reports[0].is_trained else None
+
+    @property
+    def trained(self) -> tuple[Report, ...]:
+        """The reports after epoch 0."""
+        return tuple(report for report in self.reports if report.is_trained)
+
+    def best(self, metric: str) -> Report | None:
+        """The best report after epoch 0, smaller is better; None where there is none."""
+        return best_report(self.reports, metric)
+
+    @property
+    def seconds(self) -> float:
+        return float(sum(report.seconds for report in self.reports))
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        return max((report.peak_memory_bytes for report in self.reports), default=0)
