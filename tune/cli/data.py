@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UserError
+from tune.cli.console import make_console
 from tune.cli.options import folder, option
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ def passages(
 ) -> None:
     """Count passage records per bucket, site and direction: train, validation and full series, and their scales."""
     from data.passages import PassageFormat, check_split, count_passages, find_csv_files, read_site_map, write_counts
-    from tune.cli.tables import make_console
 
     check_split(bucket, train_end, val_context)
     console = make_console()
@@ -72,7 +72,6 @@ def sample_passages(
 ) -> None:
     """Write a month of made-up passage records, with the oddities of real ones."""
     from data.passages.sample import write_sample_passages
-    from tune.cli.tables import make_console
 
     console = make_console()
     with _rows_written(console, rows) as progress:

@@ -1,19 +1,22 @@
-"""Draws what evaluate and predict answer."""
+"""What evaluate and predict print."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tune.cli.tables import print_facts
-from tune.forecasts.evaluation import Evaluation
-from tune.forecasts.prediction import Prediction
-from tune.forecasts.request import Assignment
+from tune.cli.console import print_facts
 from tune.format import duration, number
+
+if TYPE_CHECKING:
+    from tune.forecasts.evaluation import Evaluation
+    from tune.forecasts.prediction import Prediction
+    from tune.forecasts.request import Assignment
 
 STEPS_SHOWN = 12
 STEP = "horizon step"

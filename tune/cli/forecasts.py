@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tune.cli.console import make_console
 from tune.cli.options import DATA, Columns, Data, Format, TimeColumn, option
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def evaluate(
     """
     _silence_libraries()
     from tune.cli.forecast_tables import print_evaluation
-    from tune.cli.tables import make_console
     from tune.forecasts.evaluation import check_csv, evaluate
     from tune.forecasts.request import ForecastRequest
 
@@ -120,7 +120,6 @@ def predict(
     """Forecast one series from the rows before a time."""
     _silence_libraries()
     from tune.cli.forecast_tables import print_prediction
-    from tune.cli.tables import make_console
     from tune.forecasts.prediction import predict
     from tune.forecasts.request import ForecastRequest
 

@@ -9,7 +9,7 @@ import typer
 
 from data.errors import UserError
 
-DATA = "Data and task"
+DATA, SEARCH, MACHINE = "Data and task", "Search", "Machine"
 
 
 def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
@@ -18,7 +18,7 @@ def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
 
 
 def folder(param: typer.CallbackParam, path: Path) -> Path:
-    """Make a folder that an option names absolute; refuse one that is, or lies in, a file."""
+    """Make a folder that an option names absolute; reject one that is, or lies in, a file."""
     path = path.expanduser().absolute()
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     if not there.is_dir():
@@ -30,3 +30,7 @@ Data = Annotated[str | None, option("File, folder, or the name of a bundled data
 Format = Annotated[str | None, option("wide-csv, long-csv, parquet or jsonl; else recognised.", DATA)]
 Columns = Annotated[str | None, option("Columns to take, separated by commas.", DATA)]
 TimeColumn = Annotated[str | None, option("The column that holds the time.", DATA)]
+Storage = Annotated[Path, typer.Option("--storage", help="Folder of the sweeps.", callback=folder)]
+Name = Annotated[str, typer.Argument(help="A sweep's name.")]
+
+STORAGE = Path("ray_results")

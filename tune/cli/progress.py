@@ -13,7 +13,6 @@ from rich.text import Text
 
 from trainables.trial.feature_progress import FeatureProgress
 from trainables.trial.report import Report
-from tune.cli.feature_progress import progress_text
 from tune.cli.sweep_state import SweepState
 from tune.format import duration, number
 from tune.records.initial_model import InitialModel
@@ -22,6 +21,12 @@ from tune.records.trial_record import TrialConfig
 
 FEATURES_SECONDS = 15  # between two lines about features that are being computed
 WORTH_A_LINE_SECONDS = 5
+
+
+def progress_text(progress: FeatureProgress) -> str:
+    """prompts: 512 of 2048 windows, about 12s left, once for all trials."""
+    left = duration(progress.seconds_left)
+    return f"{progress.title}: {progress.done} of {progress.total} windows, about {left} left, once for all trials"
 
 
 class _Progress:

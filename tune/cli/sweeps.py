@@ -1,148 +1,133 @@
-"""What the commands that run sweeps do, step by step, and what the user sees of it."""
+"""The commands sweep and resume: arguments in; what they do is in sweep_steps."""
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Annotated, Any
 
-from rich.console import Console
+import typer
 
-from search_spaces.library import load_space
-from tune.cli.progress import LiveProgress, PlainProgress
-from tune.cli.sweep_state import SweepState
-from tune.cli.tables import make_console, print_facts, print_leaderboard
-from tune.export.finalize import finalize
-from tune.planning.plan import SweepRequest, describe_plan, plan_sweep
-from tune.planning.space_check import find_model, fit_space
-from tune.ray_backend.run import Ending, run_search
-from tune.records.journal import Journal, read_records
-from tune.records.leaderboard_file import LeaderboardFile
-from tune.records.spec import SweepError
-from tune.records.sweep_callback import SweepCallback
-from tune.sweep import Sweep, check_name
-
-OK, NO_TRIAL_SUCCEEDED, INTERRUPTED = 0, 1, 130
+from data.errors import UserError
+from tune.cli.options import (
+    DATA,
+    MACHINE,
+    SEARCH,
+    STORAGE,
+    Columns,
+    Data,
+    Format,
+    Name,
+    Storage,
+    TimeColumn,
+    option,
+)
 
 
-def start_sweep(request: SweepRequest, storage: Path, *, dry_run: bool) -> int:
-    """Plan a sweep, run it, finish it; return the exit status."""
-    console = _console()
-    if request.name is not None:
-        with _storable(storage):
-            check_name(storage, request.name)
-    with console.status("reading the data, loading the model"):
-        plan = plan_sweep(request)
-        facts = describe_plan(plan)
-    print_facts(console, facts)
-    for note in plan.notes:
-        console.print(f"note: {note}")
-    if dry_run:
-        return OK
-    with _storable(storage):
-        sweep = Sweep.create(storage, plan.spec, plan.panel)
-    return _run(sweep, console)
+def sweep(
+    space: Annotated[str, typer.Argument(help="A shipped search space, or a YAML file of your own.")] = "quickstart",
+    data: Data = None,
+    format: Format = None,
+    columns: Columns = None,
+    time_column: TimeColumn = None,
+    max_files: Annotated[int | None, option("Of a folder, the first so many files.", DATA)] = None,
+    split: Annotated[str | None, option("ratio (or time), series, ett, or date:TRAIN_END,VAL_END.", DATA)] = None,
+    max_windows: Annotated[int | None, option("Draw so many training windows at most.", DATA)] = None,
+    context_length: Annotated[int | None, option("Rows a model sees.", DATA)] = None,
+    prediction_length: Annotated[int | None, option("Rows it forecasts.", DATA)] = None,
+    train_stride: Annotated[int | None, option("Rows between training windows.", DATA)] = None,
+    eval_stride: Annotated[int | None, option("Rows between validation and test windows.", DATA)] = None,
+    scale: Annotated[str | None, option("none, or standard: by the train rows alone.", DATA)] = None,
+    trials: Annotated[int | None, option("How many trials.", SEARCH)] = None,
+    time_budget: Annotated[str | None, option("Stop the search after this long: 2h, 90m.", SEARCH)] = None,
+    searcher: Annotated[str | None, option("tpe, gp, cmaes, random or grid.", SEARCH)] = None,
+    scheduler: Annotated[str | None, option("asha, median or none.", SEARCH)] = None,
+    grace_period: Annotated[int | None, option("Epochs before a trial may be stopped.", SEARCH)] = None,
+    reduction_factor: Annotated[float | None, option("ASHA keeps one in this many.", SEARCH)] = None,
+    metric: Annotated[str | None, option("val_loss, val_mae or val_mse.", SEARCH)] = None,
+    evals_per_epoch: Annotated[int | None, option("Validations an epoch.", SEARCH)] = None,
+    set_: Annotated[
+        list[str] | None, option("KEY=VALUE or KEY=log:1e-6:1e-4; again for more.", SEARCH, "--set")
+    ] = None,
+    seed: Annotated[int | None, option("Seed of everything.", SEARCH)] = None,
+    max_concurrent: Annotated[str | None, option("Trials at once: auto or a number.", MACHINE)] = None,
+    gpus: Annotated[int | None, option("GPUs to use; 0 for the CPU.", MACHINE)] = None,
+    gpu_memory: Annotated[str | None, option("Memory to use of each GPU: 8GB.", MACHINE)] = None,
+    name: Annotated[str | None, typer.Option(help="The sweep's name.")] = None,
+    storage: Storage = STORAGE,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+) -> None:
+    """Search for the best fine-tune; without arguments, a small one on bundled data that needs no network."""
+    from tune.cli.sweep_steps import start_sweep
+    from tune.planning.plan import SweepRequest
 
-
-def resume_sweep(name: str, storage: Path, *, trials: int | None, more_seconds: float | None) -> int:
-    """Go on with a sweep; return the exit status."""
-    console = _console()
-    sweep = Sweep.open(storage, name).extended(trials=trials, more_seconds=more_seconds)
-    if sweep.unfinished_trials() == 0 and not sweep.is_running:
-        console.print(f"all {sweep.spec.trials} trials of {name} have ended; --trials N extends it")
-        return _finish(sweep, console, "finished")
-    return _run(sweep, console)
-
-
-def check_space_file(file: str) -> str:
-    """Check a space's syntax, and its keys and values against its model; return what to print."""
-    space = load_space(file)
-    _, model = find_model(space, file)
-    fit_space(space, model, source=file, settings={})
-    return f"{file}: a space for {space.trainable}, {len(space.parameters())} parameter(s) searched, no mistakes"
-
-
-@contextmanager
-def _storable(storage: Path) -> Iterator[None]:
-    """Report a storage folder that cannot be written as the user's mistake."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SweepError(f"--storage must be a folder that can hold the sweep, got {storage}: {reason}") from error
-
-
-def _console() -> Console:
-    """Where a sweep prints, with the libraries below it silent: what they warn of, we report."""
-    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # read when it is imported; the level below holds after that
-    for name in ("huggingface_hub", "filelock", "alembic", "optuna"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    return make_console()
-
-
-def _run(sweep: Sweep, console: Console) -> int:
-    ending = run_search(sweep, lambda journal: _callbacks(sweep, journal, console))
-    return _print_interrupted(sweep, console) if ending == "interrupted" else _finish(sweep, console, ending)
-
-
-def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:
-    import time
-
-    from tune.report.tensorboard import TensorBoardCallback
-
-    budget = sweep.spec.time_budget_seconds
-    state = SweepState(
-        name=sweep.spec.name,
-        metric=sweep.spec.metric,
-        total=sweep.spec.trials,
-        deadline=None if budget is None else time.monotonic() + budget - sweep.seconds_used,
-        initial_name=sweep.spec.initial_name,
-        searched=tuple(sweep.spec.search_space().parameters()),
+    request = SweepRequest(
+        space=space,
+        data=data,
+        format=format,
+        columns=None if columns is None else tuple(c.strip() for c in columns.split(",")),
+        time_column=time_column,
+        max_files=max_files,
+        task={
+            "split": split,
+            "max_windows": max_windows,
+            "context_length": context_length,
+            "prediction_length": prediction_length,
+            "train_stride": train_stride,
+            "eval_stride": eval_stride,
+            "scale": scale,
+        },
+        set=_settings(set_ or []),
+        evals_per_epoch=evals_per_epoch,
+        sweep=_sweep_values(
+            trials=trials,
+            time_budget=time_budget,
+            searcher=searcher,
+            scheduler=scheduler,
+            grace_period=grace_period,
+            reduction_factor=reduction_factor,
+            metric=metric,
+            seed=seed,
+            max_concurrent=max_concurrent,
+            gpus=gpus,
+            gpu_memory=gpu_memory,
+        ),
+        name=name,
     )
-    progress = LiveProgress if console.is_terminal else PlainProgress
-    return [
-        LeaderboardFile(sweep.spec, journal),
-        TensorBoardCallback(journal, sweep.spec.search_space()),
-        progress(console, journal, state),
-    ]
+    raise typer.Exit(start_sweep(request, storage, dry_run=dry_run))
 
 
-def _print_interrupted(sweep: Sweep, console: Console) -> int:
-    print_leaderboard(console, sweep.leaderboard())
-    left = sweep.unfinished_trials()
-    console.print(f"interrupted with {left} trials to go; go on with: foretune resume {sweep.spec.name}")
-    return INTERRUPTED
+def resume(
+    name: Name,
+    trials: Annotated[int | None, typer.Option(help="Extend the sweep to this many trials.")] = None,
+    time_budget: Annotated[str | None, typer.Option(help="Give it this much more time.")] = None,
+    storage: Storage = STORAGE,
+) -> None:
+    """Go on with a sweep that was stopped, killed or finished; nothing is run twice."""
+    from tune.cli.sweep_steps import resume_sweep
+    from tune.planning.budget import parse_duration
+
+    more = None if time_budget is None else parse_duration(time_budget)
+    raise typer.Exit(resume_sweep(name, storage, trials=trials, more_seconds=more))
 
 
-def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
-    with console.status("scoring the best on the test part, exporting the winner"):
-        board = finalize(sweep)
-    print_leaderboard(console, board)
-    if board.best is None:
-        for record in read_records(sweep.folder):
-            if record.error:
-                console.print(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}")
-                break
-        return NO_TRIAL_SUCCEEDED
-    name = sweep.spec.name
-    if ending == "time budget":
-        console.print(f"the time budget is used up; more: foretune resume {name} --time-budget 1h")
-    if board.beats_initial:
-        console.print(f"best checkpoint: {sweep.folder.best}", soft_wrap=True)
-    console.print(f"report: {sweep.folder.report}", soft_wrap=True)
-    _print_next_commands(sweep, console, exported=board.beats_initial)
-    return OK
+def _settings(pairs: list[str]) -> dict[str, str]:
+    wrong = [pair for pair in pairs if "=" not in pair or pair.startswith("=")]
+    if wrong:
+        raise UserError(f"--set takes KEY=VALUE, got {', '.join(map(repr, wrong))}; like --set lr=1e-5")
+    settings: dict[str, str] = {}
+    for key, value in (pair.split("=", 1) for pair in pairs):
+        if settings.setdefault(key.strip(), value) != value:
+            raise UserError(f"--set takes each key once, got {key}={settings[key.strip()]} and {key}={value}; keep one")
+    return settings
 
 
-def _print_next_commands(sweep: Sweep, console: Console, *, exported: bool) -> None:
-    name = sweep.spec.name
-    commands = [f"foretune tensorboard {name}", f"foretune resume {name} --trials {sweep.spec.trials * 2}"]
-    if recommended := sweep.spec.search_space().recommended_space:
-        commands.append(f"foretune sweep {recommended} --data YOUR_DATA --time-budget 2h --name night1")
-    elif exported:
-        commands.append(f"foretune evaluate {sweep.folder.best} --csv per_series.csv")
-    console.print("\nnext:", style="bold")
-    for command in commands:
-        console.print(f"  {command}", soft_wrap=True)
+def _sweep_values(
+    *, time_budget: str | None, max_concurrent: str | None, gpu_memory: str | None, **plain: Any
+) -> dict[str, Any]:
+    from tune.planning.budget import parse_concurrency, parse_duration, parse_memory
+
+    return {
+        **plain,
+        "time_budget_seconds": None if time_budget is None else parse_duration(time_budget),
+        "max_concurrent": None if max_concurrent is None else parse_concurrency(max_concurrent),
+        "gpu_memory_bytes": None if gpu_memory is None else parse_memory(gpu_memory),
+    }

@@ -1,4 +1,4 @@
-"""Draws what the commands print: the plan, the leaderboard, the list of sweeps, the spaces."""
+"""What the commands print of sweeps: the leaderboard, its verdict, the list of sweeps."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from search_spaces.space import SearchSpace
 from trainables.trial.report import METRICS
-from tune.format import domain_text, duration, memory, number
+from tune.format import duration, memory, number
 from tune.records.baselines import unbeaten_sentence
 from tune.records.leaderboard import Leaderboard
 from tune.records.ranking import Line, leaderboard_lines
@@ -28,22 +27,6 @@ HIDDEN = ("patience",)  # it follows from the strategy
 SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by")
 COSTS = ("time", "memory")
 LEFT = ("trial", "ended by", "strategy")
-
-
-def make_console() -> Console:
-    """Where commands print, every bracket and colon as it is; what is piped is wide enough for a whole leaderboard."""
-    width = None if Console().is_terminal else 160
-    return Console(width=width, markup=False, highlight=False, emoji=False)
-
-
-def print_facts(console: Console, facts: dict[str, str]) -> None:
-    """Two columns: what, and in numbers."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        table.add_row(name, value)
-    console.print(table)
 
 
 def verdict_sentence(board: Leaderboard) -> str:
@@ -183,23 +166,3 @@ def print_status(console: Console, sweeps: list[Sweep]) -> None:
             duration(sweep.seconds_used),
         )
     console.print(table)
-
-
-def print_spaces(console: Console, spaces: list[SearchSpace]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("space", "trainable", "trials", "what it is"):
-        table.add_column(name)
-    for space in spaces:
-        table.add_row(space.name, space.trainable, str(space.trials), space.description)
-    console.print(table)
-
-
-def space_facts(space: SearchSpace) -> dict[str, str]:
-    facts = {"space": space.name, "what it is": space.description, "trainable": space.trainable}
-    facts |= {f"fixed {key}": number(value) for key, value in space.fixed.items()}
-    facts |= {f"searched {key}": domain_text(domain) for key, domain in space.parameters().items()}
-    facts |= {
-        f"first {i}": ", ".join(f"{k} {number(v)}" for k, v in point.items())
-        for i, point in enumerate(space.initial_points, start=1)
-    }
-    return facts | {"trials": str(space.trials)}

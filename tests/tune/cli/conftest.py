@@ -14,7 +14,7 @@ from search_spaces.library import load_space
 from tests.tune.cli.command_line import TWO_CORES, Ended, Foretune, everything, write_csv
 from tests.tune.reports import to_its_end, write_trial
 from tune.cli import main as cli
-from tune.cli import sweeps as commands
+from tune.cli import sweep_steps
 from tune.planning import plan
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
@@ -34,7 +34,7 @@ def foretune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         written = capsys.readouterr()
         return Ended(ended.value.code or 0, written.out, written.err)  # type: ignore[arg-type]  # always a number
 
-    monkeypatch.setattr(commands, "_run", no_search)
+    monkeypatch.setattr(sweep_steps, "_run", no_search)
     monkeypatch.setattr(plan, "look_at_machine", lambda: TWO_CORES)
     monkeypatch.setenv("COLUMNS", "200")
     return run

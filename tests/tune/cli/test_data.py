@@ -7,14 +7,12 @@ import shlex
 import sys
 
 import pytest
-import typer
 from rich.console import Console
 
 from data.readers.panel_reader import read_panel
 from data.task.split import parse_split, split_panel
+from tune.cli import data as commands
 from tune.cli import main as cli
-from tune.cli import tables as views
-from tune.cli.data import data_app
 
 PASSAGES = (
     "KKMC,FXLX,GCSJ\n"
@@ -29,10 +27,6 @@ PASSAGES = (
 @pytest.fixture
 def foretune(monkeypatch, capsys):
     """Run `foretune data ...` through the command line's own `main`: (exit status, output, errors)."""
-    app = typer.Typer(name="foretune", pretty_exceptions_enable=False, cls=cli._Commands)
-    app.callback()(lambda: None)
-    app.add_typer(data_app, name="data")
-    monkeypatch.setattr(cli, "app", app)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["foretune", *map(str, arguments)])
@@ -163,7 +157,7 @@ def test_on_a_terminal_a_bar_is_drawn_and_gone(foretune, folder, monkeypatch):
     def terminal():
         return Console(width=160, markup=False, highlight=False, emoji=False, force_terminal=True)
 
-    monkeypatch.setattr(views, "make_console", terminal)
+    monkeypatch.setattr(commands, "make_console", terminal)
     status, out, _ = foretune("data", "passages", "--csv-dir", folder / "csv", "--out", folder / "out")
     assert status == 0
     assert "reading" in out

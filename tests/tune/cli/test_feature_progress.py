@@ -9,8 +9,7 @@ import pytest
 from rich.console import Console
 
 from trainables.trial.feature_progress import STALE_SECONDS, FeatureProgress
-from tune.cli.feature_progress import progress_text
-from tune.cli.progress import PlainProgress
+from tune.cli.progress import PlainProgress, progress_text
 from tune.cli.sweep_state import SweepState
 from tune.records.journal import Journal
 from tune.records.sweep_folder import SweepFolder

@@ -108,7 +108,7 @@ def test_on_eighty_columns_no_line_is_broken(
 ) -> None:
     data = jsonl(**{f"CP{i:03d}#fx=2": [123456.7 * (row % 7) for row in range(90)] for i in range(9)})
     folder = export(data, context_length=2, prediction_length=24, eval_stride=24, split="rows:0")
-    monkeypatch.setattr("tune.cli.tables.Console.is_terminal", True)
+    monkeypatch.setattr("tune.cli.console.Console.is_terminal", True)
     monkeypatch.setenv("COLUMNS", "80")
     out = COLOUR.sub("", foretune("evaluate", folder, "--gpus", 0).out)
     assert all(len(line) <= 80 for line in out.splitlines())

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from tests.tune.cli.command_line import COLOUR, Ended, Foretune, process, write
-from tune.cli import sweeps as commands
+from tune.cli.main import COMMANDS, app
+from tune.planning import plan
 
-# The flags that issue 2 promises to other tools.
+# The flags that other tools may rely on.
 SWEEP_FLAGS = """
     --data --format --columns --time-column --split --context-length --prediction-length --train-stride --eval-stride
     --scale --trials --time-budget --searcher --scheduler --grace-period --reduction-factor --max-concurrent --gpus
@@ -39,7 +41,7 @@ def test_ctrl_c_outside_a_search_is_told_and_ends_with_130(foretune: Foretune, m
     def interrupted(_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(commands, "plan_sweep", interrupted)
+    monkeypatch.setattr(plan, "plan_sweep", interrupted)
     ended = foretune("sweep")
     assert (ended.status, ended.out) == (130, "")
     assert "stopped; what was on record stays" in ended.err
@@ -100,23 +102,19 @@ def test_a_mistake_ends_a_process_with_2_and_one_line(tmp_path: Path) -> None:
     assert not there.exists()
 
 
-LOOK = """
-import sys
-from tune.cli.main import main
-for arguments in (["--help"], ["sweep", "--help"], ["spaces"], ["spaces", "show", "moirai-grid"]):
-    sys.argv = ["foretune", *arguments]
-    try:
-        main()
-    except SystemExit as ended:
-        assert not ended.code
-print("imported:", *sorted({"torch", "ray", "pandas", "optuna", "uni2ts"} & set(sys.modules)))
-"""
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_summed_up_as_its_own_help_begins(name: str) -> None:
+    command = app.get_command(typer.Context(app), name)
+    assert command.name == name
+    assert command.help.split("\n\n")[0].replace("\n", " ") == COMMANDS[name].summary
 
 
-def test_help_and_spaces_answer_without_torch_or_ray(tmp_path: Path) -> None:
-    ended = process("-c", LOOK, cwd=tmp_path)
+def test_the_help_lists_every_command_with_its_summary(foretune: Foretune) -> None:
+    ended = foretune("--help")
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.splitlines()[-1].strip() == "imported:"
+    lines = [line.strip("│ ").split("  ", 1) for line in ended.out.split("Commands")[1].splitlines()]
+    listed = {line[0]: line[1].strip() for line in lines if len(line) == 2}
+    assert listed == {name: command.summary for name, command in COMMANDS.items()}
 
 
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.tune.cli.command_line import ONE_GPU, Foretune
-from tune.cli import sweeps as commands
+from tune.cli import sweep_steps
 from tune.planning import plan
 
 
@@ -121,7 +121,7 @@ def test_a_storage_folder_that_cannot_be_written_is_a_mistake_not_a_crash(
     def full_disk(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(commands.Sweep, "create", full_disk)
+    monkeypatch.setattr(sweep_steps.Sweep, "create", full_disk)
     ended = foretune("sweep", "--storage", tmp_path)
     assert ended.status == 2
     assert ended.err == (

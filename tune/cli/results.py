@@ -1,0 +1,73 @@
+"""The commands on sweeps that are on the disk: status, leaderboard, tensorboard, export."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.errors import UserError, near_names
+from tune.cli.console import make_console
+from tune.cli.options import STORAGE, Name, Storage, folder
+from tune.sweep import Sweep, sweep_folders
+
+
+def status(storage: Storage = STORAGE) -> None:
+    """List the sweeps: how far each is, and how it compares with zero-shot."""
+    from tune.cli.tables import print_status
+
+    folders = sweep_folders(storage)
+    if not folders:
+        make_console().print(f"no sweep in {storage} yet; start one: foretune sweep", soft_wrap=True)
+        return
+    print_status(make_console(), [Sweep.open(sweep.path.parent, sweep.name) for sweep in folders])
+
+
+def leaderboard(
+    name: Name,
+    format: Annotated[str, typer.Option(help="table, csv, json or md.")] = "table",
+    storage: Storage = STORAGE,
+) -> None:
+    """Rank a sweep's trials beside zero-shot."""
+    from tune.cli.tables import leaderboard_markdown, print_leaderboard
+
+    board = Sweep.open(storage, name).leaderboard()
+    texts: dict[str, Callable[[], str]] = {
+        "csv": board.to_csv,
+        "json": board.to_json,
+        "md": lambda: leaderboard_markdown(board),
+    }
+    if format == "table":
+        print_leaderboard(make_console(), board)
+    elif format in texts:
+        sys.stdout.write(texts[format]().rstrip("\n") + "\n")
+    else:
+        raise UserError(f"--format must be table, csv, json or md, got {format!r}{near_names(format, texts)}")
+
+
+def tensorboard(
+    name: Name,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 6006,
+    storage: Storage = STORAGE,
+) -> None:
+    """Compare a sweep's trials in TensorBoard, on this machine only."""
+    from tune.report.tensorboard_server import serve
+
+    serve(Sweep.open(storage, name).folder, port=port)
+
+
+def export(
+    name: Name,
+    to: Annotated[Path, typer.Option(help="A new folder.", callback=folder)],
+    trial: Annotated[str | None, typer.Option(help="Another trial than the best.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if it does not beat zero-shot.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Write a trial's best epoch as a checkpoint in the model's own format."""
+    from tune.export.finalize import export as export_checkpoint
+
+    target = export_checkpoint(Sweep.open(storage, name), trial_id=trial, target=to, force=force)
+    make_console().print(f"exported to {target}", soft_wrap=True)
