@@ -1,4 +1,4 @@
-"""The family of mistakes a person can mend: the command line prints the message and exits 2."""
+"""The family of mistakes a user can correct: the command line prints the message and exits 2."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class UserError(Exception):
-    """A mistake in what a person typed or in a file they brought.
+    """A mistake in what the user typed or in a file of theirs.
 
     The message states the rule, the value that broke it and the remedy; it is all that they see.
     """

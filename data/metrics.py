@@ -1,4 +1,4 @@
-"""Owns the error measures: MAE, MSE, RMSE, MASE and weighted quantile loss, over observed targets alone.
+"""The error measures: MAE, MSE, RMSE, MASE and weighted quantile loss, over observed targets alone.
 
 Every function leaves out targets that are NaN. A forecast that is NaN where the target is observed makes the
 result NaN: a broken forecast must not look like a good one. With no observed target the result is NaN too.
@@ -143,7 +143,7 @@ class ForecastErrors:
 
 
 def _errors(forecast: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return forecast - target in float64; refuse shapes that would broadcast."""
+    """Return forecast - target in float64; reject shapes that would broadcast."""
     if forecast.shape != target.shape:
         raise ValueError(f"forecast and target must have one shape, got {forecast.shape} and {target.shape}")
     return forecast.double() - target.double()

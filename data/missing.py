@@ -1,4 +1,4 @@
-"""Owns what stands in for a missing value where a model needs a number."""
+"""What replaces a missing value where a model needs a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the forecast without a model: what was seen a season ago, to hold every model against."""
+"""The forecast without a model: what was seen a season ago, to compare every model with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the moments that values are normalised by: of each window's context, of each series' first rows."""
+"""Mean and deviation that values are normalised by: of each window's context, of each series' first rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from data.panel import Panel
 
 
-def context_moments(context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def context_normalization(context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and population deviation of each window's observed points, each (batch, 1); a deviation of 0 becomes 1.
 
     context: (batch, context_length), NaN = missing; added up in float64.
@@ -22,7 +22,7 @@ def context_moments(context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return mean.to(context.dtype), torch.where(deviation > 0, deviation, 1.0).to(context.dtype)
 
 
-def series_moments(panel: Panel, ends: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def series_normalization(panel: Panel, ends: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and population deviation of the observed rows [0, end) of each series, each (n_series,).
 
     A deviation of 0 becomes 1; a series with nothing observed there gets NaN and NaN.

@@ -1,4 +1,4 @@
-"""Owns the panel: the series of one dataset in one contiguous array, its content hash and its folder."""
+"""The panel: the series of one dataset in one contiguous array, its content hash and its folder."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _canonical_blocks(values: NDArray[np.float32]) -> Iterator[bytes]:
 
 
 def _loads(folder: Path) -> bool:
-    """Tell whether the folder holds a whole panel."""
+    """Return whether the folder holds a whole panel."""
     try:
         Panel.load(folder)
     except DataError:

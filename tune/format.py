@@ -1,4 +1,4 @@
-"""How numbers look to a person: 5e-7 stays 5e-7, bytes are GB, two hours are 2h 00m, or 2 h 0 min on a page."""
+"""How numbers look to a user: 5e-7 stays 5e-7, bytes are GB, two hours are 2h 00m, or 2 h 0 min on a page."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def warmup_text(hyper: Mapping[str, object]) -> str:
 
 
 def domain_text(domain: Domain) -> str:
-    """log:5e-7:1e-4, choice:16,32: as a person types it after --set."""
+    """log:5e-7:1e-4, choice:16,32: as a user types it after --set."""
     return f"{domain.kind}:{(',' if domain.kind == 'choice' else ':').join(map(number, domain.arguments()))}"
 
 
@@ -93,7 +93,7 @@ def duration(seconds: float) -> str:
 
 
 def long_duration(seconds: float) -> str:
-    """4.2 s, 3 min 5 s, 1 h 23 min, 2 d 3 h: as a person says it."""
+    """4.2 s, 3 min 5 s, 1 h 23 min, 2 d 3 h: as one says it."""
     if 0 < seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

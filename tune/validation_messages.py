@@ -1,4 +1,4 @@
-"""Owns how a wrong value is told: pydantic's findings as a rule and the value that broke it."""
+"""How a wrong value is reported: pydantic's findings as a rule and the value that broke it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _RULES = {
 }
 
 
-def refusals(error: ValidationError) -> dict[str, str]:
-    """Say of each wrong field, by its name, which rule it breaks with which value; '' stands for the whole."""
+def validation_messages(error: ValidationError) -> dict[str, str]:
+    """Say of each wrong field, by its name, which rule it breaks with which value; '' means the whole."""
     by_field: dict[str, list[Mapping[str, Any]]] = {}
     for item in error.errors(include_url=False):
         by_field.setdefault(str(item["loc"][0]) if item["loc"] else "", []).append(item)

@@ -1,4 +1,4 @@
-"""Owns the sums of passages: counts per bucket and traces per hour, day by day, as large as the days and no larger."""
+"""The sums of passages: counts per bucket and traces per hour, day by day, as large as the days and no larger."""
 
 from __future__ import annotations
 

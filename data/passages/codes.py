@@ -1,4 +1,4 @@
-"""Owns what the texts of passages stand for: raw names to numbered sites, texts to directions, a block at a time."""
+"""The codes of passages: raw names to numbered sites, texts to directions, a block at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Decode = Callable[[bytes], str]
 
-_MOST_TOLD, _MOST_KNOWN = 1_000, 200_000
+_MOST_SHOWN, _MOST_KNOWN = 1_000, 200_000
 
 
 class SiteCodes:
@@ -31,7 +31,7 @@ class SiteCodes:
         """Return each row's site, -1 where it has none."""
         places, values = _encode(column)
         numbers = np.array([self._number(value) for value in values], dtype=np.int64)
-        _tell(self.unmapped, places, numbers, values, self._decode)
+        _count_examples(self.unmapped, places, numbers, values, self._decode)
         return numbers.take(places)
 
     @property
@@ -59,11 +59,11 @@ class DirectionCodes:
         self._wanted, self._decode = wanted, decode
 
     def numbers(self, column: pa.BinaryArray, counted: Mask) -> Ints:
-        """Return each row's direction, -1 where it has none; bad ones are told only of the rows in `counted`."""
+        """Return each row's direction, -1 where it has none; examples of bad ones come from rows in `counted`."""
         places, values = _encode(column)
         numbers = np.array([self._number(self._decode(value)) for value in values], dtype=np.int64)
         if (numbers < 0).any():
-            _tell(self.bad, places[counted], numbers, values, self._decode)
+            _count_examples(self.bad, places[counted], numbers, values, self._decode)
         return numbers.take(places)
 
     def _number(self, text: str) -> int:
@@ -81,7 +81,9 @@ def _encode(column: pa.BinaryArray) -> tuple[NDArray[Any], list[bytes]]:
     return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
-def _tell(told: Counter[str], places: NDArray[Any], numbers: Ints, values: list[bytes], decode: Decode) -> None:
+def _count_examples(
+    examples: Counter[str], places: NDArray[Any], numbers: Ints, values: list[bytes], decode: Decode
+) -> None:
     """Add up the rows of each value without a number, as long as there are not too many of these."""
     dropped = np.flatnonzero(numbers < 0)
     if not len(dropped):
@@ -89,5 +91,5 @@ def _tell(told: Counter[str], places: NDArray[Any], numbers: Ints, values: list[
     rows = np.bincount(places, minlength=len(values))
     for place in dropped.tolist():
         text = decode(values[place])
-        if rows[place] and (text in told or len(told) < _MOST_TOLD):
-            told[text] += int(rows[place])
+        if rows[place] and (text in examples or len(examples) < _MOST_SHOWN):
+            examples[text] += int(rows[place])

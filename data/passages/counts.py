@@ -1,4 +1,4 @@
-"""Owns the nouns of passage records: how the files are laid out, what became of each row, and the counts."""
+"""The records of passages: how the files are laid out, what became of each row, and the counts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PassageFormat:
     """Where a row of a passages file says site, direction and time, and which of them are wanted.
 
     sites: the id of each raw site name; None = each name is an id by itself.
-    directions: the directions to count; a row with any other is dropped and told.
+    directions: the directions to count; a row with any other is dropped and reported.
     """
 
     site_column: str = "KKMC"
@@ -81,7 +81,7 @@ class Counts:
 
     ids: the series, like 'CP016#fx=2', by site in natural order and then by direction.
     values: (n_series, n_buckets) int64. start: first bucket, ISO without a zone.
-    warnings: what the reader should mend. notes: what was dropped or changed.
+    warnings: what the reader should correct. notes: what was dropped or changed.
     """
 
     ids: tuple[str, ...]

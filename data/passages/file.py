@@ -1,4 +1,4 @@
-"""Owns the reading of one passages file: block after block to counts per day, and an account of every dropped row."""
+"""The reading of one passages file: block after block to counts per day, and an account of every dropped row."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _unsplit(path: Path, error: Exception) -> str:
     """Say why a file cannot be split into rows, and where if an open quotation mark may be the reason."""
     odd = first_odd_line(path)
     where = "" if odd is None else f"; line {odd} is the first with an odd number of quotation marks"
-    return f"{path}: the rows cannot be told apart ({str(error).splitlines()[0]}){where}; correct the file"
+    return f"{path}: the rows cannot be separated ({str(error).splitlines()[0]}){where}; correct the file"
 
 
 class _Counter:
@@ -122,7 +122,7 @@ class _Counter:
                     if stop.is_set():
                         return
                     self._add(block)
-                    self._refuse_crowds()
+                    self._reject_crowds()
                     if progress is not None:
                         progress(layout.path, stream.bytes_read())
             lines = stream.lines
@@ -201,7 +201,7 @@ class _Counter:
             if len(self.count.bad_times) < 3 and text not in self.count.bad_times:
                 self.count.bad_times.append(text)
 
-    def _refuse_crowds(self) -> None:
+    def _reject_crowds(self) -> None:
         """Memory stays flat only where sites and days are few."""
         column = self.reading.format.site_column
         if len(self.sites.sites) > MAX_SITES or self.sites.is_crowded:

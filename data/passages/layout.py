@@ -1,4 +1,4 @@
-"""Owns the head of a passages file: its columns, separator and encoding, found before a row is counted."""
+"""The head of a passages file: its columns, separator and encoding, found before a row is counted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from data.passages.counts import PassageFormat
 from data.passages.lines import LineStream
 
 _HEAD_BYTES = 1 << 20
-_MOST_TOLD = 12
+_MOST_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,17 @@ def read_layouts(files: Sequence[Path], format: PassageFormat) -> list[Layout]:
     Raises DataError, with what is wrong in all of them, if one cannot be opened or lacks a column.
     """
     layouts: list[Layout] = []
-    refusals: list[str] = []
+    mistakes: list[str] = []
     for path in files:
         try:
             layouts.append(_read_layout(path, format))
         except DataError as error:
-            refusals.append(str(error))
+            mistakes.append(str(error))
         except OSError as error:
-            refusals.append(f"{path}: the file cannot be opened ({error.strerror or error}); check it and its rights")
-    if refusals:
-        more = [f"and {len(refusals) - _MOST_TOLD} more files"] if len(refusals) > _MOST_TOLD else []
-        raise DataError("\n".join([*refusals[:_MOST_TOLD], *more]))
+            mistakes.append(f"{path}: the file cannot be opened ({error.strerror or error}); check it and its rights")
+    if mistakes:
+        more = [f"and {len(mistakes) - _MOST_SHOWN} more files"] if len(mistakes) > _MOST_SHOWN else []
+        raise DataError("\n".join([*mistakes[:_MOST_SHOWN], *more]))
     return layouts
 
 
@@ -82,7 +82,7 @@ def _read_layout(path: Path, format: PassageFormat) -> Layout:
 
 
 def _decode_head(head: bytes) -> tuple[str, bool]:
-    """Decode the head, whose last character may be cut; tell whether it is UTF-8."""
+    """Decode the head, whose last character may be cut; return whether it is UTF-8."""
     head = head.removeprefix(codecs.BOM_UTF8)
     try:
         return codecs.getincrementaldecoder("utf-8")().decode(head), True
@@ -108,7 +108,7 @@ def _first_rows(path: Path, text: str) -> tuple[list[str], list[str], int, str]:
 
 
 def _places(path: Path, header: list[str], format: PassageFormat) -> tuple[int, int, int]:
-    """Find the three columns; refuse a header that lacks one or has it twice."""
+    """Find the three columns; reject a header that lacks one or has it twice."""
     wanted = {
         "--site-column": format.site_column,
         "--direction-column": format.direction_column,
@@ -118,11 +118,11 @@ def _places(path: Path, header: list[str], format: PassageFormat) -> tuple[int, 
         if header.count(name) > 1:
             raise DataError(f"{path}: each column needs its own name, and {name!r} is there twice; rename one")
         if name not in header:
-            told = ", ".join(header[:_MOST_TOLD]) + (", ..." if len(header) > _MOST_TOLD else "")
+            columns = ", ".join(header[:_MOST_SHOWN]) + (", ..." if len(header) > _MOST_SHOWN else "")
             near = _near_column(name, header) or "; check the file"
             raise DataError(
                 f"{path}: a passages file needs the columns {', '.join(wanted.values())}, and {name!r} is missing from "
-                f"{told}{near}, or name the column with {option}"
+                f"{columns}{near}, or name the column with {option}"
             )
     site, direction, time = (header.index(name) for name in wanted.values())
     return site, direction, time

@@ -1,4 +1,4 @@
-"""Owns the lines of a passages file, as bytes: how many there are, and which of them quotation marks have swallowed."""
+"""The lines of a passages file, as bytes: how many there are, and which of them quotation marks have swallowed."""
 
 from __future__ import annotations
 

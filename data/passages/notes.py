@@ -1,4 +1,4 @@
-"""Owns what is told about passages: which rows were dropped, what they looked like, and what to mend."""
+"""The notes on passages: which rows were dropped, what they looked like, and what to correct."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from data.passages.counts import Tally
 from data.passages.file import FileCount
 
-_MOST_TOLD = 5
+_MOST_SHOWN = 5
 
 
 def dropped_notes(files: list[FileCount], rows: Tally) -> Iterator[str]:
-    """Tell every kind of row that was dropped wherever its time lies, with examples."""
+    """Note every kind of row that was dropped wherever its time lies, with examples."""
     unmapped: Counter[str] = sum((count.unmapped for count in files), Counter())
     directions: Counter[str] = sum((count.bad_directions for count in files), Counter())
     times = list(dict.fromkeys(text for count in files for text in count.bad_times))
@@ -28,18 +28,18 @@ def dropped_notes(files: list[FileCount], rows: Tally) -> Iterator[str]:
     if rows.bad_time:
         yield f"{_rows(rows.bad_time)} dropped, the time unreadable or impossible: {_examples(times)}"
     if zoned := sum(count.zoned for count in files):
-        yield f"{_rows(zoned)} with a zone in the time: cut off, the time taken as it stands"
+        yield f"{_rows(zoned)} with a zone in the time: cut off, the time taken as written"
 
 
 def period_notes(rows: Tally, start: str, end: str, *, is_month: bool) -> Iterator[str]:
-    """Tell the rows that lie elsewhere in time."""
+    """Note the rows that lie elsewhere in time."""
     if rows.outside_period:
         what = "the month with most passages" if is_month else "the period"
         yield f"{_rows(rows.outside_period)} dropped, outside {what}, {start} to {end}"
 
 
 def empty_notes(ids: tuple[str, ...], values: NDArray[np.int64]) -> Iterator[str]:
-    """Tell the series without a passage; values: (n_series, n_buckets)."""
+    """Note the series without a passage; values: (n_series, n_buckets)."""
     empty = [name for name, total in zip(ids, values.sum(axis=1).tolist(), strict=True) if not total]
     if empty:
         yield f"{len(empty)} series without a passage, all 0: {_examples(empty)}"
@@ -72,9 +72,9 @@ def _rows(number: int) -> str:
 
 def _top(counter: Counter[str]) -> str:
     """Name the commonest values and their rows."""
-    told = [f"{name!r} {n:,}" for name, n in counter.most_common(_MOST_TOLD)]
-    return ", ".join(told) + (", ..." if len(counter) > _MOST_TOLD else "")
+    shown = [f"{name!r} {n:,}" for name, n in counter.most_common(_MOST_SHOWN)]
+    return ", ".join(shown) + (", ..." if len(counter) > _MOST_SHOWN else "")
 
 
 def _examples(texts: list[str]) -> str:
-    return ", ".join(map(repr, texts[:_MOST_TOLD])) + (", ..." if len(texts) > _MOST_TOLD else "")
+    return ", ".join(map(repr, texts[:_MOST_SHOWN])) + (", ..." if len(texts) > _MOST_SHOWN else "")

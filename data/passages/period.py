@@ -1,4 +1,4 @@
-"""Owns the buckets of passages and the period that they fill: a month, or what was asked for."""
+"""The buckets of passages and the period that they fill: a month, or what was asked for."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def write_sample_passages(
 
 
 def _make_folder(folder: Path, files: list[Path]) -> None:
-    """Make the folder; refuse one with CSV files that would be read besides ours."""
+    """Make the folder; reject one with CSV files that would be read besides ours."""
     folder.mkdir(parents=True, exist_ok=True)
     others = sorted({path.name for path in folder.glob("*.csv")} - {path.name for path in files})
     if others:

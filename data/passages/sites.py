@@ -1,4 +1,4 @@
-"""Owns the site map: which raw names in the passages files are which site."""
+"""The site map: which raw names in the passages files are which site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from data.errors import DataError, near_names
 from data.passages.layout import decode_text
 
 _COLUMNS = ("name", "id")
-_MOST_TOLD = 8
+_MOST_SHOWN = 8
 
 
 def read_site_map(path: Path) -> dict[str, str]:
@@ -41,8 +41,8 @@ def read_site_map(path: Path) -> dict[str, str]:
     if not sites and not mistakes:
         mistakes.append("a site map must have at least one name, and has none")
     if mistakes:
-        more = [f"and {len(mistakes) - _MOST_TOLD} more"] if len(mistakes) > _MOST_TOLD else []
-        raise DataError(f"{path}: {'; '.join([*mistakes[:_MOST_TOLD], *more])}; correct the file")
+        more = [f"and {len(mistakes) - _MOST_SHOWN} more"] if len(mistakes) > _MOST_SHOWN else []
+        raise DataError(f"{path}: {'; '.join([*mistakes[:_MOST_SHOWN], *more])}; correct the file")
     return sites
 
 

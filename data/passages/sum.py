@@ -1,4 +1,4 @@
-"""Owns the sum of all passages files: days to a period, raw sites to sorted series, and the account of every row."""
+"""The sum of all passages files: days to a period, raw sites to sorted series, and the account of every row."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PassageSum:
             )
 
     def result(self, period: Period | None) -> Counts:
-        """Cut the period out of the days, the busiest month if there is none; sort the series; tell what was dropped.
+        """Cut the period out of the days, the busiest month if there is none; sort the series; note what was dropped.
 
         Raises DataError if nothing is left.
         """
@@ -121,7 +121,7 @@ def _nothing_used(files: list[FileCount], rows: Tally) -> str:
     if not rows.read:
         return f"passages need rows, and none of the {len(files)} files has one; check how they were written"
     kinds = ("malformed", "unmapped_site", "bad_direction", "bad_time", "outside_period")
-    told = ", ".join(f"{getattr(rows, kind)} {kind.replace('_', ' ')}" for kind in kinds if getattr(rows, kind))
+    dropped = ", ".join(f"{getattr(rows, kind)} {kind.replace('_', ' ')}" for kind in kinds if getattr(rows, kind))
     return "\n".join(
-        [f"at least one row must be usable, and of {rows.read} none is: {told}", *dropped_notes(files, rows)]
+        [f"at least one row must be usable, and of {rows.read} none is: {dropped}", *dropped_notes(files, rows)]
     )

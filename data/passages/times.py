@@ -1,4 +1,4 @@
-"""Owns the times of passages: a column of text to days and seconds, all rows at once, impossible dates refused.
+"""The times of passages: a column of text to days and seconds, all rows at once, impossible dates rejected.
 
 pyarrow's own `strptime` takes 2023-02-30 for March 2nd and the second 60 for the next minute, and knows one format a
 call; here every row may have its own, at a third of the cost.

@@ -1,4 +1,4 @@
-"""Owns the files that counts become: series as JSON Lines, whole and split, and their scales."""
+"""The files that counts become: series as JSON Lines, whole and split, and their scales."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def write_counts(counts: Counts, out: Path, *, train_end: str | None = None, val
 
 
 def check_split(bucket: str, train_end: str | None, val_context: int) -> None:
-    """Raise UserError for what `write_counts` would refuse in any period, before a month is read."""
+    """Raise UserError for what `write_counts` would reject in any period, before a month is read."""
     if val_context < 0:
         raise UserError(f"--val-context must be 0 or more buckets, got {val_context}; change it")
     if train_end is not None:

@@ -1,4 +1,4 @@
-"""Owns cleaning: series with too few good values are left out, and what is missing in the others is interpolated."""
+"""Cleaning: series with too few good values are left out, and what is missing in the others is interpolated."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NAMED = 5  # how many files or series a note names before it counts the rest
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A panel without a missing value, how many were mended, and the ids of the series that were left out."""
+    """A panel without a missing value, how many were interpolated, and the ids of the series that were left out."""
 
     panel: Panel
-    mended: int
+    interpolated: int
     left_out: tuple[str, ...]
 
 
@@ -37,19 +37,19 @@ def clean_series(panel: Panel, *, min_rows: int, source: str) -> Cleaned:
             f"{source}: a series needs {needed} good values, and the most that one has is {max(good, default=0)}; "
             f"bring longer series, or shorten --context-length or --prediction-length"
         )
-    mended = sum(int(panel.lengths[i]) - good[i] for i in kept)
+    interpolated = sum(int(panel.lengths[i]) - good[i] for i in kept)
     series = {panel.ids[i]: interpolate(panel.series(i)) for i in kept}
     starts = [panel.starts[i] for i in kept]
     whole = Panel.from_series(panel.name, series, starts=starts, freq=panel.freq, notes=panel.notes)
-    return Cleaned(whole, mended, tuple(name for name in panel.ids if name not in series))
+    return Cleaned(whole, interpolated, tuple(name for name in panel.ids if name not in series))
 
 
 def clean_panel(panel: Panel, *, min_rows: int, source: str) -> Panel:
-    """Clean the panel of one file, and tell in its notes what that changed; raises DataError as `clean_series` does."""
+    """Clean the panel of one file, and say in its notes what that changed; raises DataError as `clean_series` does."""
     cleaned = clean_series(panel, min_rows=min_rows, source=source)
     notes = list(panel.notes)
-    if cleaned.mended:
-        notes.append(f"{cleaned.mended} missing or infinite values interpolated")
+    if cleaned.interpolated:
+        notes.append(f"{cleaned.interpolated} missing or infinite values interpolated")
     if cleaned.left_out:
         notes.append(left_out_note(cleaned.left_out, min_rows))
     return replace(cleaned.panel, notes=tuple(notes))

@@ -1,4 +1,4 @@
-"""Owns one file: its text or parquet becomes a panel, or is refused with its name, line and remedy."""
+"""One file: its text or parquet becomes a panel, or is rejected with its name, line and remedy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _JSONL = re.compile(r"\.(jsonl|ndjson)$", re.IGNORECASE)
 class FileLayout:
     """What is known of a file before it is opened.
 
-    format: one of FORMATS; None tells it by the file's suffix, and wide from long by the column names.
+    format: one of FORMATS; None takes it from the file's suffix, and tells wide from long by the column names.
     columns: the series to keep, None = all. time_column: its name; None finds it.
     corpus: series without a value may stay, and a table without a time column must hold numbers alone.
     """
@@ -44,7 +44,7 @@ class FileLayout:
 
 
 def is_table_file(path: Path) -> bool:
-    """Tell by its name whether a file is a CSV or parquet table; a hidden one is not."""
+    """Return by its name whether a file is a CSV or parquet table; a hidden one is not."""
     return bool(_CSV.search(path.name) or _PARQUET.search(path.name)) and not path.name.startswith(".")
 
 
@@ -71,7 +71,7 @@ def _read(path: Path, layout: FileLayout) -> Panel:
         table = _read_packed_csv(path) if _PACKED.search(path.name) else _read_csv(path)
     else:
         raise DataError(
-            f"{path}: the suffix must tell the format (.csv, .parquet, .jsonl), got {path.suffix!r}; rename the "
+            f"{path}: the suffix must name the format (.csv, .parquet, .jsonl), got {path.suffix!r}; rename the "
             f"file or give --format, one of {', '.join(FORMATS)}"
         )
     table.columns, table.time_column, table.corpus = columns, layout.time_column, layout.corpus
@@ -85,7 +85,7 @@ def _stem(path: Path) -> str:
 
 
 def _read_packed_csv(path: Path) -> Table:
-    """Parse a compressed CSV file; refuse one that cannot be unpacked."""
+    """Parse a compressed CSV file; reject one that cannot be unpacked."""
     try:
         return _read_csv(path)
     except UnicodeDecodeError:
@@ -102,13 +102,13 @@ def _read_csv(path: Path) -> Table:
         single = str(header[0]) if len(header) == 1 else ""
         separator = next((mark for mark in ";\t" if mark in single), ",")
         with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # it tells of cells that would be lost
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of cells that would be lost
             frame = pd.read_csv(
                 path,
                 sep=separator,
                 encoding="utf-8-sig",
                 index_col=False,
-                skip_blank_lines=False,  # so that a row's number tells its line
+                skip_blank_lines=False,  # so that a row's number gives its line
                 float_precision="round_trip",
                 low_memory=False,
             )
@@ -117,16 +117,16 @@ def _read_csv(path: Path) -> Table:
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
         raise DataError(f"{path}: every line must have as many cells as the header ({reason}); correct it") from error
-    _refuse_headless(path, [str(name) for name in frame.columns])
+    _reject_headless(path, [str(name) for name in frame.columns])
     return _tidy(path, frame)
 
 
 def _tidy(path: Path, frame: pd.DataFrame) -> Table:
-    """Drop blank lines at the end and a saved row index; refuse a table without rows."""
+    """Drop blank lines at the end and a saved row index; reject a table without rows."""
     filled = frame.notna().any(axis=1).to_numpy()
     if not filled.any():
         raise DataError(f"{path}: a CSV file needs rows of values under its header, and has none; add some")
-    end = int(np.flatnonzero(filled)[-1]) + 1  # a blank line before may be a missing row: only a time can tell
+    end = int(np.flatnonzero(filled)[-1]) + 1  # a blank line before may be a missing row: only a time shows it
     table = Table(_stem(path), frame[:end], Rows(str(path), "line", np.arange(2, end + 2)))
     first = table.frame.columns[0]
     if str(first).startswith("Unnamed:") and table.frame.shape[1] > 1:
@@ -137,8 +137,8 @@ def _tidy(path: Path, frame: pd.DataFrame) -> Table:
     return table
 
 
-def _refuse_headless(path: Path, names: list[str]) -> None:
-    """Refuse a CSV whose first line is data: it holds a timestamp, or only numbers with a fraction."""
+def _reject_headless(path: Path, names: list[str]) -> None:
+    """Reject a CSV whose first line is data: it holds a timestamp, or only numbers with a fraction."""
     dated = next((name for name in names if re.match(r"\d{4}-\d\d-\d\d", name)), None)
     if dated is not None or all(re.fullmatch(r"-?\d+\.\d+(\.\d+)?", name) for name in names):
         raise DataError(

@@ -1,4 +1,4 @@
-"""Owns folders: the CSV and parquet files of one become a panel, as they are or cleaned as a corpus."""
+"""Folders: the CSV and parquet files of one become a panel, as they are or cleaned as a corpus."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from data.readers.file_reader import FileLayout, is_table_file, read_file
 class _Corpus:
     """What reading the files of a folder found.
 
-    panels: by file. skipped: why, by file name. mended: how many values, by file name. left_out: as 'file/column'.
+    panels: by file. skipped: why, by file name. interpolated: number of values, by file. left_out: as 'file/column'.
     """
 
     panels: dict[Path, Panel] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    mended: dict[str, int] = field(default_factory=dict)
+    interpolated: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -41,8 +41,8 @@ def read_folder(
     max_files: the first so many files alone; None = all.
     clean: read a corpus. A file that is no table of series, or has no series with min_rows observed values, is skipped;
     missing and infinite values are interpolated, at the ends with the nearest one; files without a time column may
-    come along if all their columns are numbers. Where frequencies differ the panel's is None. Its notes tell all that.
-    Without clean, min_rows does not count, and whatever cannot be read, or has another frequency, is refused.
+    come along if all their columns are numbers. Where frequencies differ the panel's is None. Its notes say all that.
+    Without clean, min_rows does not count, and whatever cannot be read, or has another frequency, is rejected.
     format, columns, time_column: as in `data.readers.panel_reader.read_panel`.
     Raises DataError, with file, line and remedy; of a corpus if no file is left, with the reasons.
     """
@@ -85,7 +85,7 @@ def _read_alike(files: Iterable[Path], layout: FileLayout) -> dict[Path, Panel]:
 
 
 def _read_corpus(folder: Path, files: Iterable[Path], layout: FileLayout, min_rows: int) -> _Corpus:
-    """Read and clean what can be, and note why the rest is skipped; refuse a folder where that is all."""
+    """Read and clean what can be, and note why the rest is skipped; reject a folder where that is all."""
     corpus = _Corpus()
     seen: set[str] = set()
     for path in files:
@@ -99,8 +99,8 @@ def _read_corpus(folder: Path, files: Iterable[Path], layout: FileLayout, min_ro
             continue
         corpus.panels[path] = cleaned.panel
         corpus.left_out += [f"{cleaned.panel.name}/{name}" for name in cleaned.left_out]
-        if cleaned.mended:
-            corpus.mended[path.name] = cleaned.mended
+        if cleaned.interpolated:
+            corpus.interpolated[path.name] = cleaned.interpolated
     if not corpus.panels:
         raise DataError(
             f"{folder}: a corpus needs a file that can be read as series, and has none: {_reasons(corpus)}; "
@@ -121,8 +121,8 @@ def _twice(panel: Panel, seen: set[str]) -> str | None:
 def _reasons(corpus: _Corpus) -> str:
     """Name every file that was skipped, the first ones with the reason."""
     names = list(corpus.skipped)
-    told = ", ".join(f"{name} ({corpus.skipped[name]})" for name in names[:NAMED])
-    return told + (f"; and {', '.join(names[NAMED:])}" if len(names) > NAMED else "")
+    text = ", ".join(f"{name} ({corpus.skipped[name]})" for name in names[:NAMED])
+    return text + (f"; and {', '.join(names[NAMED:])}" if len(names) > NAMED else "")
 
 
 def _corpus_notes(corpus: _Corpus, n_files: int, min_rows: int) -> list[str]:
@@ -130,11 +130,12 @@ def _corpus_notes(corpus: _Corpus, n_files: int, min_rows: int) -> list[str]:
     notes = []
     if corpus.skipped:
         notes.append(f"{len(corpus.skipped)} of {n_files} files skipped: {_reasons(corpus)}")
-    if corpus.mended:
-        counts = named([f"{name} {count}" for name, count in corpus.mended.items()])
-        total = sum(corpus.mended.values())
+    if corpus.interpolated:
+        counts = named([f"{name} {count}" for name, count in corpus.interpolated.items()])
+        total = sum(corpus.interpolated.values())
         notes.append(
-            f"{total} missing or infinite values interpolated in {len(corpus.mended)} of {n_files} files: {counts}"
+            f"{total} missing or infinite values interpolated in {len(corpus.interpolated)} of {n_files} files: "
+            f"{counts}"
         )
     if corpus.left_out:
         notes.append(left_out_note(corpus.left_out, min_rows))
@@ -161,8 +162,8 @@ def _joined(folder: Path, panels: dict[Path, Panel], columns: Sequence[str] | No
     kept = list(series if columns is None else dict.fromkeys(columns))
     freqs = Counter(facts[key][1] for key in kept)
     if len(freqs) > 1:
-        told = named([f"{freq or 'unknown'} ({count} series)" for freq, count in freqs.items()])
-        notes = [*notes, f"the frequency of all is unknown, because the files have different ones: {told}"]
+        kinds = named([f"{freq or 'unknown'} ({count} series)" for freq, count in freqs.items()])
+        notes = [*notes, f"the frequency of all is unknown, because the files have different ones: {kinds}"]
     return Panel.from_series(
         folder.resolve().name,
         {key: series[key] for key in kept},

@@ -1,4 +1,4 @@
-"""Owns JSON Lines: one series a line, as Time-MoE's and GluonTS's files have them."""
+"""JSON Lines: one series a line, as Time-MoE's and GluonTS's files have them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _VALUE_KEYS = ("sequence", "target")
 def panel_from_jsonl(path: Path, name: str, columns: Sequence[str] | None) -> Panel:
     """Read lines like {"id": "a", "sequence": [1.0, null], "start": "2016-07-01", "freq": "h"}; null = missing.
 
-    'target' may stand for 'sequence'; id, start and freq may be absent. An absent id becomes the line's number.
+    'target' may be used for 'sequence'; id, start and freq may be absent. An absent id becomes the line's number.
     Raises DataError at the first line that is no such object, and if the lines differ in freq.
     """
     with path.open(encoding="utf-8-sig") as file:
@@ -42,7 +42,7 @@ def panel_from_jsonl(path: Path, name: str, columns: Sequence[str] | None) -> Pa
         series[key] = _values(record, where, notes)
         starts[key] = _start(record, where, notes)
         freqs.setdefault(_freq(record, where), number)
-    _refuse_mixed(path, freqs)
+    _reject_mixed(path, freqs)
     kept = _kept(path, list(series), columns)
     return Panel.from_series(
         name,
@@ -120,8 +120,8 @@ def _freq(record: dict[str, Any], where: str) -> str | None:
         ) from error
 
 
-def _refuse_mixed(path: Path, freqs: dict[str | None, int]) -> None:
-    """Refuse a file whose series have different frequencies, or some none."""
+def _reject_mixed(path: Path, freqs: dict[str | None, int]) -> None:
+    """Reject a file whose series have different frequencies, or some none."""
     if len(freqs) > 1:
         (first, line), (second, other), *_ = freqs.items()
         raise DataError(

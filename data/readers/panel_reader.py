@@ -1,4 +1,4 @@
-"""Owns reading: a file or a folder becomes a panel, or is refused with its name, line and remedy."""
+"""Reading: a file or a folder becomes a panel, or is rejected with its name, line and remedy."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def read_panel(
     min_rows: int = 1,
     clean: bool = False,
 ) -> Panel:
-    """Read a file, or all CSV and parquet files of a folder, as a panel; its notes tell what was changed.
+    """Read a file, or all CSV and parquet files of a folder, as a panel; its notes say what was changed.
 
-    format: one of FORMATS; None tells it by the file's suffix, and wide from long by the column names.
+    format: one of FORMATS; None takes it from the file's suffix, and tells wide from long by the column names.
     columns: the series to keep (column names, or ids of a long file; 'file/column' in a folder); None = all.
     time_column: name of the time column; None finds it.
     max_files: how many files of a folder to read, the first by name; None = all.

@@ -1,4 +1,4 @@
-"""Owns tables: how the columns of a CSV or parquet file become the series of a panel."""
+"""Tables: how the columns of a CSV or parquet file become the series of a panel."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Table:
 
 
 def is_long(table: Table) -> bool:
-    """Tell whether the columns are an id, a time and a value by their names."""
+    """Return whether the columns are an id, a time and a value by their names."""
     names = [str(name) for name in table.frame.columns]
     timed = table.time_column in names or _named(names, TIME_NAMES) is not None
     return timed and all(_named(names, known) is not None for known in (ID_NAMES, VALUE_NAMES))
@@ -60,7 +60,7 @@ def panel_from_wide(table: Table) -> Panel:
     names = [str(name) for name in table.frame.columns if name != time_name]
     wanted = _without_second_time(table, _wanted(table, names))
     if time_name is None and table.corpus:
-        _refuse_untimed_text(table, wanted)
+        _reject_untimed_text(table, wanted)
     numeric = {name: _numbers(table, name, must=table.columns is not None) for name in wanted}
     series = {name: values for name, values in numeric.items() if values is not None}
     if not series:
@@ -69,7 +69,7 @@ def panel_from_wide(table: Table) -> Panel:
             f"check the separator, and that decimals are written with a point"
         )
     stacked = _finite(table, np.stack(list(series.values())))  # (n_series, rows)
-    _refuse_empty(table, series, np.asarray(np.isnan(stacked).all(axis=1)))
+    _reject_empty(table, series, np.asarray(np.isnan(stacked).all(axis=1)))
     if time_name is None:
         table.notes.append("no time column: starts and frequency unknown")
         columns = dict(zip(series, stacked, strict=True))
@@ -110,7 +110,7 @@ def panel_from_long(table: Table) -> Panel:
     grid = place_on_grid(times, codes.astype(np.int64), table.rows)
     joined = np.full(int(grid.lengths.sum()), np.nan, dtype=np.float32)
     joined[grid.place] = values
-    _refuse_empty(table, known, np.bincount(codes, weights=~np.isnan(values), minlength=len(known)) == 0)
+    _reject_empty(table, known, np.bincount(codes, weights=~np.isnan(values), minlength=len(known)) == 0)
     offsets = np.r_[0, np.cumsum(grid.lengths)]
     rest = [str(name) for name in table.frame.columns if name not in (id_name, time_name, value_name)]
     if rest:
@@ -160,7 +160,7 @@ def _long_names(table: Table) -> tuple[str, ...]:
 
 
 def _wanted(table: Table, names: list[str]) -> list[str]:
-    """Return the series to keep, in the order asked for; refuse an unknown one."""
+    """Return the series to keep, in the order asked for; reject an unknown one."""
     if table.columns is None:
         return names
     for name in table.columns:
@@ -173,7 +173,7 @@ def _wanted(table: Table, names: list[str]) -> list[str]:
 
 
 def _without_second_time(table: Table, names: list[str]) -> list[str]:
-    """Leave out the time told once more as a number, unless it was asked for, with a note."""
+    """Leave out the time repeated as a number, unless it was asked for, with a note."""
     again = [name for name in names if table.columns is None and name.strip().lower() in EPOCH_NAMES]
     if again:
         table.notes.append(f"columns not read, the time once more: {_listed(again)}")
@@ -217,8 +217,8 @@ def _finite(table: Table, values: NDArray[np.float64]) -> NDArray[np.float32]:
     return single
 
 
-def _refuse_untimed_text(table: Table, names: Iterable[str]) -> None:
-    """Refuse columns that are not numbers where no column is the time: one of them may be meant as that."""
+def _reject_untimed_text(table: Table, names: Iterable[str]) -> None:
+    """Reject columns that are not numbers where no column is the time: one of them may be meant as that."""
     for name in names:
         column = table.frame[name]
         if pd.to_numeric(column, errors="coerce").isna().sum() > column.isna().sum():
@@ -229,8 +229,8 @@ def _refuse_untimed_text(table: Table, names: Iterable[str]) -> None:
             )
 
 
-def _refuse_empty(table: Table, names: Iterable[Any], empty: NDArray[np.bool_]) -> None:
-    """Refuse series without one observed value; of a corpus, cleaning leaves them out."""
+def _reject_empty(table: Table, names: Iterable[Any], empty: NDArray[np.bool_]) -> None:
+    """Reject series without one observed value; of a corpus, cleaning leaves them out."""
     if table.corpus:
         return
     lost = [str(name) for name, none in zip(names, empty, strict=True) if none]

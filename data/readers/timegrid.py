@@ -1,4 +1,4 @@
-"""Owns time in files: parsing timestamps, finding the frequency, and placing rows on one regular grid."""
+"""Time in files: parsing timestamps, finding the frequency, and placing rows on one regular grid."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def parse_times(column: pd.Series, rows: Rows) -> tuple[Times, tuple[str, ...]]:
     """Return the column's timestamps, (rows,), and notes on how they were read.
 
     ISO 8601 is tried first, then the month first, then the day first. A time zone is converted to UTC and dropped.
-    Numbers are seconds, or thousandths, millionths or billionths of one, since 1970, told apart by their size.
+    Numbers are seconds, or thousandths, millionths or billionths of one, since 1970, distinguished by their size.
     Raises DataError at the first timestamp that is missing or cannot be read.
     """
     notes: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def parse_times(column: pd.Series, rows: Rows) -> tuple[Times, tuple[str, ...]]:
 
 
 def looks_like_time(column: pd.Series) -> bool:
-    """Tell whether a column of text or dates begins with a timestamp."""
+    """Return whether a column of text or dates begins with a timestamp."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return True
     if pd.api.types.is_numeric_dtype(column):
@@ -115,11 +115,11 @@ def place_on_grid(times: Times, codes: NDArray[np.int64], rows: Rows) -> Grid:
     is_first = np.r_[True, code[1:] != code[:-1]]
     steps = np.diff(time)[~is_first[1:]]  # rows - n_series; the step that led to each row but the first ones
     later = order[~is_first]
-    _refuse_duplicates(steps, later, times, rows)
+    _reject_duplicates(steps, later, times, rows)
     freq, position = _positions(time, is_first, steps, order, rows)
     position -= np.repeat(position[is_first], np.diff(np.r_[np.flatnonzero(is_first), len(code)]))
     lengths = position[np.r_[is_first[1:], True]] + 1
-    _refuse_sparse(lengths, steps, later, times, rows)
+    _reject_sparse(lengths, steps, later, times, rows)
     place = np.empty(len(times), dtype=np.int64)
     place[order] = position + (np.cumsum(lengths) - lengths)[code]
     starts = tuple(pd.Timestamp(start).isoformat() for start in time[is_first])
@@ -207,8 +207,8 @@ def _most_common(steps: NDArray[Any]) -> Any:
     return values[np.argmax(counts)]
 
 
-def _refuse_duplicates(steps: Steps, later: NDArray[np.intp], times: Times, rows: Rows) -> None:
-    """Refuse two rows of one series at one time."""
+def _reject_duplicates(steps: Steps, later: NDArray[np.intp], times: Times, rows: Rows) -> None:
+    """Reject two rows of one series at one time."""
     doubled = later[steps == np.timedelta64(0)]
     if len(doubled):
         i = int(doubled.min())
@@ -218,8 +218,8 @@ def _refuse_duplicates(steps: Steps, later: NDArray[np.intp], times: Times, rows
         )
 
 
-def _refuse_sparse(lengths: NDArray[np.int64], steps: Steps, later: NDArray[np.intp], times: Times, rows: Rows) -> None:
-    """Refuse a grid ten times longer than the rows read: one mistyped year would fill memory with NaN."""
+def _reject_sparse(lengths: NDArray[np.int64], steps: Steps, later: NDArray[np.intp], times: Times, rows: Rows) -> None:
+    """Reject a grid ten times longer than the rows read: one mistyped year would fill memory with NaN."""
     if lengths.sum() <= 10 * len(times) + 1000:
         return
     i = int(later[np.argmax(steps)])

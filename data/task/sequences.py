@@ -1,4 +1,4 @@
-"""Owns whole-sequence windows: each series normalised by itself and cut into inputs and labels one step ahead."""
+"""Whole-sequence windows: each series normalised by itself and cut into inputs and labels one step ahead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the split: which rows of each series train, validate and test."""
+"""The split: which rows of each series train, validate and test."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from data.errors import TaskError
 from data.panel import Panel
 from data.task.split_rule import SplitRule, parse_split
 
-__all__ = ["Split", "SplitRule", "moment_ends", "parse_split", "split_panel"]
+__all__ = ["Split", "SplitRule", "normalization_ends", "parse_split", "split_panel"]
 
 _ETT_DAYS = (12 * 30, 4 * 30, 4 * 30)  # train, validation, test
 _ETT_ROWS_A_DAY = (24, 96)
@@ -56,7 +56,7 @@ def split_panel(panel: Panel, rule: SplitRule) -> Split:
     return _split_date(panel, rule)
 
 
-def moment_ends(panel: Panel, rule: SplitRule, split: Split) -> NDArray[np.int64]:
+def normalization_ends(panel: Panel, rule: SplitRule, split: Split) -> NDArray[np.int64]:
     """Return how many first rows of each series its scale is taken from, (n_series,) int64: its train rows.
 
     Under 'series' a validation or test series has none, and its own train part is its first 8/10, rounded down.
@@ -126,7 +126,7 @@ def _rows_a_day(freq: str | None) -> int | None:
     if freq is None:
         return None
     try:
-        step = pd.Timedelta(pd.tseries.frequencies.to_offset(freq))  # type: ignore[arg-type]  # a Tick, or refused
+        step = pd.Timedelta(pd.tseries.frequencies.to_offset(freq))  # type: ignore[arg-type]  # a Tick, or rejected
     except ValueError:
         return None
     rows, rest = divmod(pd.Timedelta(days=1).value, step.value)

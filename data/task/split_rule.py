@@ -1,4 +1,4 @@
-"""Owns the names of the split protocols: a text becomes a rule, and a rule writes itself as its shortest text."""
+"""The names of the split protocols: a text becomes a rule, and a rule writes itself as its shortest text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owns the forecast task: panel, split, lengths, strides and scaling that every model is measured on."""
+"""The forecast task: panel, split, lengths, strides and scaling that every model is measured on."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from data.errors import DataError, TaskError
-from data.normalization import series_moments
+from data.normalization import series_normalization
 from data.panel import Panel
-from data.task.split import moment_ends, parse_split, split_panel
+from data.task.split import normalization_ends, parse_split, split_panel
 from data.task.task_spec import PARTS, Part, TaskSpec
 from data.task.windows import WindowGather, WindowIndex, WindowShape, index_windows
 
@@ -24,7 +24,7 @@ __all__ = ["PARTS", "ForecastTask", "Part", "TaskSpec"]
 
 @dataclass(frozen=True)
 class _DeviceCopy:
-    """What batches are made of on one device: (rows,) float32 scaled values, (n_series,) float64 moments."""
+    """What batches are made of on one device: (rows,) float32 scaled values, (n_series,) float64 mean and std."""
 
     values: torch.Tensor
     mean: torch.Tensor
@@ -35,8 +35,8 @@ class ForecastTask:
     """A panel cut into windows: the same train, validation and test for every model.
 
     panel, spec: what it was made from. split: row bounds of each series.
-    moment_end: (n_series,) int64, how many first rows of each series its scale is taken from: its train rows; under
-    split 'series', where a validation or test series has none, its first 8/10.
+    normalization_end: (n_series,) int64, how many first rows of each series its scale is taken from: its train rows;
+    under split 'series', where a validation or test series has none, its first 8/10.
     mean, std: (n_series,) float64, of the observed values in these rows alone; population deviation, 1 where it is 0;
     zeros and ones when the spec's scale is 'none'.
     train, val, test: the windows of each part.
@@ -50,15 +50,15 @@ class ForecastTask:
 
         Raises DataError if a series has no value at all, TaskError if a part has no window.
         """
-        _refuse_empty_series(panel)
+        _reject_empty_series(panel)
         self.panel = panel
         self.spec = spec
         self.context_length = spec.context_length
         self.prediction_length = spec.prediction_length
         rule = parse_split(spec.split)
         self.split = split_panel(panel, rule)
-        self.moment_end = moment_ends(panel, rule, self.split)
-        self.mean, self.std = self._moments()
+        self.normalization_end = normalization_ends(panel, rule, self.split)
+        self.mean, self.std = self._normalization()
         self._index = {part: self._windows(part) for part in PARTS if part in parts}
         self._on_device: dict[str, _DeviceCopy] = {}
 
@@ -118,23 +118,23 @@ class ForecastTask:
         return {**self.__dict__, "_on_device": {}}
 
     def _copy(self, device: torch.device) -> _DeviceCopy:
-        """Return the scaled panel and its moments on a device, moved there at the first call."""
+        """Return the scaled panel and its normalization on a device, moved there at the first call."""
         key = str(torch.empty(0, device=device).device)  # so that 'cuda' and 'cuda:0' share one copy
         if key not in self._on_device:
             arrays = (self._scale(), self.mean, self.std)
             self._on_device[key] = _DeviceCopy(*(torch.from_numpy(array).to(device) for array in arrays))
         return self._on_device[key]
 
-    def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and deviation of each series' observed values in its first `moment_end` rows."""
+    def _normalization(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and deviation of each series' observed values in its first `normalization_end` rows."""
         if self.spec.scale == "none":
             return np.zeros(len(self.panel)), np.ones(len(self.panel))
-        mean, std = series_moments(self.panel, self.moment_end)
+        mean, std = series_normalization(self.panel, self.normalization_end)
         if np.isnan(mean).any():
             i = int(np.isnan(mean).argmax())
             raise TaskError(
                 f"--scale standard needs a train value in every series, but {self.panel.ids[i]!r} has none in its "
-                f"first {self.moment_end[i]} rows; drop the series, split later, or take --scale none"
+                f"first {self.normalization_end[i]} rows; drop the series, split later, or take --scale none"
             )
         return mean, std
 
@@ -154,7 +154,7 @@ class ForecastTask:
         return self.split.val_end, self.split.test_end
 
     def _windows(self, part: Part) -> WindowIndex:
-        """List the part's windows, or draw as many as it may have; refuse a task that has none."""
+        """List the part's windows, or draw as many as it may have; reject a task that has none."""
         spec = self.spec
         stride = spec.train_stride if part == "train" else spec.eval_stride
         first, end = self._bounds(part)
@@ -180,8 +180,8 @@ class ForecastTask:
         )
 
 
-def _refuse_empty_series(panel: Panel) -> None:
-    """Refuse a panel without series, or with one that holds no observed value."""
+def _reject_empty_series(panel: Panel) -> None:
+    """Reject a panel without series, or with one that holds no observed value."""
     if not len(panel):
         raise DataError(f"{panel.name}: a task needs at least one series, and the panel has none; add one")
     empty = [name for i, name in enumerate(panel.ids) if np.isnan(panel.series(i)).all()]

@@ -1,4 +1,4 @@
-"""What a person writes about a forecast task; needs no torch, so that a sweep's record can be read at once."""
+"""What a user writes about a forecast task; needs no torch, so that a sweep's record can be read at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 
 class TaskSpec(BaseModel):
-    """What a person writes about a task.
+    """What a user writes about a task.
 
     split: a name that `data.task.split.parse_split` knows; kept in its shortest form: equal splits are equal.
     context_length, prediction_length: rows.

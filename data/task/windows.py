@@ -1,4 +1,4 @@
-"""Owns the windows: which ones a part of the split holds, and the gather that turns numbers into batches."""
+"""The windows: which ones a part of the split holds, and the gather that turns numbers into batches."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def index_windows(
 
 
 def _observed(panel: Panel, starts: NDArray[np.int64], shape: WindowShape) -> NDArray[np.bool_]:
-    """Tell for each window whether both its context and its target hold an observed value."""
+    """Return for each window whether both its context and its target hold an observed value."""
     seen = np.zeros(len(panel.values) + 1, dtype=np.int64)
     np.cumsum(~np.isnan(panel.values), out=seen[1:])
     targets = starts + shape.context_length

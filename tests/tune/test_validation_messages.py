@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from tune.validation_messages import MISSING, refusals
+from tune.validation_messages import MISSING, validation_messages
 
 
 class Model(BaseModel):
@@ -31,7 +31,7 @@ class Demanding(BaseModel):
 def told(model: type[BaseModel], **values: Any) -> dict[str, str]:
     with pytest.raises(ValidationError) as caught:
         model(**values)
-    return refusals(caught.value)
+    return validation_messages(caught.value)
 
 
 @pytest.mark.parametrize(

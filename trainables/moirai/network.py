@@ -19,7 +19,7 @@ def import_moirai_module() -> Any:
     """Import uni2ts's MoiraiModule class without lightning and gluonts, which its package pulls in.
 
     `uni2ts.model.moirai` imports its training and forecasting code too: four fifths of a start-up of 20 s, which
-    every worker would pay. A bare stand-in for that package is in place only while its `module` is imported.
+    every worker would pay. An empty module for that package is in place only while its `module` is imported.
     """
     package = "uni2ts.model.moirai"
     if package in sys.modules:

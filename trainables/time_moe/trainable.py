@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers.utils import is_flash_attn_2_available
 
 from data.missing import fill_forward
-from data.normalization import context_moments, series_moments
+from data.normalization import context_normalization, series_normalization
 from data.task.sequences import SequenceGather, sequence_windows
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
@@ -100,7 +100,7 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
             self.module.activation_checkpointing_enable()
         self.prediction_length = task.prediction_length
         self.norm = hyper.norm
-        self.series_moments = _series_moments(task) if hyper.norm == "series" else None
+        self.series_normalization = _series_normalization(task) if hyper.norm == "series" else None
         return self.module
 
     @staticmethod
@@ -134,7 +134,7 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
         return loss.expand(len(labels))
 
     def forecast(self, batch: Batch) -> Forecast:
-        mean, deviation = self._moments(batch)
+        mean, deviation = self._normalization(batch)
         context = fill_forward((batch.context - mean) / deviation)
         points = self.module.generate(context, max_new_tokens=self.prediction_length)[:, context.shape[1] :]
         return Forecast(points * deviation + mean)
@@ -145,7 +145,7 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
 
     def point_loss(self, point: Tensor, batch: Batch) -> Tensor:
         """Huber loss over observed points, in deviations of the context, (batch,)."""
-        _, deviation = context_moments(batch.context)
+        _, deviation = context_normalization(batch.context)
         observed = ~batch.target.isnan()
         target = torch.where(observed, batch.target, point)
         errors = F.huber_loss(point / deviation, target / deviation, reduction="none", delta=HUBER_DELTA)
@@ -172,13 +172,13 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
         states: Tensor = self.module.model(fill_forward(batch.context)).last_hidden_state
         return states
 
-    def _moments(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _normalization(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Mean and deviation to normalise with, each (batch, 1) or a scalar."""
         if self.norm == "context":
-            return context_moments(batch.context)
-        if self.series_moments is None:
+            return context_normalization(batch.context)
+        if self.series_normalization is None:
             return batch.context.new_zeros(()), batch.context.new_ones(())
-        mean, deviation = (m.to(batch.context)[batch.series, None] for m in self.series_moments)
+        mean, deviation = (m.to(batch.context)[batch.series, None] for m in self.series_normalization)
         return mean, deviation
 
 
@@ -199,9 +199,9 @@ def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPredict
     return model
 
 
-def _series_moments(task: ForecastTask) -> tuple[Tensor, Tensor]:
-    """Moments of each series' train rows in the units of the task's batches, each (n_series,) float64."""
+def _series_normalization(task: ForecastTask) -> tuple[Tensor, Tensor]:
+    """Normalization of each series' train rows in the units of the task's batches, each (n_series,) float64."""
     if task.spec.scale == "standard":
         return torch.zeros(len(task.panel)), torch.ones(len(task.panel))
-    mean, std = series_moments(task.panel, task.moment_end)
+    mean, std = series_normalization(task.panel, task.normalization_end)
     return torch.from_numpy(np.nan_to_num(mean)), torch.from_numpy(np.nan_to_num(std, nan=1.0))

@@ -124,7 +124,7 @@ def _bar(console: Console, what: str, total: int) -> Iterator[Callable[[int], No
 
 
 def _print_counts(console: Console, counts: Counts, scales: dict[str, Any], out: Path) -> None:
-    """Print what became of the rows, what to mend, what was written, and what can be done with it."""
+    """Print what became of the rows, what to correct, what was written, and what can be done with it."""
     from rich import box
     from rich.table import Table
 
@@ -132,7 +132,7 @@ def _print_counts(console: Console, counts: Counts, scales: dict[str, Any], out:
     for name, justify in (("rows", "left"), ("number", "right"), ("share", "right")):
         table.add_column(name, justify="right" if justify == "right" else "left")
     rows = counts.rows
-    told = {
+    shares = {
         "read": rows.read,
         "mapped to a site": rows.mapped,
         "used": rows.used,
@@ -142,7 +142,7 @@ def _print_counts(console: Console, counts: Counts, scales: dict[str, Any], out:
         "bad time": rows.bad_time,
         "outside the period": rows.outside_period,
     }
-    for name, number in told.items():
+    for name, number in shares.items():
         table.add_row(name, f"{number:,}", f"{number / rows.read:.2%}")
     console.print(table)
     for note in counts.notes:

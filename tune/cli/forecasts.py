@@ -149,7 +149,7 @@ def _split_columns(columns: str | None) -> tuple[str, ...] | None:
 
 
 def _silence_libraries() -> None:
-    """What the Hub's client warns of, we tell."""
+    """What the Hub's client warns of, we report ourselves."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     for name in ("huggingface_hub", "filelock"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -161,7 +161,7 @@ def _print_json(value: dict[str, Any]) -> None:
 
 @contextmanager
 def _progress() -> Iterator[ProgressCallback]:
-    """Draw a bar on stderr until the answer is there, if a person sees it."""
+    """Draw a bar on stderr until the answer is there, if stderr is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -92,10 +92,10 @@ def _usage(error: typer.TyperException) -> str:
     if cause is not None and param is not None:
         from pydantic import ValidationError
 
-        from tune.validation_messages import refusals
+        from tune.validation_messages import validation_messages
 
         if isinstance(cause, ValidationError):
-            message = f"{param.opts[0]} {', '.join(refusals(cause).values())}"
+            message = f"{param.opts[0]} {', '.join(validation_messages(cause).values())}"
     context = getattr(error, "ctx", None)
     where = f"{context.command_path} --help" if context is not None else "foretune --help"
     return f"{message.rstrip('.')}{'' if message.endswith('?') else ';'} see {where}"

@@ -19,7 +19,7 @@ from trainables.trial.evaluation import TASK_SCALE, Measured, ProgressCallback, 
 from trainables.trial.memory import MicroBatch
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
 from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
-from tune.forecasts.scales import Moments, RequestError
+from tune.forecasts.scales import Normalization, RequestError
 
 WORST = 5
 PARTS: tuple[Part, ...] = ("val", "test")
@@ -140,8 +140,8 @@ def evaluate(
         raise RequestError(f"--batch-size must be 1 or more, got {batch_size}")
     assignment = assign(request, open_checkpoint(request.checkpoint))
     task = without_windows(assignment)
-    moments = assignment.moments(task, _rows_before(task))
-    forecaster = Forecaster(assignment.checkpoint.load(task, assignment.device), assignment.norm, moments)
+    normalization = assignment.normalization(task, _rows_before(task))
+    forecaster = Forecaster(assignment.checkpoint.load(task, assignment.device), assignment.norm, normalization)
     task = ForecastTask(task.panel, task.spec, parts=(part,))
     micro_batch = MicroBatch(batch_size or forecaster.loaded.model.eval_batch_size)
     started = time.monotonic()
@@ -169,17 +169,17 @@ def evaluate(
         points=errors[UNITS].points_per_series(),
         by_series=errors[UNITS].per_series(),
         seconds=seconds,
-        notes=(*assignment.data.notes, *_norm_notes(moments), *_window_notes(assignment, windows)),
+        notes=(*assignment.data.notes, *_norm_notes(normalization), *_window_notes(assignment, windows)),
     )
 
 
 def _rows_before(task: ForecastTask) -> NDArray[np.int64]:
     """Return how many rows of each series norm 'series' goes by: as in training, or the first context without any."""
-    return np.where(task.moment_end > 0, task.moment_end, task.context_length)
+    return np.where(task.normalization_end > 0, task.normalization_end, task.context_length)
 
 
-def _norm_notes(moments: Moments | None) -> list[str]:
-    unknown = 0 if moments is None else int(np.isnan(moments[0]).sum())
+def _norm_notes(normalization: Normalization | None) -> list[str]:
+    unknown = 0 if normalization is None else int(np.isnan(normalization[0]).sum())
     rows = "the rows that norm series goes by"
     return [f"{unknown} series without a value in {rows} are not normalised"] if unknown else []
 

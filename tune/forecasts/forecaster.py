@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from data.normalization import context_moments
+from data.normalization import context_normalization
 from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask
 from data.task.task_spec import TaskSpec
@@ -25,7 +25,7 @@ from trainables.sweep_trainable import SweepModel
 from trainables.trial.precision import autocast
 from tune.records.spec import DataSource
 from tune.registry import find_trainable, recognise_trainable
-from tune.validation_messages import refusals
+from tune.validation_messages import validation_messages
 
 RECORD_FILE = "foretune.json"
 # How a trial was computed, not what its model is: a machine without a GPU takes the defaults instead.
@@ -59,7 +59,9 @@ class ExportRecord(BaseModel):
         except (OSError, ValueError) as error:  # json's and pydantic's are ValueErrors
             reason = str(error)
             if isinstance(error, ValidationError):
-                reason = ", ".join(f"{field} {message}".strip() for field, message in refusals(error).items())
+                reason = ", ".join(
+                    f"{field} {message}".strip() for field, message in validation_messages(error).items()
+                )
             raise CheckpointError(
                 f"{path}: cannot be read as the record of an export ({reason}); export the trial again"
             ) from error
@@ -132,20 +134,21 @@ class Forecaster:
     """A loaded model that forecasts windows, each normalised before the model sees it and its forecast put back.
 
     norm: 'context' normalises a window by its context's own mean and population deviation (0 becomes 1), 'series' by
-    the moments of its series, 'none' not at all.
-    moments: mean and deviation of each series, each (n_series,), in the units of the batches; NaN counts as 0 and 1.
+    those of its series, 'none' not at all.
+    normalization: mean and deviation of each series, each (n_series,), in the units of the batches; NaN is taken as
+    0 and 1.
     """
 
     def __init__(
-        self, loaded: Loaded, norm: Norm, moments: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self, loaded: Loaded, norm: Norm, normalization: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
     ) -> None:
-        assert norm != "series" or moments is not None
+        assert norm != "series" or normalization is not None
         self.loaded = loaded
         self.norm = norm
-        self._moments = None
-        if moments is not None:
-            mean, deviation = (torch.from_numpy(m).to(loaded.device) for m in moments)
-            self._moments = mean.nan_to_num(), deviation.nan_to_num(1.0)
+        self._normalization = None
+        if normalization is not None:
+            mean, deviation = (torch.from_numpy(m).to(loaded.device) for m in normalization)
+            self._normalization = mean.nan_to_num(), deviation.nan_to_num(1.0)
 
     @property
     def device(self) -> torch.device:
@@ -154,20 +157,20 @@ class Forecaster:
     @torch.no_grad()
     def forecast(self, batch: Batch) -> Tensor:
         """Forecast each window, (batch, prediction_length), in the units of the batch and the type of its context."""
-        mean, deviation = self.moments(batch)
+        mean, deviation = self.normalization(batch)
         context = ((batch.context - mean) / deviation).float()
         unknown = torch.full_like(batch.target, torch.nan, dtype=torch.float32)  # no forecast can look at it
         with autocast(self.device, self.loaded.precision):
             point = self.loaded.model.forecast(Batch(context, unknown, batch.series, batch.ids)).point
         return point.float().to(batch.context.dtype) * deviation + mean
 
-    def moments(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def normalization(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the mean and the deviation that each context is normalised by, each (batch, 1)."""
         if self.norm == "context":
-            return context_moments(batch.context)
+            return context_normalization(batch.context)
         if self.norm == "none":
             zeros = batch.context.new_zeros(len(batch.context), 1)
             return zeros, zeros + 1
-        assert self._moments is not None
-        mean, deviation = (m[batch.series, None].to(batch.context.dtype) for m in self._moments)
+        assert self._normalization is not None
+        mean, deviation = (m[batch.series, None].to(batch.context.dtype) for m in self._normalization)
         return mean, deviation

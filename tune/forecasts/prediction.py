@@ -145,7 +145,7 @@ def predict(
     round_: bool = False,
 ) -> Prediction:
     """Forecast one series from `at` on, or right after its last row; UserErrors for what the user can fix."""
-    # without a task's scale, whose train moments norm 'series' takes: mean and std are then the whole of it
+    # without a task's scale, whose train normalization norm 'series' takes: mean and std are then the whole of it
     assignment = assign(replace(request, scale="none"), open_checkpoint(request.checkpoint))
     panel = assignment.data.panel
     i = _find_series(panel, series)
@@ -157,11 +157,11 @@ def predict(
     if assignment.data.is_recorded:
         ends = np.where(task.split.train_end > 0, task.split.train_end, ends)
     loaded = assignment.checkpoint.load(task, assignment.device)
-    forecaster = Forecaster(loaded, assignment.norm, assignment.moments(task, ends))
+    forecaster = Forecaster(loaded, assignment.norm, assignment.normalization(task, ends))
     with same_draws(forecaster.device):
         values = MicroBatch(1).attempt(lambda _: forecaster.forecast(batch))[0].cpu().numpy()
     values = np.maximum(values, 0.0) if clip_nonneg else values
-    mean, std = (float(moment) for moment in forecaster.moments(batch))
+    mean, std = (float(value) for value in forecaster.normalization(batch))
     return Prediction(
         assignment=assignment,
         grid=grid,

@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from data.errors import DataError, near_names
-from data.normalization import series_moments
+from data.normalization import series_normalization
 from data.panel import Panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask
 from data.task.task_spec import TaskSpec
 from tune.forecasts.forecaster import NORMS, Checkpoint, Norm
-from tune.forecasts.scales import VALIDATION_FILE, Moments, RequestError, Scales
+from tune.forecasts.scales import VALIDATION_FILE, Normalization, RequestError, Scales
 from tune.planning.budget import look_at_machine, plan_budget
 from tune.records.spec import DataSource
 from tune.records.sweep_folder import SweepFolder
-from tune.validation_messages import refusals
+from tune.validation_messages import validation_messages
 
 FLAGS = {"eval_stride": "stride"}  # of a task's fields, those whose flag is called otherwise
 
@@ -68,7 +68,7 @@ class Assignment:
     norm: Norm
     device: torch.device
 
-    def moments(self, task: ForecastTask, ends: NDArray[np.int64]) -> Moments | None:
+    def normalization(self, task: ForecastTask, ends: NDArray[np.int64]) -> Normalization | None:
         """Return what norm 'series' takes each series by, in the task's scale; None for the other norms.
 
         ends: (n_series,), of how many first rows, where no scales.json says; NaN where nothing is observed in them.
@@ -76,20 +76,20 @@ class Assignment:
         if self.norm != "series":
             return None
         panel = task.panel
-        mean, std = self.data.scales.moments(panel.ids) if self.data.scales else series_moments(panel, ends)
+        mean, std = self.data.scales.normalization(panel.ids) if self.data.scales else series_normalization(panel, ends)
         return (mean - task.mean) / task.std, std / task.std
 
 
 def assign(request: ForecastRequest, checkpoint: Checkpoint) -> Assignment:
     """Read the series and fill in what was left out; UserErrors for whatever cannot be."""
-    _refuse_missing(request, checkpoint)
+    _reject_missing(request, checkpoint)
     device = _device(request.gpus)
     data = _read(request, checkpoint)
     spec, norm = _spec(request, checkpoint, data)
     return Assignment(checkpoint, data, spec, norm, device)
 
 
-def _refuse_missing(request: ForecastRequest, checkpoint: Checkpoint) -> None:
+def _reject_missing(request: ForecastRequest, checkpoint: Checkpoint) -> None:
     if checkpoint.export is not None:
         return
     needed = ("data", "context_length", "prediction_length")
@@ -182,7 +182,7 @@ def _spec(request: ForecastRequest, checkpoint: Checkpoint, data: Data) -> tuple
     try:
         spec = TaskSpec(**values)
     except ValidationError as error:
-        for field, message in refusals(error).items():
+        for field, message in validation_messages(error).items():
             flag = f"--{FLAGS.get(field, field).replace('_', '-')}"
             mistakes.append(message if message.startswith("--") else f"{flag} {message}")
     if mistakes or spec is None:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import UserError, near_names
-from tune.validation_messages import refusals
+from tune.validation_messages import validation_messages
 
 SCALES_FILE = "scales.json"
 VALIDATION_FILE = "val.jsonl"
 
-Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
+Normalization = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class RequestError(UserError):
@@ -32,7 +32,7 @@ class Scale(BaseModel):
 
 
 class SeriesScales(BaseModel):
-    """Of a series, the moments of the training rows."""
+    """Of a series, the normalization of the training rows."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -40,7 +40,7 @@ class SeriesScales(BaseModel):
 
 
 class Scales(BaseModel):
-    """Where the targets of the val.jsonl beside it begin, and each series' training moments."""
+    """Where the targets of the val.jsonl beside it begin, and each series' training normalization."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -57,12 +57,12 @@ class Scales(BaseModel):
         try:
             return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
         except ValidationError as error:
-            reason = ", ".join(f"{field} {why}".strip() for field, why in refusals(error).items())
+            reason = ", ".join(f"{field} {why}".strip() for field, why in validation_messages(error).items())
             raise RequestError(f"{path}: {reason}; {remedy}") from error
         except (OSError, ValueError) as error:
             raise RequestError(f"{path}: cannot be read ({error}); {remedy}") from error
 
-    def moments(self, ids: tuple[str, ...]) -> Moments:
+    def normalization(self, ids: tuple[str, ...]) -> Normalization:
         """Return mean and deviation of these series, a deviation of 0 as 1; RequestError for one that is not there."""
         missing = [name for name in ids if name not in self.series]
         if missing:

@@ -32,7 +32,7 @@ from tune.records.spec import (
     check_trials,
     lists_points,
 )
-from tune.validation_messages import refusals
+from tune.validation_messages import validation_messages
 
 DEFAULT_SPACE = "quickstart"
 MODEL_FOLDERS = {"pretrained", "teacher", "llm"}  # hyperparameters that may name one
@@ -199,7 +199,7 @@ def _read_flags(request: SweepRequest, space: SearchSpace) -> tuple[TaskSpec, Sw
 
 
 def _as_flags(error: ValidationError) -> list[str]:
-    found = refusals(error).items()
+    found = validation_messages(error).items()
     return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in found]
 
 

@@ -20,7 +20,7 @@ from trainables.sweep_trainable import SweepModel
 from tune.planning.estimate import Load
 from tune.records.spec import SweepError
 from tune.registry import TrainableError, absolute_name, find_trainable
-from tune.validation_messages import MISSING, refusals
+from tune.validation_messages import MISSING, validation_messages
 
 Model = type[SweepModel]
 
@@ -91,7 +91,7 @@ def _value_mistakes(space: SearchSpace, model: Model, *, source: str, settings: 
         try:
             model.hyper_type.model_validate({key: value for key, value in configuration.items() if key in known})
         except ValidationError as error:
-            for name, message in refusals(error).items():
+            for name, message in validation_messages(error).items():
                 if message != MISSING or not any(near_names(key, [name]) for key in unknown):
                     mistakes[_place(name, message, source, settings)] = name
     order = [*settings, *known, ""]

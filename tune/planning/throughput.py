@@ -1,4 +1,4 @@
-"""Owns how fast this machine multiplies matrices, measured in a third of a second."""
+"""How fast this machine multiplies matrices, measured in a third of a second."""
 
 from __future__ import annotations
 

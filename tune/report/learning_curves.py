@@ -121,7 +121,7 @@ def _curve(record: TrialRecord, leaderboard: Leaderboard) -> _Curve:
 
 
 def _draw_curve(ax: Axes, curve: _Curve, pen: _Pen, top: float) -> None:
-    reach = top + 50 * (top - ax.get_ylim()[0])  # farther up no slope is told apart, and the renderer may overflow
+    reach = top + 50 * (top - ax.get_ylim()[0])  # farther up no slope can be seen, and the renderer may overflow
     values = np.minimum(curve.values, reach)
     order = 4 if curve.is_best else 2
     line = ax.plot(curve.epochs, values, color=pen.colour, lw=pen.width, alpha=pen.alpha, zorder=order)[0]

@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import TaskError
 from data.panel import Panel
-from data.task.split import moment_ends, parse_split, split_panel
+from data.task.split import normalization_ends, parse_split, split_panel
 
 
 def panel_of(*lengths, starts=None, freq=None):
@@ -150,9 +150,9 @@ def test_a_series_without_train_rows_is_scaled_by_its_first_eight_tenths():
     expected = [
         rows if end else tenths for rows, end, tenths in zip((100, 109, 99), split.train_end, (80, 87, 79), strict=True)
     ]
-    assert moment_ends(panel, rule, split).tolist() == expected
+    assert normalization_ends(panel, rule, split).tolist() == expected
     late = parse_split("rows:0")  # no rule but series gives a scale to what has no train row
-    assert moment_ends(panel, late, split_panel(panel, late)).tolist() == [0, 0, 0]
+    assert normalization_ends(panel, late, split_panel(panel, late)).tolist() == [0, 0, 0]
 
 
 def test_ett_hourly_is_twelve_four_and_four_months_of_thirty_days():

@@ -78,7 +78,7 @@ def test_norm_series_of_other_data_goes_by_all_rows_before_the_forecast(hourly: 
         assert found.values.tolist() == pytest.approx([rows[-1] + np.std(rows)] * 3)
 
 
-def test_norm_series_beside_a_scales_json_goes_by_the_training_moments(hourly: Path, tmp_path: Path) -> None:
+def test_norm_series_beside_a_scales_json_takes_the_training_normalization(hourly: Path, tmp_path: Path) -> None:
     hours = np.arange(40)
     counts = Counts(("S1#fx=1",), hours[None], "2023-12-01T00:00:00", 60, Tally(), ())
     write_counts(counts, tmp_path / "out", train_end="2023-12-01 20:00:00", val_context=8)

@@ -40,7 +40,7 @@ def test_windows_of_a_val_jsonl_begin_at_target_start_idx(export: Export, two: P
     assert found.notes == ()
 
 
-def test_norm_series_of_a_val_jsonl_goes_by_the_training_moments(export: Export, two: Path, passages: Path) -> None:
+def test_norm_series_of_a_val_jsonl_takes_the_training_normalization(export: Export, two: Path, passages: Path) -> None:
     """Hours 0 to 19 deviate by sqrt((20² - 1) / 12), and 2t by twice that; val.jsonl alone has only 12 to 19."""
     std = sqrt((20**2 - 1) / 12)
     found = measured(export(two, split="rows:0", **SHORT), data=str(passages), norm="series")
