@@ -33,6 +33,11 @@ class Panel:
     starts: ISO timestamp of each series' first row, None if unknown.
     freq: pandas offset alias ('h', '15min', 'D') shared by all series, None if unknown.
     notes: what reading changed (rows filled, columns dropped), one sentence each.
+
+    >>> import numpy as np
+    >>> panel = Panel.from_series("shop", {"north": [3, 1, 4], "south": [1, np.nan]}, freq="D")
+    >>> len(panel), panel.lengths.tolist(), panel.series(1).tolist()
+    (2, [3, 2], [1.0, nan])
     """
 
     name: str

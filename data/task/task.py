@@ -43,6 +43,14 @@ class ForecastTask:
     Train windows lie wholly in the train rows. The first validation target is the first validation row, and
     its context reaches back into the train rows; test likewise (the ETT protocol of Informer and Time-LLM). A series
     that validates or tests as a whole has its first target right after its first context.
+
+    >>> panel = Panel.from_series("ramp", {"a": np.arange(100)})
+    >>> task = ForecastTask(panel, TaskSpec(context_length=12, prediction_length=4, eval_stride=4))
+    >>> len(task.train), len(task.val), len(task.test)  # 80 rows train, 10 validate, 10 test
+    (65, 2, 2)
+    >>> batch = next(task.gather("val").batches(1))
+    >>> batch.context[0, -1].item(), batch.target[0].tolist()
+    (79.0, [80.0, 81.0, 82.0, 83.0])
     """
 
     def __init__(self, panel: Panel, spec: TaskSpec, parts: Collection[Part] = PARTS) -> None:

@@ -87,6 +87,10 @@ class Student(nn.Module):
     """Patches of a normalised context through an encoder with pre-norm, then one linear layer to all steps.
 
     Source of the architecture: Nie et al. 2023, arXiv:2211.14730 (PatchTST), here with patches that do not overlap.
+
+    >>> student = Student(StudentConfig(context_length=48, prediction_length=12, d_model=16, n_layers=1, n_heads=2))
+    >>> student(torch.zeros(3, 48)).shape
+    torch.Size([3, 12])
     """
 
     def __init__(self, config: StudentConfig) -> None:

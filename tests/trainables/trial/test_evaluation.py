@@ -1,4 +1,4 @@
-"""The specification of trainables/evaluation.py: every observed point once."""
+"""The specification of trainables/trial/evaluation.py: every observed point once, and each window's own errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.trainables.trial.toy_trial import (
     weights,
 )
 from trainables.base import Forecast, check_hyper
-from trainables.trial.evaluation import evaluate
+from trainables.trial.evaluation import TASK_SCALE, evaluate
 from trainables.trial.memory import MicroBatch
 
 
@@ -65,6 +65,28 @@ def test_evaluation_leaves_missing_targets_out(built: Toy, task: ForecastTask) -
     assert scores.val_mae == pytest.approx(2.0)  # 1, 3 and 2
     assert scores.val_mse == pytest.approx(14 / 3)  # 1, 9 and 4
     assert scores.val_loss == pytest.approx(4.5)  # windows: (1 + 9) / 2 and 4
+
+
+@pytest.mark.parametrize("batch_size", [256, 3, 1])
+def test_each_windows_own_errors_are_kept_in_the_order_of_the_part(
+    built: Toy, task: ForecastTask, batch_size: int
+) -> None:
+    """The forecast is 0, so errors are targets: seven times (4, 4), (1, -3), (2, missing); the last window has none."""
+    values = np.full(ROWS, 4.0)
+    values[174:180] = [1.0, -3.0, 2.0, np.nan, np.nan, np.nan]
+    panel = Panel.from_series("gaps", {"a": values})
+    with torch.no_grad():
+        for parameter in built.module.parameters():
+            parameter.zero_()
+    windows = ForecastTask(panel, task.spec)
+    evaluation = evaluate(built, windows, "val", micro_batch=MicroBatch(batch_size))
+    errors = evaluation.errors[TASK_SCALE].per_window()
+    assert errors["mae"].tolist() == [*7 * [4.0], 2.0, 2.0]
+    assert errors["mse"].tolist() == [*7 * [16.0], 5.0, 4.0]
+    assert errors["rmse"] == pytest.approx([*7 * [4.0], 5**0.5, 2.0])
+    assert evaluation.window_scores["val_loss"].tolist() == [*7 * [16.0], 5.0, 4.0]
+    assert evaluation.scores.val_loss == pytest.approx(121 / 9)
+    assert evaluation.scores.val_mse == pytest.approx((1 + 9 + 4 + 14 * 16) / 17)  # over points, not windows
 
 
 def test_evaluation_draws_the_same_samples_every_time_and_disturbs_no_other_draw(task: ForecastTask) -> None:
