@@ -32,10 +32,10 @@ def validation_messages(error: ValidationError) -> dict[str, str]:
     by_field: dict[str, list[Mapping[str, Any]]] = {}
     for item in error.errors(include_url=False):
         by_field.setdefault(str(item["loc"][0]) if item["loc"] else "", []).append(item)
-    return {field: _tell(items) for field, items in by_field.items()}
+    return {field: _message(items) for field, items in by_field.items()}
 
 
-def _tell(items: Sequence[Mapping[str, Any]]) -> str:
+def _message(items: Sequence[Mapping[str, Any]]) -> str:
     """One field's findings; of a union's members, each has its own."""
     first = items[0]
     if first["type"] == "missing":

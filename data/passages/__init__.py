@@ -3,10 +3,11 @@
 from data.passages.count import count_passages, find_csv_files
 from data.passages.counts import Counts, PassageFormat, Tally
 from data.passages.sites import read_site_map
-from data.passages.write import check_split, write_counts
+from data.passages.write import CountsSplit, check_split, write_counts
 
 __all__ = [
     "Counts",
+    "CountsSplit",
     "PassageFormat",
     "Tally",
     "check_split",

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,22 @@ class _Part:
     target: int | None = None
 
 
-def write_counts(counts: Counts, out: Path, *, train_end: str | None = None, val_context: int = 512) -> dict[str, Any]:
-    """Write full.jsonl, train.jsonl, val.jsonl and scales.json, each whole or not at all; return scales.json's content.
+@dataclass(frozen=True)
+class CountsSplit:
+    """Where written counts are split, in buckets of the whole period.
+
+    train_end: the first moment of validation, ISO; train_end_idx: its bucket. val_start_idx: val.jsonl's first bucket.
+    target_start_idx: the buckets of context in val.jsonl.
+    """
+
+    train_end: str
+    train_end_idx: int
+    val_start_idx: int
+    target_start_idx: int
+
+
+def write_counts(counts: Counts, out: Path, *, train_end: str | None = None, val_context: int = 512) -> CountsSplit:
+    """Write full.jsonl, train.jsonl, val.jsonl and scales.json, each whole or not at all; return where they are split.
 
     train_end: the first moment that is validation, ISO; by default the 25th of a calendar month, and 80 % of any other
     period, at midnight. val.jsonl begins val_context buckets before it, or at the start.
@@ -46,17 +59,18 @@ def write_counts(counts: Counts, out: Path, *, train_end: str | None = None, val
         "train": _Part(0, cut),
         "val": _Part(cut - context, counts.n_buckets, context),
     }
-    scales = _scales(counts, parts, cut)
+    split = CountsSplit(counts.time_of(cut).isoformat(), cut, cut - context, context)
+    scales = json.dumps(_scales(counts, parts, split), ensure_ascii=False, indent=1)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "scales.json").unlink(missing_ok=True)
         for name, part in parts.items():
             replace_text(out / f"{name}.jsonl", _lines(counts, part))
-        replace_text(out / "scales.json", json.dumps(scales, ensure_ascii=False, indent=1) + "\n")
+        replace_text(out / "scales.json", scales + "\n")
         flush_folder(out)
     except OSError as error:
         raise DataError(f"{out}: the folder cannot be written ({error.strerror}); give another with --out") from error
-    return scales
+    return split
 
 
 def check_split(bucket: str, train_end: str | None, val_context: int) -> None:
@@ -72,7 +86,7 @@ def _lines(counts: Counts, part: _Part) -> str:
     start = counts.time_of(part.first).isoformat()
     lines = []
     for name, values in zip(counts.ids, counts.values[:, part.first : part.last], strict=True):
-        meta = {**_moments(values), "start": start, "freq_min": counts.bucket_minutes}
+        meta = {**_normalization(values), "start": start, "freq_min": counts.bucket_minutes}
         if part.target is not None:
             meta["target_start_idx"] = part.target
         line = {"id": name, "start": start, "freq": counts.freq, "meta": meta, "sequence": values.tolist()}
@@ -80,29 +94,25 @@ def _lines(counts: Counts, part: _Part) -> str:
     return "".join(lines)
 
 
-def _moments(values: NDArray[np.int64]) -> dict[str, Any]:
+def _normalization(values: NDArray[np.int64]) -> dict[str, float]:
     return {"mean": float(values.mean()), "std": float(values.std())}
 
 
-def _scales(counts: Counts, parts: dict[str, _Part], cut: int) -> dict[str, Any]:
+def _scales(counts: Counts, parts: dict[str, _Part], split: CountsSplit) -> dict[str, object]:
     """What a reader of the three files needs to know of them."""
-    target = parts["val"].target
     return {
         "start": counts.start,
         "end": counts.end,
         "freq_min": counts.bucket_minutes,
         "n_series": len(counts.ids),
         "n_buckets": counts.n_buckets,
-        "train_end": counts.time_of(cut).isoformat(),
-        "train_end_idx": cut,
-        "val_start_idx": parts["val"].first,
-        "target_start_idx": target,
+        **asdict(split),
         "rows": {**asdict(counts.rows), "mapped": counts.rows.mapped},
         "files": [{"path": file.path, **asdict(file.rows)} for file in counts.files],
         "warnings": list(counts.warnings),
         "notes": list(counts.notes),
         "series": {
-            name: {key: _moments(values[part.first : part.last]) for key, part in parts.items()}
+            name: {key: _normalization(values[part.first : part.last]) for key, part in parts.items()}
             for name, values in zip(counts.ids, counts.values, strict=True)
         },
     }

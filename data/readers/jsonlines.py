@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +52,7 @@ def panel_from_jsonl(path: Path, name: str, columns: Sequence[str] | None) -> Pa
     )
 
 
-def _record(text: str, where: str) -> dict[str, Any]:
+def _record(text: str, where: str) -> Mapping[str, object]:
     """Parse one line."""
     try:
         record = json.loads(text)
@@ -69,7 +68,7 @@ def _record(text: str, where: str) -> dict[str, Any]:
     return record
 
 
-def _values(record: dict[str, Any], where: str, notes: list[str]) -> NDArray[np.float32]:
+def _values(record: Mapping[str, object], where: str, notes: list[str]) -> NDArray[np.float32]:
     """Return a line's values, (rows,) float32."""
     key = next((known for known in _VALUE_KEYS if known in record), None)
     if key is None:
@@ -92,12 +91,12 @@ def _values(record: dict[str, Any], where: str, notes: list[str]) -> NDArray[np.
     return values
 
 
-def _start(record: dict[str, Any], where: str, notes: list[str]) -> str | None:
+def _start(record: Mapping[str, object], where: str, notes: list[str]) -> str | None:
     """Return a line's first timestamp, ISO, without a zone."""
     if record.get("start") is None:
         return None
     try:
-        start = pd.Timestamp(record["start"])
+        start = pd.Timestamp(record["start"])  # type: ignore[arg-type]  # whatever JSON holds; others raise
     except (ValueError, TypeError) as error:
         raise DataError(
             f"{where}: 'start' must be a timestamp like 2016-07-01 00:00, got {record['start']!r}; correct it"
@@ -108,7 +107,7 @@ def _start(record: dict[str, Any], where: str, notes: list[str]) -> str | None:
     return str(start.isoformat())
 
 
-def _freq(record: dict[str, Any], where: str) -> str | None:
+def _freq(record: Mapping[str, object], where: str) -> str | None:
     """Return a line's frequency as pandas spells it today."""
     if record.get("freq") is None:
         return None

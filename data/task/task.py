@@ -108,7 +108,7 @@ class ForecastTask:
         text = f"{self.panel.content_hash}\n{self.spec.model_dump_json()}"
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return the task's facts as plain values that JSON can hold."""
         return {
             "name": self.panel.name,

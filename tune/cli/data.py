@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,7 @@ from tune.cli.options import folder, option
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from data.passages import Counts
+    from data.passages import Counts, CountsSplit
 
 data_app = typer.Typer(
     name="data", help="Make series out of other records, and samples to try it on.", no_args_is_help=True
@@ -58,8 +58,8 @@ def passages(
     files = find_csv_files(csv_dir.expanduser().absolute())
     with _bytes_read(console, files) as progress:
         counts = count_passages(files, format, bucket=bucket, start=start, end=end, progress=progress)
-    scales = write_counts(counts, out, train_end=train_end, val_context=val_context)
-    _print_counts(console, counts, scales, out)
+    split = write_counts(counts, out, train_end=train_end, val_context=val_context)
+    _print_counts(console, counts, split, out)
 
 
 @sample_app.command("passages")
@@ -123,7 +123,7 @@ def _bar(console: Console, what: str, total: int) -> Iterator[Callable[[int], No
         yield lambda done: bar.update(task, completed=done)
 
 
-def _print_counts(console: Console, counts: Counts, scales: dict[str, Any], out: Path) -> None:
+def _print_counts(console: Console, counts: Counts, split: CountsSplit, out: Path) -> None:
     """Print what became of the rows, what to correct, what was written, and what can be done with it."""
     from rich import box
     from rich.table import Table
@@ -151,20 +151,20 @@ def _print_counts(console: Console, counts: Counts, scales: dict[str, Any], out:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
     console.print(
         f"{len(counts.ids)} series of {counts.n_buckets:,} buckets of {counts.bucket_minutes} min from {counts.start}: "
-        f"{scales['train_end_idx']:,} train, {counts.n_buckets - scales['val_start_idx']:,} val "
-        f"({scales['target_start_idx']:,} of them context)",
+        f"{split.train_end_idx:,} train, {counts.n_buckets - split.val_start_idx:,} val "
+        f"({split.target_start_idx:,} of them context)",
         soft_wrap=True,
     )
     console.print(f"written to {out}: full.jsonl, train.jsonl, val.jsonl, scales.json", soft_wrap=True)
-    console.print(f"next: {_next_command(counts, scales, out)}", soft_wrap=True)
+    console.print(f"next: {_next_command(counts, split, out)}", soft_wrap=True)
 
 
-def _next_command(counts: Counts, scales: dict[str, Any], out: Path) -> str:
+def _next_command(counts: Counts, split: CountsSplit, out: Path) -> str:
     """A sweep on the series, validating on the first half of what is not train, in whole days if there are some."""
-    cut, a_day = scales["train_end_idx"], 24 * 60 // counts.bucket_minutes
+    cut, a_day = split.train_end_idx, 24 * 60 // counts.bucket_minutes
     half = (counts.n_buckets - cut) // 2
     val_end = counts.time_of(cut + (half // a_day * a_day or max(1, half))).isoformat()
-    dates = ",".join(moment.removesuffix("T00:00:00") for moment in (scales["train_end"], val_end))
+    dates = ",".join(moment.removesuffix("T00:00:00") for moment in (split.train_end, val_end))
     return f"foretune sweep {SPACE} --data {_shell(out / 'full.jsonl')} --split date:{dates}"
 
 

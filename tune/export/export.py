@@ -75,7 +75,7 @@ def _card(
     comparison = leaderboard.comparison if standing.rank == 1 else {}
     return ModelCard(
         spec=models.sweep.spec,
-        task=models.task.describe(),
+        task=models.task,
         standing=standing,
         leaderboard=leaderboard,
         validation=scores,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from data.task.task import ForecastTask
 from trainables.trial.report import METRICS, Scores
 from tune.format import number
 from tune.records.leaderboard import Leaderboard
@@ -16,13 +16,13 @@ from tune.records.standing import Standing
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is said of a checkpoint. task: as `ForecastTask.describe` gives it. validation: the checkpoint's own.
+    """What is said of a checkpoint. validation: the checkpoint's own.
 
     about: sentences of Markdown.
     """
 
     spec: SweepSpec
-    task: Mapping[str, Any]
+    task: ForecastTask
     standing: Standing
     leaderboard: Leaderboard
     validation: Scores
@@ -37,7 +37,7 @@ class ModelCard:
             "trainable": spec.trainable,
             "best_epoch": standing.best_epoch,
             "hyperparameters": dict(standing.hyper),
-            "task": dict(self.task),
+            "task": self.task.describe(),
             "data": spec.data.model_dump(),
             "initial_name": board.initial_name,
             "initial": _plain(board.initial),
@@ -52,7 +52,8 @@ class ModelCard:
 
     def to_markdown(self) -> str:
         """Return the card: initial model, data, task, hyperparameters, scores, versions."""
-        spec, standing, task, board = self.spec, self.standing, self.task, self.leaderboard
+        spec, standing, board = self.spec, self.standing, self.leaderboard
+        panel, task = self.task.panel, self.task.spec
         pretrained = standing.hyper.get("pretrained")
         initial = "an untrained model" if pretrained is None else f"`{pretrained}`"
         trained = "Fine-tuned" if board.initial_model.is_pretrained else "Trained"
@@ -69,12 +70,11 @@ class ModelCard:
             "",
             "## Data and task",
             "",
-            f"- data: {task['name']}, {task['n_series']} series, {task['rows']} rows, frequency {task['freq']}, "
+            f"- data: {panel.name}, {len(panel)} series, {len(panel.values)} rows, frequency {panel.freq}, "
             f"content sha256 `{spec.data.content_hash}`",
-            f"- context {task['context_length']}, prediction {task['prediction_length']}, split {task['split']}, "
-            f"scale {task['scale']}, strides {task['train_stride']} (train) and {task['eval_stride']} "
-            "(validation, test)",
-            "- windows: {train} train, {val} validation, {test} test".format(**task["windows"]),
+            f"- context {task.context_length}, prediction {task.prediction_length}, split {task.split}, "
+            f"scale {task.scale}, strides {task.train_stride} (train) and {task.eval_stride} (validation, test)",
+            f"- windows: {len(self.task.train)} train, {len(self.task.val)} validation, {len(self.task.test)} test",
             "",
             "## Hyperparameters",
             "",

@@ -18,8 +18,16 @@ def lines_of(path):
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def write_and_read(counts, out, **options):
+    """Write the four files; return what scales.json then holds, which says where they are split as the call did."""
+    split = write_counts(counts, out, **options)
+    scales = json.loads((out / "scales.json").read_text(encoding="utf-8"))
+    assert asdict(split).items() <= scales.items()
+    return scales
+
+
 def test_a_month_is_split_at_the_25th(month, tmp_path):
-    scales = write_counts(month, tmp_path / "out")
+    scales = write_and_read(month, tmp_path / "out")
     full, train, val = (lines_of(tmp_path / "out" / f"{name}.jsonl") for name in ("full", "train", "val"))
     assert [len(lines) for lines in (full, train, val)] == [38, 38, 38]
     assert {len(line["sequence"]) for line in full} == {8928}
@@ -30,13 +38,12 @@ def test_a_month_is_split_at_the_25th(month, tmp_path):
     assert all(f["sequence"][6400:] == v["sequence"] for f, v in zip(full, val, strict=True))
     assert (scales["train_end_idx"], scales["val_start_idx"], scales["target_start_idx"]) == (6912, 6400, 512)
     assert (scales["train_end"], scales["n_buckets"], scales["freq_min"]) == ("2023-12-25T00:00:00", 8928, 5)
-    assert scales == json.loads((tmp_path / "out" / "scales.json").read_text(encoding="utf-8"))
     assert scales["rows"] == {**asdict(month.rows), "mapped": month.rows.mapped}
     assert list(scales["series"]) == [line["id"] for line in full]
 
 
 def test_a_line_tells_its_own_mean_start_and_step(month, tmp_path):
-    scales = write_counts(month, tmp_path)
+    scales = write_and_read(month, tmp_path)
     for name, start in (
         ("full", "2023-12-01T00:00:00"),
         ("train", "2023-12-01T00:00:00"),
@@ -67,10 +74,10 @@ def test_the_readers_take_what_is_written(month, tmp_path):
 
 def test_another_split_and_context_can_be_asked_for(write, tmp_path):
     counts = count(write(FIVE))
-    scales = write_counts(counts, tmp_path, train_end="2023-12-02", val_context=1000)
+    scales = write_and_read(counts, tmp_path, train_end="2023-12-02", val_context=1000)
     assert (scales["train_end_idx"], scales["val_start_idx"], scales["target_start_idx"]) == (288, 0, 288)
     assert len(lines_of(tmp_path / "val.jsonl")[0]["sequence"]) == 8928
-    scales = write_counts(counts, tmp_path, val_context=0)
+    scales = write_and_read(counts, tmp_path, val_context=0)
     assert (scales["val_start_idx"], scales["target_start_idx"]) == (6912, 0)
 
 
@@ -88,11 +95,11 @@ def test_other_periods_train_on_four_fifths(write, tmp_path, start, end, train_e
     counts = count(
         write("A,1,2023-12-01 00:00:00,x\nA,1,2023-12-01 23:00:00,x\nA,1,2023-12-05 00:00:00,x\n"), start=start, end=end
     )
-    assert write_counts(counts, tmp_path)["train_end"] == train_end
+    assert write_counts(counts, tmp_path).train_end == train_end
 
 
 def test_february_is_split_at_its_25th(write, tmp_path):
-    assert write_counts(count(write("A,1,2024-02-29 12:00:00,x\n")), tmp_path)["train_end"] == "2024-02-25T00:00:00"
+    assert write_counts(count(write("A,1,2024-02-29 12:00:00,x\n")), tmp_path).train_end == "2024-02-25T00:00:00"
 
 
 @pytest.mark.parametrize(
