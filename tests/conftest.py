@@ -27,6 +27,11 @@ STARTUP_SECONDS = 120
 EVENT_FILES = "events.out.tfevents.*"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with whole sweeps first: minutes each, they would else be what the other process waits for."""
+    items.sort(key=lambda item: item.get_closest_marker("sweeps") is None)
+
+
 @pytest.fixture(scope="session")
 def tensorboard_server() -> Callable[..., AbstractContextManager[str]]:
     """`with tensorboard_server(folder) as url:` runs TensorBoard as a process of its own, and has read the folder.

@@ -10,12 +10,17 @@ import time
 
 import psutil
 
-from tests.paths import REPOSITORY
+from tests.paths import REPOSITORY, TOYS
 from tune.records.journal import read_record
 from tune.records.sweep_folder import SweepFolder
 
 UNREPEATABLE = ("seconds", "peak_memory_bytes")
 DEADLINE = 240  # seconds that a wait may take on a busy machine
+
+
+def toy_sweep(name):
+    """The arguments that sweep the toy, a trial at a time."""
+    return ("sweep", TOYS / "toy.yaml", "--data", "sample", "--name", name, "--seed", "3", "--max-concurrent", "1")
 
 
 def foretune(*arguments, cwd, **options):

@@ -12,6 +12,8 @@ from tests.paths import REPOSITORY
 from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
 
+pytestmark = pytest.mark.sweeps
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):

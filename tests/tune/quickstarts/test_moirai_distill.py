@@ -18,6 +18,8 @@ SWEEP = (
     *("--set", "epochs=1", "--set", "batch_size=16", "--set", "num_samples=20"),
 )
 
+pytestmark = pytest.mark.sweeps
+
 
 @pytest.fixture(scope="module")
 def distilled(tmp_path_factory):

@@ -17,6 +17,8 @@ GPT2 = TINY_GPT2
 SPACES = REPOSITORY / "search_spaces"
 EPOCHS = 3
 
+pytestmark = pytest.mark.sweeps
+
 
 @pytest.fixture(scope="module")
 def space(tmp_path_factory):

@@ -21,6 +21,9 @@ def foretune(*arguments, cwd):
     return done.stdout
 
 
+pytestmark = pytest.mark.sweeps
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     """The sweep's folder and what was printed, of one epoch at a rate that is known to help."""

@@ -1,23 +1,24 @@
-"""Whole sweeps through the real command line: real Ray, real Optuna, real signals, a model from outside."""
+"""Whole sweeps through the real command line: real Ray, real Optuna, a real kill, a model from outside."""
 
 import json
-import os
-import signal
 
 import optuna
 import psutil
 import pytest
 
-from tests.paths import TOYS
-from tests.tune.service import DEADLINE, foretune, kill_all, leaderboard_of, repeatable, start_foretune, wait_for_epoch
+from tests.tune.service import (
+    foretune,
+    kill_all,
+    leaderboard_of,
+    repeatable,
+    start_foretune,
+    toy_sweep,
+    wait_for_epoch,
+)
 from tune.records.journal import read_record, read_records
 from tune.records.sweep_folder import SweepFolder
 
-TOY = TOYS / "toy.yaml"
-
-
-def toy_sweep(name):
-    return ("sweep", TOY, "--data", "sample", "--name", name, "--seed", "3", "--max-concurrent", "1")
+pytestmark = pytest.mark.sweeps
 
 
 def exposed_listeners(pid):
@@ -123,26 +124,3 @@ def test_the_same_seed_gives_the_same_leaderboard_and_a_kill_changes_nothing(fin
         epochs = [json.loads(line)["epoch"] for line in lines.splitlines()]
         assert epochs == sorted(set(epochs)), "an epoch was run twice"
     assert repeatable(leaderboard_of("cut", tmp_path)) == repeatable(leaderboard_of("whole", cwd))
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="POSIX signals")
-def test_an_interrupted_sweep_ends_in_good_order_and_can_be_extended(tmp_path):
-    """SIGINT, then SIGTERM to the whole group as from `timeout` or systemd, then a resume with one more trial."""
-    folder = tmp_path / "ray_results" / "night"
-    process = start_foretune(*toy_sweep("night"), "--trials", "2", cwd=tmp_path)
-    wait_for_epoch(process, folder, "t0000", 1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=DEADLINE) == 130
-    assert "foretune resume night" in (tmp_path / "log.txt").read_text()
-
-    process = start_foretune("resume", "night", cwd=tmp_path)
-    wait_for_epoch(process, folder, "t0001", 0)  # ASHA will stop it at epoch 1
-    os.killpg(process.pid, signal.SIGTERM)
-    assert process.wait(timeout=DEADLINE) == 130
-    assert "foretune resume night" in (tmp_path / "log.txt").read_text()
-
-    done = foretune("resume", "night", "--trials", "3", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    board = leaderboard_of("night", tmp_path)
-    assert sorted(t["trial_id"] for t in board["trials"]) == ["t0000", "t0001", "t0002"]
-    assert all(t["status"] in ("completed", "stopped") for t in board["trials"])
