@@ -20,12 +20,12 @@ def load_space(name_or_path: str) -> SearchSpace:
     Raises SpaceError with every mistake of the file, or with the names nearest to an unknown one.
     """
     text = name_or_path.strip()
-    if text in shipped_names():
-        return _read_file(_FOLDER / f"{text}.yaml")
+    if text in (shipped := _shipped()):
+        return _read_file(shipped[text])
     path = Path(text).expanduser()
     if path.suffix.lower() in _SUFFIXES and (path.is_file() or path.name != text):
         return _read_file(path)
-    hint = near_names(path.name.removesuffix(path.suffix), shipped_names())
+    hint = near_names(path.name.removesuffix(path.suffix), shipped)
     if path.suffix.lower() in _SUFFIXES:
         raise SpaceError(f"no such file {text!r}{hint}; `foretune spaces` lists the shipped ones")
     raise SpaceError(
@@ -39,8 +39,13 @@ def list_spaces() -> list[SearchSpace]:
 
 
 def shipped_names() -> list[str]:
-    """Return the names of the YAML files beside this module."""
-    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+    """Return the names of the shipped spaces, sorted."""
+    return list(_shipped())
+
+
+def _shipped() -> dict[str, Path]:
+    """Return the YAML files in the folders beside this module, a folder a model, by name."""
+    return {path.stem: path for path in sorted(_FOLDER.glob("*/*.yaml"), key=lambda path: path.stem)}
 
 
 def _read_file(path: Path) -> SearchSpace:

@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def tensorboard_server() -> Callable[..., AbstractContextManager[str]]:
     """`with tensorboard_server(folder) as url:` runs TensorBoard as a process of its own, and has read the folder.
 
-    stock=True runs `tensorboard --logdir` as a person would; otherwise `tune.report.tensorboard_server.serve`.
+    stock=True runs `tensorboard --logdir` as a user would; otherwise `tune.report.tensorboard_server.serve`.
     """
     return _serve
 

@@ -14,8 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-COMMANDS = (["--help"], ["spaces"], ["sweep", "--help"], ["status"], ["spaces", "check", "{space}"])
-CALL = "import sys; from tune.cli.main import main; sys.argv = ['foretune', *sys.argv[1:]]; main()"
+SPACE = "SPACE"  # the checkout's own file of the default space
+COMMANDS = (["--help"], ["spaces"], ["sweep", "--help"], ["status"], ["spaces", "check", SPACE])
 
 
 def seconds(python: Path, arguments: list[str], folder: str) -> float:
@@ -30,22 +30,25 @@ def main() -> None:
     parser.add_argument("--beside", type=Path)
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
-    space = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
-    commands = [[part.format(space=space) for part in command] for command in COMMANDS]
-    pythons = {"here": Path(sys.executable)}
+    checkouts = {"here": (Path(__file__).parents[2], Path(sys.executable))}
     if arguments.beside is not None:
-        pythons["beside"] = arguments.beside / ".venv" / "bin" / "python"
-    calls = {(name, ()): (python, ["-c", "pass"]) for name, python in pythons.items()}
-    calls |= {(n, tuple(c)): (python, ["-c", CALL, *c]) for n, python in pythons.items() for c in commands}
+        checkouts["beside"] = arguments.beside, arguments.beside / ".venv" / "bin" / "python"
+    calls: dict[tuple[str, str], tuple[Path, list[str]]] = {}
+    for name, (checkout, python) in checkouts.items():
+        space = str(next((checkout / "search_spaces").rglob("quickstart.yaml")))
+        calls[name, ""] = python, ["-c", "pass"]
+        for command in COMMANDS:
+            call = [space if part == SPACE else part for part in command]
+            calls[name, " ".join(command)] = python, ["-m", "tune", *call]
     best = dict.fromkeys(calls, float("inf"))
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(arguments.rounds):
             for key, (python, call) in calls.items():
                 best[key] = min(best[key], seconds(python, call, folder))
-    for command, shown in zip(commands, COMMANDS, strict=True):
-        figures = {name: best[name, tuple(command)] - best[name, ()] for name in pythons}
-        print(" ".join(["foretune", *shown]), *(f"{name} {value:.3f} s" for name, value in figures.items()), sep=", ")
-    print("the interpreter alone", *(f"{name} {best[name, ()]:.3f} s" for name in pythons), sep=", ")
+    print("the interpreter alone", *(f"{name} {best[name, '']:.3f} s" for name in checkouts), sep=", ")
+    for command in map(" ".join, COMMANDS):
+        figures = (f"{name} {best[name, command] - best[name, '']:.3f} s" for name in checkouts)
+        print(f"foretune {command}", *figures, sep=", ")
 
 
 if __name__ == "__main__":

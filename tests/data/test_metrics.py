@@ -40,7 +40,7 @@ def test_no_target_at_all_gives_nan():
     assert mae(torch.zeros(1, 2), torch.full((1, 2), NAN)).isnan()
 
 
-def test_shapes_that_would_broadcast_are_refused():
+def test_shapes_that_would_broadcast_are_rejected():
     with pytest.raises(ValueError, match="one shape"):
         mae(torch.zeros(2, 1), torch.zeros(2, 3))
 
@@ -97,7 +97,7 @@ def test_errors_add_up_over_batches_of_any_size():
     assert errors.rmse == pytest.approx(math.sqrt(10 / 3))
 
 
-def test_errors_are_told_per_horizon_step():
+def test_errors_are_reported_per_horizon_step():
     errors = ForecastErrors(1, 2)
     errors.update(FORECAST, TARGET, torch.tensor([0, 0]))
     steps = errors.per_step()
@@ -106,7 +106,7 @@ def test_errors_are_told_per_horizon_step():
     assert steps["rmse"].tolist() == [math.sqrt(5), 0.0]
 
 
-def test_errors_are_told_per_series_and_an_unseen_one_is_nan():
+def test_errors_are_reported_per_series_and_an_unseen_one_is_nan():
     errors = ForecastErrors(3, 2)
     errors.update(FORECAST, TARGET, torch.tensor([2, 0]))
     np.testing.assert_array_equal(errors.per_series()["mae"], [3.0, NAN, 0.5])

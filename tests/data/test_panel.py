@@ -103,7 +103,7 @@ def test_a_folder_without_one_of_the_files_is_refused_by_its_name(tmp_path, miss
         Panel.load(tmp_path)
 
 
-def test_changed_values_are_refused(tmp_path):
+def test_changed_values_are_rejected(tmp_path):
     two_series().save(tmp_path)
     np.save(tmp_path / "values.npy", np.array([1, 2, 3, 5, np.nan], dtype=np.float32))
     with pytest.raises(DataError, match="content hash"):
@@ -111,14 +111,14 @@ def test_changed_values_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["not json", "{}", "[]", json.dumps({"name": "x", "ids": 3})])
-def test_a_panel_json_that_is_none_is_refused(tmp_path, text):
+def test_a_panel_json_that_is_none_is_rejected(tmp_path, text):
     two_series().save(tmp_path)
     (tmp_path / "panel.json").write_text(text)
     with pytest.raises(DataError, match="cannot be read"):
         Panel.load(tmp_path)
 
 
-def test_values_cut_short_are_refused(tmp_path):
+def test_values_cut_short_are_rejected(tmp_path):
     two_series().save(tmp_path)
     whole = (tmp_path / "values.npy").read_bytes()
     (tmp_path / "values.npy").write_bytes(whole[:-4])

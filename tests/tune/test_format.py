@@ -1,4 +1,4 @@
-"""How numbers look to a person."""
+"""How numbers look to a user."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_help_and_spaces_are_answered_without_any_of_the_heavy_packages(argument
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["spaces", "check", str(REPOSITORY / "search_spaces" / "quickstart.yaml")],
+        ["spaces", "check", str(REPOSITORY / "search_spaces" / "moirai" / "quickstart.yaml")],
         ["status"],
         ["sweep", "--dry-run"],
     ],

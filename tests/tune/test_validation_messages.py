@@ -52,11 +52,11 @@ def told(model: type[BaseModel], **values: Any) -> dict[str, str]:
         ("name", None, "must be text, got null"),
     ],
 )
-def test_a_wrong_value_is_told_as_rule_and_value(field: str, value: Any, message: str) -> None:
+def test_a_wrong_value_is_reported_as_rule_and_value(field: str, value: Any, message: str) -> None:
     assert told(Model, **{field: value}) == {field: message}
 
 
-def test_every_wrong_field_is_told_once() -> None:
+def test_every_wrong_field_is_reported_once() -> None:
     assert list(told(Model, count=0, kind="c", size="big")) == ["count", "kind", "size"]
 
 

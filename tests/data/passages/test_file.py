@@ -1,4 +1,4 @@
-"""How a file of passages may look, and what is refused."""
+"""How a file of passages may look, and what is rejected."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_other_columns_can_be_named(write):
     assert counts.rows.used == 1
 
 
-# What is refused
+# What is rejected
 
 
 def test_a_missing_column_is_refused_with_those_there_and_the_near_one(write):
@@ -98,7 +98,7 @@ def test_a_missing_column_is_refused_with_those_there_and_the_near_one(write):
     assert "did you mean 'GCSJ1'" in refusal(write("x", header="KKMC,FXLX,GCSJ1\n"))
 
 
-def test_all_files_that_cannot_be_read_are_told_at_once(write, tmp_path):
+def test_all_files_that_cannot_be_read_are_reported_at_once(write, tmp_path):
     message = refusal(
         write("x", header="a,b\n"), write("", "b.csv", header=""), tmp_path / "no.csv", write(FIVE, "c.csv")
     )
@@ -108,7 +108,7 @@ def test_all_files_that_cannot_be_read_are_told_at_once(write, tmp_path):
     assert "no.csv: the file cannot be opened" in message
 
 
-def test_other_files_that_are_no_passages_are_refused(write, tmp_path):
+def test_other_files_that_are_no_passages_are_rejected(write, tmp_path):
     assert "is there twice" in refusal(write("x", header="KKMC,KKMC,FXLX,GCSJ\n"))
     assert "UTF-16" in refusal(write(FIVE, encoding="utf-16"))
     broken = tmp_path / "broken.csv.gz"
@@ -117,19 +117,19 @@ def test_other_files_that_are_no_passages_are_refused(write, tmp_path):
     assert "at least one file" in refusal()
 
 
-def test_a_column_that_names_no_sites_is_refused(write, monkeypatch):
+def test_a_column_that_names_no_sites_is_rejected(write, monkeypatch):
     monkeypatch.setattr(passages_file, "MAX_SITES", 100)
     rows = "".join(f"plate {i},1,2023-12-01 00:00:00,x\n" for i in range(200))
     assert "choose another with --site-column" in refusal(write(rows))
 
 
-def test_days_without_end_are_refused(write, monkeypatch):
+def test_days_without_end_are_rejected(write, monkeypatch):
     monkeypatch.setattr(passages_file, "MAX_DAYS", 20)
     rows = "".join(f"A,1,{1990 + i}-01-01 00:00:00,x\n" for i in range(25))
     assert "choose the period with --start and --end" in refusal(write(rows))
 
 
-def test_formats_that_cannot_be_are_refused():
+def test_formats_that_cannot_be_are_rejected():
     with pytest.raises(UserError, match="must be three columns"):
         PassageFormat(site_column="GCSJ")
     with pytest.raises(UserError, match="each wanted one once"):

@@ -47,11 +47,11 @@ def test_a_period_may_span_months_and_days_without_a_row(write):
         ({"start": "1990-01-01", "end": "2023-12-02"}, "at most 1000 days apart"),
     ],
 )
-def test_a_period_that_does_not_fit_is_refused(write, period, told):
+def test_a_period_that_does_not_fit_is_rejected(write, period, told):
     assert told in refusal(write(FIVE), **period)
 
 
-def test_no_row_in_the_period_is_refused(write):
+def test_no_row_in_the_period_is_rejected(write):
     assert "none is: 5 outside period" in refusal(write(FIVE), start="2020-01-01", end="2020-01-02")
 
 

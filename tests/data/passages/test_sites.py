@@ -66,6 +66,6 @@ def test_a_site_map_with_mistakes_is_refused_with_all_of_them(tmp_path, name, te
         assert part in str(error.value)
 
 
-def test_a_missing_site_map_is_refused(tmp_path):
+def test_a_missing_site_map_is_rejected(tmp_path):
     with pytest.raises(DataError, match="--sites must name a site map"):
         read_site_map(tmp_path / "no.csv")

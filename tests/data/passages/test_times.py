@@ -85,7 +85,7 @@ def test_random_times_without_leading_zeros_are_read():
         "2023-12-01 06:49:01+8",
     ],
 )
-def test_what_is_no_time_of_a_day_is_refused(text):
+def test_what_is_no_time_of_a_day_is_rejected(text):
     sure = "2023-12-01 00:00:00"
     assert parsed([sure, text, sure]) == [datetime(2023, 12, 1), None, datetime(2023, 12, 1)]
 

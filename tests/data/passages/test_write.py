@@ -136,7 +136,7 @@ def test_scales_are_the_last_file_and_old_ones_do_not_outlive_their_series(month
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full.jsonl", "train.jsonl", "val.jsonl"]
 
 
-def test_progress_is_told_by_file(sample):
+def test_progress_is_reported_by_file(sample):
     told = {}
     count_passages(sample.files, PassageFormat(), progress=told.__setitem__)
     assert told == {path: path.stat().st_size for path in sample.files}

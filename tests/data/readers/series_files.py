@@ -19,7 +19,7 @@ def series_of(panel):
 
 
 def refusal(path, **options):
-    """The message with which reading is refused; it always names the file."""
+    """The message with which reading is rejected; it always names the file."""
     with pytest.raises(DataError) as error:
         read_panel(path, **options)
     if "format" not in options:

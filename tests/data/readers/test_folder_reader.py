@@ -36,7 +36,7 @@ def corpus(folder, **options):
     return read_folder(folder, clean=True, **options)
 
 
-def test_a_corpus_is_mended_and_the_count_told_by_file(write):
+def test_a_corpus_is_filled_and_the_count_told_by_file(write):
     panel = corpus(write(x=table([1, "", 3, "inf"]), y=table([4, 5]), z=table(["", 7])))
     assert series_of(panel) == {"x/a": [1, 2, 3, 3], "y/a": [4, 5], "z/a": [7, 7]}
     assert panel.freq == "D"
@@ -49,7 +49,7 @@ def test_rows_missing_from_the_time_grid_are_interpolated_too(write):
     assert panel.notes[0].startswith("1 missing or infinite values interpolated")
 
 
-def test_a_plain_folder_is_neither_mended_nor_forgiving(write):
+def test_a_plain_folder_is_neither_filled_nor_forgiving(write):
     panel = read_panel(write(x=table([1, "", 3])))
     np.testing.assert_array_equal(panel.series(0), [1, NAN, 3])
     with pytest.raises(DataError, match=r"y\.csv: a file of series must not be empty"):

@@ -24,7 +24,7 @@ def test_the_usual_names_are_recognised(write, names):
     assert read_panel(write(LONG.replace("unique_id,ds,y", names))).ids == ("x", "y")
 
 
-def test_long_columns_that_are_not_read_are_told(write):
+def test_long_columns_that_are_not_read_are_reported(write):
     panel = read_panel(write("id,time,value,place\nx,2020-01-01,1,Bonn\nx,2020-01-02,2,Bonn\n"))
     assert panel.notes == ("columns not read: 'place'",)
 
@@ -54,7 +54,7 @@ def test_one_id_may_not_have_two_rows_at_one_time_but_two_ids_may(write):
         ("z,2020-01-07,", "'z' has none"),
     ],
 )
-def test_a_wrong_long_row_is_refused(write, line, message):
+def test_a_wrong_long_row_is_rejected(write, line, message):
     assert message in refusal(write(LONG + line + "\n"))
 
 

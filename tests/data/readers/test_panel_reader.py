@@ -28,20 +28,20 @@ def test_a_folder_tells_the_notes_of_each_file(write, tmp_path):
     assert read_panel(tmp_path).notes[0].startswith("gap.csv: 1 missing rows")
 
 
-def test_a_folder_of_two_frequencies_is_refused(write, tmp_path):
+def test_a_folder_of_two_frequencies_is_rejected(write, tmp_path):
     write(WIDE, "hourly.csv")
     write("date,a\n2020-01-01,1\n2020-01-02,2\n", "daily.csv")
     with pytest.raises(DataError, match=r"hourly\.csv: all files of a folder .* got h here and D in daily\.csv"):
         read_panel(tmp_path)
 
 
-def test_a_folder_with_one_series_in_two_files_is_refused(write, tmp_path):
+def test_a_folder_with_one_series_in_two_files_is_rejected(write, tmp_path):
     pd.read_csv(write(WIDE, "a.csv")).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match="'a/a' is in two files"):
         read_panel(tmp_path)
 
 
-def test_an_empty_folder_is_refused(tmp_path):
+def test_an_empty_folder_is_rejected(tmp_path):
     assert "must hold .csv or .parquet files" in refusal(tmp_path)
 
 
@@ -55,7 +55,7 @@ def test_an_unknown_format_is_refused_with_the_nearest_name(write):
     assert "did you mean 'parquet'" in refusal(write(WIDE), format="parket")
 
 
-def test_a_suffix_that_tells_no_format_is_refused(write):
+def test_a_suffix_that_tells_no_format_is_rejected(write):
     path = write(WIDE, "file.dat")
     assert all(name in refusal(path) for name in FORMATS)
     assert len(read_panel(path, format="wide-csv")) == 2

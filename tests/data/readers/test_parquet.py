@@ -38,7 +38,7 @@ def test_parquet_integers_with_missing_values_and_zones_are_read(tmp_path):
     assert panel.starts == ("2019-12-31T23:00:00",)
 
 
-def test_a_file_that_is_no_parquet_is_refused(write):
+def test_a_file_that_is_no_parquet_is_rejected(write):
     assert "not a readable parquet file" in refusal(write("date,a\n", "file.parquet"))
 
 

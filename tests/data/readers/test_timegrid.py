@@ -77,7 +77,7 @@ def test_dates_of_several_forms_are_refused_rather_than_guessed_one_by_one(write
     assert "line 3" in refusal(write("date,a\n13/01/2020,1\n1 Feb 2020,2\n"))
 
 
-def test_a_missing_timestamp_is_refused(write):
+def test_a_missing_timestamp_is_rejected(write):
     assert "line 5" in refusal(write(WIDE + ",4,40\n"))
 
 
@@ -91,7 +91,7 @@ def test_a_time_column_of_numbers_is_time_since_1970(write, digits, unit):
 
 
 @pytest.mark.parametrize("numbers", [(1, 2), (20160701, 20160702), (1467331200, 1467334800000), ("", 1.5)])
-def test_a_time_column_of_other_numbers_is_refused(write, numbers):
+def test_a_time_column_of_other_numbers_is_rejected(write, numbers):
     assert "must be text such as" in refusal(write("time,a\n{},1\n{},2\n".format(*numbers)))
 
 
@@ -122,7 +122,7 @@ def test_time_zones_are_converted_to_utc_with_a_note(write):
     [("01/02/2020", "01/03/2020", "2020-01-02"), ("30/01/2020", "31/01/2020", "2020-01-30"),
      ("12/01/2020", "13/01/2020", "2020-01-12")],
 )  # fmt: skip
-def test_dates_that_are_not_iso_are_told(write, first, second, start):
+def test_dates_that_are_not_iso_are_reported(write, first, second, start):
     panel = read_panel(write(f"date,a\n{first},1\n{second},2\n"))
     assert panel.freq == "D"
     assert panel.starts == (f"{start}T00:00:00",)

@@ -138,11 +138,11 @@ def test_three_hundred_columns_are_read(write):
         ("1.5,2.5\n1.6,2.6\n", "line 1 must name the columns, got '1.5'"),
     ],
 )
-def test_a_csv_that_holds_no_series_is_refused(write, text, message):
+def test_a_csv_that_holds_no_series_is_rejected(write, text, message):
     assert message in refusal(write(text))
 
 
-def test_text_that_is_not_utf8_is_refused(tmp_path):
+def test_text_that_is_not_utf8_is_rejected(tmp_path):
     path = tmp_path / "file.csv"
     path.write_bytes("date,Wärme\n2020-01-01,1\n".encode("latin-1"))
     assert "must be UTF-8" in refusal(path)

@@ -88,7 +88,7 @@ def test_a_missing_value_stays_missing_and_does_not_count_in_the_moments():
     assert batch.target.nan_to_num(nan=9).tolist() == [[9, 1, -1, 1]]
 
 
-def test_a_panel_without_two_training_rows_anywhere_is_refused():
+def test_a_panel_without_two_training_rows_anywhere_is_rejected():
     panel = Panel.from_series("p", {"a": np.array([1.0, 2.0, 3.0])})
     with pytest.raises(TaskError, match="no series has two training rows"):
         sequence_windows(panel, np.array([1]), max_length=4, stride=1, normalization="zero")

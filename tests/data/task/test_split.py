@@ -74,7 +74,7 @@ def test_equal_rules_have_one_text(text, shortest):
         ("date:2017-11-01,2017-07-01", "TRAIN_END must be before VAL_END"),
     ],
 )
-def test_what_is_no_rule_is_refused(text, message):
+def test_what_is_no_rule_is_rejected(text, message):
     with pytest.raises(TaskError, match=message):
         parse_split(text)
 

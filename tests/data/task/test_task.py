@@ -174,7 +174,7 @@ def test_an_empty_series_is_refused_by_name():
         small(np.arange(30.0), np.full(30, np.nan))
 
 
-def test_a_panel_without_series_is_refused():
+def test_a_panel_without_series_is_rejected():
     with pytest.raises(DataError, match="at least one series"):
         small()
 

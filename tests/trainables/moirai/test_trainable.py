@@ -224,12 +224,12 @@ def test_auto_patch_size_goes_by_the_frequency(freq, patch_size):
     assert resolve_patch_size("auto", panel, (8, 16, 32, 64, 128)) == patch_size
 
 
-def test_a_patch_size_that_the_checkpoint_lacks_is_refused(task):
+def test_a_patch_size_that_the_checkpoint_lacks_is_rejected(task):
     with pytest.raises(HyperError, match=r"must be one that the checkpoint has \(8, 16, 32, 64\), got 100"):
         Moirai().build(hyper(patch_size=100), task)
 
 
-def test_too_many_tokens_are_refused(task):
+def test_too_many_tokens_are_rejected(task):
     panel = Panel.from_series("x", {"a": np.arange(30_000, dtype=np.float32)}, freq="h")
     long = ForecastTask(panel, TaskSpec(context_length=4090, prediction_length=96, train_stride=500))
     with pytest.raises(HyperError, match="must fit into 512 tokens of 8 points, got 524"):
@@ -237,12 +237,12 @@ def test_too_many_tokens_are_refused(task):
     assert math.ceil(4090 / 8) + 96 // 8 == 524
 
 
-def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
+def test_a_folder_that_is_no_checkpoint_is_rejected(tmp_path):
     with pytest.raises(CheckpointError, match=r"holds config\.json"):
         load_moirai(str(tmp_path))
 
 
-def test_a_damaged_checkpoint_is_refused(tmp_path):
+def test_a_damaged_checkpoint_is_rejected(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"d_model": 8}))
     with pytest.raises(CheckpointError, match="cannot be loaded as a Moirai checkpoint"):
         load_moirai(str(tmp_path))

@@ -132,7 +132,7 @@ def test_the_leaderboard_gets_the_teachers_own_error(trial, task, tmp_path, quan
     assert told["val_mse"] == pytest.approx(told["val_loss"], rel=1e-4)  # no missing point in validation
 
 
-def test_a_teacher_that_cannot_be_had_is_told_with_the_bundled_one(task, monkeypatch):
+def test_a_teacher_that_cannot_be_had_is_reported_with_the_bundled_one(task, monkeypatch):
     def unreachable(source, names):
         raise OSError("no route")
 

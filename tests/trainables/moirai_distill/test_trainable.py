@@ -1,4 +1,4 @@
-"""Distillation: the loss by hand, what is measured, and what is refused."""
+"""Distillation: the loss by hand, what is measured, and what is rejected."""
 
 from dataclasses import replace
 
@@ -165,7 +165,7 @@ def test_a_comparison_tells_gain_sizes_and_speed(build, task):
     assert list(model.compare(hyper, task, scores=Scores(val_mse=0.64), baselines={})) == list(told)[1:]
 
 
-# --- checkpoints, and what is refused
+# --- checkpoints, and what is rejected
 
 
 def test_training_goes_on_from_a_students_checkpoint_with_its_sizes(build, task, tmp_path):
@@ -181,7 +181,7 @@ def test_training_goes_on_from_a_students_checkpoint_with_its_sizes(build, task,
         again.build(check_hyper(MoiraiDistill, {**own, "pretrained": str(tmp_path), "d_model": 32}), task)
 
 
-def test_a_checkpoint_for_other_lengths_is_refused(build, task, tmp_path):
+def test_a_checkpoint_for_other_lengths_is_rejected(build, task, tmp_path):
     build()[0].module.save_pretrained(tmp_path)
     longer = ForecastTask(task.panel, TaskSpec(context_length=80, prediction_length=12))
     hyper = check_hyper(MoiraiDistill, {"lr": 1e-3, "epochs": 1, "batch_size": 8, "pretrained": str(tmp_path)})

@@ -82,12 +82,12 @@ def test_a_model_that_looks_both_ways_reads_prompt_and_patches_together(tmp_path
     assert not load_backbone(str(tmp_path), 2, "float32").is_causal
 
 
-def test_more_layers_than_the_model_has_are_refused():
+def test_more_layers_than_the_model_has_are_rejected():
     with pytest.raises(HyperError, match=r"llm_layers must be at most the 3 layers of .*gpt2, got 4"):
         load_backbone(str(GPT2), 4, "float32")
 
 
-def test_what_is_no_language_model_is_refused(tmp_path):
+def test_what_is_no_language_model_is_rejected(tmp_path):
     with pytest.raises(CheckpointError, match=r"config\.json"):
         load_backbone(str(tmp_path), 1, "float32")
     with pytest.raises(CheckpointError, match="no such folder"):
@@ -132,7 +132,7 @@ def test_four_bits_train_and_come_back_the_same_on_bitsandbytes_own_cpu_path(tmp
         assert torch.equal(again(series), model.eval()(series))
 
 
-def test_a_prompt_that_does_not_fit_the_models_positions_is_refused(gpt2):
+def test_a_prompt_that_does_not_fit_the_models_positions_is_rejected(gpt2):
     model = gpt2.model(description="word " * 900)
     with pytest.raises(HyperError, match=r"must fit into the 1024 positions .* got \d+ \+ 12; shorten the description"):
         model.prompt_tokens(gpt2["main.x"])

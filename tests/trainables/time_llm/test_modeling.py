@@ -134,7 +134,7 @@ def test_what_is_saved_is_what_trains_and_comes_back_whole(gpt2, tmp_path):
     assert json.loads((tmp_path / "config.json").read_text())["llm_hash"] == model.backbone.hash
 
 
-def test_another_language_model_under_the_same_name_is_refused(gpt2, tmp_path):
+def test_another_language_model_under_the_same_name_is_rejected(gpt2, tmp_path):
     gpt2.model().save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "llm_hash": "0" * 64}))

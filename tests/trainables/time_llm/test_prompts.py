@@ -82,7 +82,7 @@ def test_tokens_are_the_published_ones(golden):
             assert torch.equal(tokenize(texts, model.backbone.tokenizer).long(), golden.tokens(case))
 
 
-def test_a_description_of_ones_own_is_told(gpt2):
+def test_a_description_of_ones_own_is_reported(gpt2):
     model = gpt2.model(description=gpt2.meta["custom_description"])
     expected = gpt2.prompts["domain"][1]  # of its lags, none is decided by rounding alone
     assert model.prompts(gpt2["main.x"])[1].split("lags")[0] == expected.split("lags")[0]

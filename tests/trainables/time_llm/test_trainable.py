@@ -202,7 +202,7 @@ def test_a_preview_loads_no_weights(task, monkeypatch):
         ({"precision": "fp16"}, r"precision fp16 is not for Time-LLM"),
     ],
 )
-def test_what_does_not_go_together_is_refused(task, changes, message):
+def test_what_does_not_go_together_is_rejected(task, changes, message):
     with pytest.raises(HyperError, match=message):
         checked(hyper(**changes), task)
 

@@ -268,7 +268,7 @@ def test_the_published_sizes_come_out():
         ({"num_attention_heads": 3}, "multiple of num_attention_heads"),
     ],
 )
-def test_a_config_that_breaks_a_rule_is_refused(changes, message):
+def test_a_config_that_breaks_a_rule_is_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         small_config(**changes)
 

@@ -1,4 +1,4 @@
-"""Time-MoE's fine-tuning: the published steps, what is normalised by what, and what is refused."""
+"""Time-MoE's fine-tuning: the published steps, what is normalised by what, and what is rejected."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_the_schedule_is_the_published_one_but_wastes_no_step_at_rate_zero():
         ({"normalization": "mean"}, "normalization"),
     ],
 )
-def test_hyperparameters_that_cannot_be_are_refused(changes, message):
+def test_hyperparameters_that_cannot_be_are_rejected(changes, message):
     with pytest.raises(HyperError, match=message):
         hyper(**changes)
 
@@ -180,14 +180,14 @@ def test_validation_loss_is_the_huber_loss_of_the_forecast_in_deviations_of_the_
     torch.testing.assert_close(validation.loss.double(), huber.mean(1), rtol=1e-5, atol=1e-6)
 
 
-def test_a_window_beyond_the_models_positions_is_refused():
+def test_a_window_beyond_the_models_positions_is_rejected():
     panel = Panel.from_series("long", {"a": np.arange(60_000, dtype=np.float32)})
     long = ForecastTask(panel, TaskSpec(context_length=4090, prediction_length=12, eval_stride=500))
     with pytest.raises(HyperError, match=r"context_length \+ prediction_length must be at most 4096.* got 4102"):
         TimeMoe().build(hyper(), long)
 
 
-def test_training_beyond_the_models_positions_is_refused(task):
+def test_training_beyond_the_models_positions_is_rejected(task):
     with pytest.raises(HyperError, match="max_length must be at most 4096, the positions of the model, got 5000"):
         TimeMoe().build(hyper(max_length=5000), task)
 
@@ -235,7 +235,7 @@ def test_fp16_trains_with_a_scaled_loss(task):
     assert run.scaler.get_scale() > 1
 
 
-def test_an_fp16_gradient_that_overflows_is_told_left_out_and_the_scale_halved(task, caplog):
+def test_an_fp16_gradient_that_overflows_is_reported_left_out_and_the_scale_halved(task, caplog):
     run = training(task, precision="fp16", lr=1e-4)
     run.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**120)
     before = run.model.module.lm_heads[0].out_layer.weight.detach().clone()
@@ -253,7 +253,7 @@ def test_gradients_that_stay_nan_end_the_trial(task):
         run.run(0, 1)
 
 
-def test_a_checkpoint_that_lacks_tensors_is_refused(tmp_path):
+def test_a_checkpoint_that_lacks_tensors_is_rejected(tmp_path):
     from safetensors.torch import save_file
 
     tensors = load_file(PARITY / "checkpoint" / "model.safetensors")

@@ -61,7 +61,7 @@ def test_frozen_features_are_computed_in_pieces_that_fit_into_memory(task: Forec
     assert_close(run(found), expected, rel=1e-4)
 
 
-def test_frozen_features_of_one_window_that_do_not_fit_are_told_with_the_remedy(
+def test_frozen_features_of_one_window_that_do_not_fit_are_reported_with_the_remedy(
     task: ForecastTask, tmp_path: Path
 ) -> None:
     Toy.fits = 0

@@ -1,4 +1,4 @@
-"""Hyperparameters: refused when wrong, and what they do."""
+"""Hyperparameters: rejected when wrong, and what they do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trainables.parameters import freeze
 from trainables.trial.trial import Trial
 
 
-def test_bf16_on_a_cpu_is_refused(task: ForecastTask, tmp_path: Path) -> None:
+def test_bf16_on_a_cpu_is_rejected(task: ForecastTask, tmp_path: Path) -> None:
     with pytest.raises(HyperError, match="precision bf16 needs a GPU that has it, and this trial runs on cpu"):
         Trial(Toy(), spec_in(tmp_path, precision="bf16"), task, CPU)
 

@@ -63,7 +63,7 @@ def test_a_resumed_trial_remembers_which_micro_batch_fits(task: ForecastTask, tm
     assert Trial(Toy(), spec_in(tmp_path, reported_epoch=1), task, CPU).training.micro_batch.size == 4
 
 
-def test_one_window_that_does_not_fit_is_told_with_the_remedy(task: ForecastTask, tmp_path: Path) -> None:
+def test_one_window_that_does_not_fit_is_reported_with_the_remedy(task: ForecastTask, tmp_path: Path) -> None:
     trial = Trial(Toy(), spec_in(tmp_path), task, CPU)
     trial.step()
     Toy.fits = 0

@@ -115,7 +115,7 @@ def test_several_evaluations_an_epoch_carry_fractions_and_train_no_step_twice(
     assert steps == steps_between
 
 
-def test_more_evaluations_than_steps_an_epoch_are_refused(task: ForecastTask, tmp_path: Path) -> None:
+def test_more_evaluations_than_steps_an_epoch_are_rejected(task: ForecastTask, tmp_path: Path) -> None:
     with pytest.raises(HyperError, match="evals_per_epoch must be at most the 5 optimiser steps of an epoch"):
         Trial(Toy(), spec_in(tmp_path, evals_per_epoch=6), task, CPU)
 
@@ -286,7 +286,7 @@ def test_a_validation_that_is_nan_ends_the_trial_too(task: ForecastTask, tmp_pat
     assert (last.epoch, last.stopped_by, last.best_epoch, last.best_so_far) == (2, "diverged", 1, 0.5)
 
 
-def test_an_end_by_divergence_that_is_not_on_record_is_told_again(task: ForecastTask, tmp_path: Path) -> None:
+def test_an_end_by_divergence_that_is_not_on_record_is_reported_again(task: ForecastTask, tmp_path: Path) -> None:
     Toy.nan_from = STEPS
     run(Trial(Toy(), spec_in(tmp_path), task, CPU))
     again = Trial(Toy(), spec_in(tmp_path, reported_epoch=1), task, CPU).step()

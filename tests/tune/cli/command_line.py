@@ -65,10 +65,10 @@ def facts(out: str) -> dict[str, str]:
 def strict_json(text: str) -> Any:
     """Parse JSON as a strict reader does: NaN and Infinity are no JSON."""
 
-    def refuse(token: str) -> None:
+    def reject(token: str) -> None:
         raise AssertionError(f"{token} is not JSON")
 
-    return json.loads(text, parse_constant=refuse)
+    return json.loads(text, parse_constant=reject)
 
 
 def process(*arguments: object, cwd: Path, **environment: str) -> Ended:

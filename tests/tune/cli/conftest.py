@@ -41,7 +41,7 @@ def foretune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def refused(foretune: Foretune, tmp_path: Path) -> Callable[..., str]:
+def rejected(foretune: Foretune, tmp_path: Path) -> Callable[..., str]:
     """Run what must be rejected: one message on stderr alone, exit 2, and nothing new or changed on the disk."""
 
     def run(*arguments: object, storage: Path = tmp_path / "ray_results") -> str:

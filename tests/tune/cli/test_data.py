@@ -1,4 +1,4 @@
-"""The `data` commands: what a person reads, the exit status, and that one command's output is the next one's input."""
+"""The `data` commands: what a user reads, the exit status, and that one command's output is the next one's input."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_sample_is_counted_and_can_be_swept_by_the_commands_that_are_printed(f
     assert set(split.val_end.tolist()) == {6912 + 3 * 288}
 
 
-def test_every_kind_of_row_is_told(foretune, folder):
+def test_every_kind_of_row_is_reported(foretune, folder):
     status, out, _ = foretune("data", "passages", "--csv-dir", folder / "csv", "--out", folder / "out")
     assert status == 0
     told = {
@@ -136,7 +136,7 @@ def test_a_mistake_is_one_message_and_exit_2(foretune, folder, arguments, told):
     assert not (folder / "out").exists()
 
 
-def test_folders_that_cannot_be_are_refused(foretune, folder):
+def test_folders_that_cannot_be_are_rejected(foretune, folder):
     file = folder / "csv" / "a.csv"
     for arguments, told in (
         (("passages", "--csv-dir", folder / "csv", "--out", file), f"--out must be a folder, got {file}"),

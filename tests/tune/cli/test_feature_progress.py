@@ -28,7 +28,7 @@ def test_what_is_made_and_how_long_it_will_take(told, tmp_path):
     assert text == "the teacher's forecasts: 250 of 1000 windows, about 1m 00s left, once for all trials"
 
 
-def test_nothing_is_told_where_nothing_is_made_or_its_maker_is_gone(told, tmp_path):
+def test_nothing_is_reported_where_nothing_is_made_or_its_maker_is_gone(told, tmp_path):
     past = time.time() - STALE_SECONDS - 1
     os.utime(told, (past, past))
     assert FeatureProgress.read(told) is None

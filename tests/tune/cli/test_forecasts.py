@@ -1,4 +1,4 @@
-"""evaluate and predict through `main` itself: what a person or a program reads, and the exit status."""
+"""evaluate and predict through `main` itself: what a user or a program reads, and the exit status."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def foretune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def refused(foretune: Foretune) -> Callable[..., str]:
-    """Run what must be refused: one message on stderr alone, and exit 2."""
+def rejected(foretune: Foretune) -> Callable[..., str]:
+    """Run what must be rejected: one message on stderr alone, and exit 2."""
 
     def run(*arguments: object) -> str:
         ended = foretune(*arguments)
@@ -90,7 +90,7 @@ def test_evaluate_takes_every_flag_of_the_issue(foretune: Foretune, folder: Path
         assert [(line["series"], float(line["mae"])) for line in csv.DictReader(file)] == [("a", 4.0), ("b", 1.5)]
 
 
-def test_the_csv_is_told_of(foretune: Foretune, folder: Path, tmp_path: Path) -> None:
+def test_the_csv_is_reported_of(foretune: Foretune, folder: Path, tmp_path: Path) -> None:
     ended = foretune("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
     assert ended.out.splitlines()[-1] == f"errors of each series: {tmp_path / 'a.csv'}"
 
@@ -149,7 +149,7 @@ def test_predict_shows_times_values_and_what_is_known(foretune: Foretune, folder
     assert "actual" not in future.out
 
 
-def test_mistakes_in_a_request_are_one_message(refused: Callable[..., str], folder: Path, tmp_path: Path) -> None:
+def test_mistakes_in_a_request_are_one_message(rejected: Callable[..., str], folder: Path, tmp_path: Path) -> None:
     for arguments, told in (
         (("evaluate", "moirai-tiny"), "--data, --context-length and --prediction-length"),
         (("predict", "moirai-tiny", "--series", "a"), "--data, --context-length and --prediction-length"),
@@ -161,29 +161,29 @@ def test_mistakes_in_a_request_are_one_message(refused: Callable[..., str], fold
         (("predict", folder, "--series", "a", "--at", "noon"), "from 2024-01-01 02:00:00"),
         (("evaluate",), "see foretune evaluate --help"),
     ):
-        assert told in refused(*arguments)
+        assert told in rejected(*arguments)
 
 
-def test_bad_data_is_one_message(refused: Callable[..., str], folder: Path, tmp_path: Path) -> None:
+def test_bad_data_is_one_message(rejected: Callable[..., str], folder: Path, tmp_path: Path) -> None:
     broken, other = tmp_path / "broken.jsonl", tmp_path / "other.jsonl"
     broken.write_text('{"id": "a", "sequence": [1, 2, 3]}\n{"id": "b", "sequence": [1, 2\n')
     other.write_text('{"id": "a", "values": [1, 2, 3]}\n')
     for command in (("evaluate", folder), ("predict", folder, "--series", "a")):
-        assert f"{broken}: line 2: a line must be one JSON object" in refused(*command, "--data", broken)
-        assert "line 1: a series needs 'sequence' or 'target', got ['id', 'values']" in refused(
+        assert f"{broken}: line 2: a line must be one JSON object" in rejected(*command, "--data", broken)
+        assert "line 1: a series needs 'sequence' or 'target', got ['id', 'values']" in rejected(
             *command, "--data", other
         )
-        assert "there is no" in refused(*command, "--data", tmp_path / "nowhere.jsonl")
+        assert "there is no" in rejected(*command, "--data", tmp_path / "nowhere.jsonl")
 
 
 def test_an_unwritable_csv_is_one_message(
-    refused: Callable[..., str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rejected: Callable[..., str], folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tune.forecasts.evaluation.replace_text", full_disk)
-    told = refused("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
+    told = rejected("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
     assert told == f"--csv must name a file that can be written, got {tmp_path / 'a.csv'}: No space left on device"
 
 

@@ -31,13 +31,15 @@ SWEEP_FLAGS = """
         (("spaces", "shwo"), "No such command 'shwo'. Did you mean 'show'? see foretune spaces --help"),
     ],
 )
-def test_a_command_that_is_not_one_is_told_in_one_line(
+def test_a_command_that_is_not_one_is_reported_in_one_line(
     foretune: Foretune, arguments: tuple[str, ...], told: str
 ) -> None:
     assert foretune(*arguments) == Ended(2, "", f"foretune: {told}\n")
 
 
-def test_ctrl_c_outside_a_search_is_told_and_ends_with_130(foretune: Foretune, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_outside_a_search_is_reported_and_ends_with_130(
+    foretune: Foretune, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -84,7 +86,7 @@ def test_without_a_command_the_commands_are_listed(foretune: Foretune) -> None:
 # --- as processes of their own
 
 
-def test_an_unreachable_hub_is_told_with_what_is_there_instead(tmp_path: Path) -> None:
+def test_an_unreachable_hub_is_reported_with_what_is_there_instead(tmp_path: Path) -> None:
     command = ("-m", "tune", "sweep", "moirai-small", "--storage", "here")
     ended = process(*command, cwd=tmp_path, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path / "cache"))
     assert (ended.status, ended.out) == (2, "")
@@ -124,7 +126,7 @@ def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_hub_that_refuses_connections_is_told_without_the_noise_of_its_retries(tmp_path: Path) -> None:
+def test_a_hub_that_refuses_connections_is_reported_without_the_noise_of_its_retries(tmp_path: Path) -> None:
     nobody = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "cache")}
     ended = process("-m", "tune", "sweep", "moirai-small", "--dry-run", cwd=tmp_path, **nobody)
     assert ended.status == 2

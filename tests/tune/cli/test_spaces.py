@@ -45,7 +45,7 @@ def test_spaces_check_passes_a_good_file(foretune: Foretune, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("command", [("sweep",), ("spaces", "check")])
-def test_names_and_values_that_the_model_refuses_are_told_at_once(
+def test_names_and_values_that_the_model_refuses_are_reported_at_once(
     foretune: Foretune, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     ended = foretune(*command, write(tmp_path, "mine.yaml", UNFIT))

@@ -47,7 +47,7 @@ def test_norm_series_goes_by_the_rows_before_the_first_target(export: Export, tw
     assert found.by_series["mae"].tolist() == pytest.approx([np.mean(errors), (1 + 3) / 2])
 
 
-def test_a_task_scaled_by_train_rows_is_told_in_units_and_scaled(export: Export, two: Path) -> None:
+def test_a_task_scaled_by_train_rows_is_reported_in_units_and_scaled(export: Export, two: Path) -> None:
     """Scaled by sqrt(20) and 1, the last value and 1 more is what norm series gives; errors are divided so."""
     found = measured(export(two, split="rows:4", scale="standard", **SHORT))
     errors = [sqrt(20) - 4, 8 - sqrt(20), 1, 3]
@@ -74,7 +74,7 @@ def test_the_batch_size_changes_no_error(export: Export, jsonl: Jsonl, norm: str
     assert one.mae_by_step.tolist() == pytest.approx(all_.mae_by_step.tolist(), rel=1e-12)
 
 
-def test_the_worst_series_come_first_and_one_without_a_window_is_told(export: Export, jsonl: Jsonl) -> None:
+def test_the_worst_series_come_first_and_one_without_a_window_is_reported(export: Export, jsonl: Jsonl) -> None:
     data = jsonl(short=[1.0, 2.0], b=B, a=A)
     found = measured(export(data, split="rows:0", **SHORT), norm="none")
     assert [row["series"] for row in found.worst()] == ["a", "b"]

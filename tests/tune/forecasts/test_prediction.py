@@ -1,4 +1,4 @@
-"""One forecast of one series: its rows, its times, its values as asked for, and what is told of bad requests."""
+"""One forecast of one series: its rows, its times, its values as asked for, and what is reported of bad requests."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_samples_are_drawn_alike_every_time(export: Export, jsonl: Jsonl) -> Non
     assert json.dumps(one, allow_nan=False)
 
 
-def test_more_than_time_moes_positions_is_refused(jsonl: Jsonl, tmp_path: Path) -> None:
+def test_more_than_time_moes_positions_is_rejected(jsonl: Jsonl, tmp_path: Path) -> None:
     TimeMoeForPrediction(tiny_config()).save_pretrained(tmp_path / "time-moe")
     data = jsonl(a=list(range(5000)))
     request = ForecastRequest(
@@ -222,7 +222,7 @@ def test_the_json_of_a_prediction_is_stable(hourly: Path) -> None:
         "4",
     ],
 )
-def test_a_time_that_cannot_be_is_told_with_the_grid_and_its_bounds(hourly: Path, at: str) -> None:
+def test_a_time_that_cannot_be_is_reported_with_the_grid_and_its_bounds(hourly: Path, at: str) -> None:
     assert refusal(hourly, at=at) == (
         "--at must be a time on the grid (frequency h) of 'a' from 2024-03-31 02:00:00 (after a context of 2 rows) to "
         f"2024-03-31 06:00:00 (right after its last row), got {at!r}"
@@ -230,14 +230,14 @@ def test_a_time_that_cannot_be_is_told_with_the_grid_and_its_bounds(hourly: Path
 
 
 @pytest.mark.parametrize("at", ["1", "7", "2024-03-31", "-3"])
-def test_a_row_that_cannot_be_is_told_with_its_bounds(untimed: Path, at: str) -> None:
+def test_a_row_that_cannot_be_is_reported_with_its_bounds(untimed: Path, at: str) -> None:
     assert refusal(untimed, at=at) == (
         "--at must be a row number of 'a' from 2 (after a context of 2 rows) to 6 (right after its last row), "
         f"got {at!r}"
     )
 
 
-def test_an_unknown_series_is_told_with_near_ones(export: Export, jsonl: Jsonl) -> None:
+def test_an_unknown_series_is_reported_with_near_ones(export: Export, jsonl: Jsonl) -> None:
     many = {f"CP{i:03d}#fx=2": A for i in range(20)}
     folder = export(jsonl(**many), **SHORT)
     assert "got 'CP016#fx=3'; did you mean 'CP016#fx=2'" in refusal(folder, series="CP016#fx=3")
@@ -249,11 +249,11 @@ def test_the_only_series_needs_no_name(export: Export, jsonl: Jsonl) -> None:
     assert predicted(export(jsonl(alone=A), **SHORT), series=None).grid.name == "alone"
 
 
-def test_a_series_shorter_than_the_context_is_told(hourly: Path) -> None:
+def test_a_series_shorter_than_the_context_is_reported(hourly: Path) -> None:
     told = refusal(hourly, context_length=7)
     assert told == "a forecast needs 7 rows of context, and 'a' has 6; shorten --context-length"
 
 
-def test_a_wholly_missing_context_is_refused(export: Export, jsonl: Jsonl) -> None:
+def test_a_wholly_missing_context_is_rejected(export: Export, jsonl: Jsonl) -> None:
     data = jsonl(a=[1.0, 2.0, None, None, 5.0, 6.0])
     assert "rows 2 to 3 of 'a' have none" in refusal(export(data, **SHORT), at="4")

@@ -42,7 +42,7 @@ def test_other_data_has_no_split_and_no_scale_of_the_record(export: Export, two:
     assert other.spec.eval_stride == 2
 
 
-def test_data_that_changed_since_the_sweep_is_told(export: Export, two: Path) -> None:
+def test_data_that_changed_since_the_sweep_is_reported(export: Export, two: Path) -> None:
     folder = export(two, split="rows:4", **SHORT)
     two.write_text(two.read_text().replace("20.0", "21.0"))
     assert "is not what the sweep was run on" in measured(folder).notes[0]
@@ -69,7 +69,7 @@ def test_without_an_export_all_missing_flags_are_named_at_once() -> None:
     assert refusal(folder="moirai-tiny", data="sample", context_length=8).endswith("give --prediction-length")
 
 
-def test_wrong_flags_are_told_at_once(export: Export, two: Path) -> None:
+def test_wrong_flags_are_reported_at_once(export: Export, two: Path) -> None:
     told = refusal(folder=export(two, **SHORT), context_length=0, stride=0, norm="contxt", scale="max", split="rows:x")
     assert sorted(line.split()[0] for line in told.splitlines()) == [
         "--context-length", "--norm", "--scale", "--split", "--stride",
@@ -91,11 +91,11 @@ def test_wrong_flags_are_told_at_once(export: Export, two: Path) -> None:
         ({"part": "test"}, "no series has a test window"),
     ],
 )
-def test_a_request_that_cannot_be_is_told(export: Export, two: Path, asked: dict[str, Any], told: str) -> None:
+def test_a_request_that_cannot_be_is_reported(export: Export, two: Path, asked: dict[str, Any], told: str) -> None:
     assert told in refusal(folder=export(two, split="rows:0", **SHORT), **asked)
 
 
-def test_more_than_time_moes_positions_is_refused(waves: Path, time_moe_tiny: Path) -> None:
+def test_more_than_time_moes_positions_is_rejected(waves: Path, time_moe_tiny: Path) -> None:
     told = refusal(folder=time_moe_tiny, data=str(waves), context_length=4000, prediction_length=97)
     assert told.startswith("context_length + prediction_length must be at most 4096")
 
@@ -108,7 +108,7 @@ def test_more_than_time_moes_positions_is_refused(waves: Path, time_moe_tiny: Pa
         ("night1", r"is a sweep's folder; give the checkpoint in it: .*night1.best"),
     ],
 )
-def test_what_is_no_checkpoint_is_told(
+def test_what_is_no_checkpoint_is_reported(
     export: Export, two: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str
 ) -> None:
     monkeypatch.chdir(export(two, **SHORT).parents[1])
@@ -123,7 +123,7 @@ def test_what_is_no_checkpoint_is_told(
         ('{"trainable": "moirai", "hyperparameters": {}, "data": {"path": "x"}}', "task is missing"),
     ],
 )
-def test_a_damaged_export_is_told(export: Export, two: Path, text: str, told: str) -> None:
+def test_a_damaged_export_is_reported(export: Export, two: Path, text: str, told: str) -> None:
     folder = export(two, **SHORT)
     (folder / "foretune.json").write_text(text)
     message = refusal(folder=folder)

@@ -47,7 +47,7 @@ def test_norm_series_of_a_val_jsonl_takes_the_training_normalization(export: Exp
     assert found.by_series["mae"].tolist() == pytest.approx([std - 1.5, 2 * (std - 1.5)])
 
 
-def test_a_context_longer_than_the_history_is_told(export: Export, two: Path, passages: Path) -> None:
+def test_a_context_longer_than_the_history_is_reported(export: Export, two: Path, passages: Path) -> None:
     folder = export(two, split="rows:0", **SHORT)
     found = measured(folder, data=str(passages), context_length=12, norm="none")
     assert found.windows.tolist() == [8, 8]
@@ -62,14 +62,14 @@ def test_other_files_beside_a_scales_json_begin_after_the_first_context(
     assert found.windows.tolist() == [19, 19]
 
 
-def test_a_series_that_scales_json_lacks_is_told(export: Export, two: Path, passages: Path) -> None:
+def test_a_series_that_scales_json_lacks_is_reported(export: Export, two: Path, passages: Path) -> None:
     text = passages.read_text().replace("S1#fx=2", "S1#fx=9")
     passages.write_text(text)
     with pytest.raises(UserError, match=r"has none for 'S1#fx=9'; did you mean 'S1#fx="):
         measured(export(two, split="rows:0", **SHORT), data=str(passages), norm="series")
 
 
-def test_a_damaged_scales_json_is_told(export: Export, two: Path, passages: Path) -> None:
+def test_a_damaged_scales_json_is_reported(export: Export, two: Path, passages: Path) -> None:
     scales = passages.with_name("scales.json")
     folder = export(two, split="rows:0", **SHORT)
     for text, told in [("{", "cannot be read"), ('{"target_start_idx": -1}', "target_start_idx must be 0 or more")]:

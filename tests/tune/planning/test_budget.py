@@ -101,7 +101,7 @@ def test_trials_on_one_gpu_share_its_memory(gpus: int, concurrent: int, limit: i
         (ONE_GPU, {"gpus": 0, "memory": 8 * GB}, "--gpu-memory limits a GPU"),
     ],
 )
-def test_more_than_the_machine_has_is_refused(machine: Machine, wanted: dict[str, int], message: str) -> None:
+def test_more_than_the_machine_has_is_rejected(machine: Machine, wanted: dict[str, int], message: str) -> None:
     with pytest.raises(SweepError) as caught:
         plan(machine, **wanted)
     assert message in str(caught.value)
@@ -143,7 +143,7 @@ def test_this_machine_has_a_core_and_knows_the_memory_of_each_gpu() -> None:
     assert all(memory > 0 for memory in machine.gpu_memory_bytes)
 
 
-# What a person types
+# What a user types
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_a_size_is_read(text: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "GB", "8G", "8TB", "-8GB", "0GB", "0.0MB", "8GB 2MB", "1e9", "eight GB", "8,5GB"])
-def test_a_text_that_is_no_size_is_refused(text: str) -> None:
+def test_a_text_that_is_no_size_is_rejected(text: str) -> None:
     with pytest.raises(SweepError, match="--gpu-memory must be a size like 8GB"):
         parse_memory(text)
 
@@ -195,7 +195,7 @@ def test_a_duration_is_read(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "h", "2x", "-5", "-2h", "1h-30m", "1h30", "2 hours", ".5h", "1.5.2h", "1e3", "inf", "nan", "0", "0h"]
 )
-def test_a_text_that_is_no_duration_is_refused(text: str) -> None:
+def test_a_text_that_is_no_duration_is_rejected(text: str) -> None:
     with pytest.raises(SweepError, match="--time-budget must be"):
         parse_duration(text)
 
@@ -206,6 +206,6 @@ def test_a_number_of_trials_at_once_is_read(text: str, number: int | None) -> No
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "two", "²", "AUTO"])
-def test_a_text_that_is_no_number_of_trials_is_refused(text: str) -> None:
+def test_a_text_that_is_no_number_of_trials_is_rejected(text: str) -> None:
     with pytest.raises(SweepError, match="--max-concurrent must be auto or a number from 1"):
         parse_concurrency(text)

@@ -1,4 +1,4 @@
-"""What is told of memory and time before a sweep starts, worked out by hand."""
+"""What is reported of memory and time before a sweep starts, worked out by hand."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def test_memory_is_weights_what_training_keeps_and_the_activations_of_a_micro_ba
     assert load(8, micro_batch_size=2).memory_bytes == 620_000_000
 
 
-def test_memory_is_told_for_the_smallest_and_the_largest_batch() -> None:
+def test_memory_is_reported_for_the_smallest_and_the_largest_batch() -> None:
     told = estimate(load(8), load(16), load(64)).describe(tera)
     assert told["memory a trial"].startswith("about 920 MB at batch 8, 3.7 GB at batch 64 (")  # 520 MB + 64 x 50 MB
     told = estimate(load(8, micro_batch_size=2), load(64, micro_batch_size=2)).describe(tera)
     assert told["memory a trial"].startswith("about 620 MB (")
 
 
-def test_what_differs_from_corner_to_corner_is_told_as_a_span() -> None:
+def test_what_differs_from_corner_to_corner_is_reported_as_a_span() -> None:
     full = load(8, work=replace(WORK, trainable=100_000_000))  # 400 MB + 1,200 MB + 400 MB
     told = estimate(load(8), full).describe(tera)
     assert told["parameters"] == "100 M, 10 M to 100 M trainable"

@@ -43,7 +43,7 @@ def here(monkeypatch, capsys):
     return run
 
 
-def test_what_was_mended_and_how_many_windows_are_told_before_it_starts(distilled):
+def test_what_was_filled_and_how_many_windows_are_reported_before_it_starts(distilled):
     _, printed = distilled
     head = printed[: printed.index("t0000 starts")]
     assert "note: 16 missing or infinite values interpolated in 2 of 12 files: meter_05.csv 12, meter_10.csv 4" in head

@@ -14,7 +14,7 @@ from trainables.trial.folders import LATEST
 from tune.cli import main as cli
 
 GPT2 = TINY_GPT2
-SPACES = REPOSITORY / "search_spaces"
+SPACES = REPOSITORY / "search_spaces" / "time_llm"
 EPOCHS = 3
 
 pytestmark = pytest.mark.sweeps
@@ -45,7 +45,7 @@ def whole(space, tmp_path_factory):
     return cwd, done.stdout
 
 
-def test_epoch_0_is_told_as_untrained_beside_the_naive(whole):
+def test_epoch_0_is_reported_as_untrained_beside_the_naive(whole):
     cwd, printed = whole
     assert "untrained val_loss" in printed
     assert "zero-shot" not in printed
@@ -54,7 +54,7 @@ def test_epoch_0_is_told_as_untrained_beside_the_naive(whole):
     assert [b["name"] for b in board["baselines"]] == ["seasonal-naive"]
 
 
-def test_what_it_will_cost_is_told_before_it_starts(whole):
+def test_what_it_will_cost_is_reported_before_it_starts(whole):
     _, printed = whole
     head = printed[: printed.index("t0000 starts")]
     for line in (

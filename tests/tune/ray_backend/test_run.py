@@ -73,7 +73,7 @@ def test_the_first_trials_are_the_recommended_points(finished):
     assert [r.hyper["lr"] for r in read_records(SweepFolder(folder))[:3]] == [1e-2, 1e-4, 2e-2]
 
 
-def test_the_hopeless_trial_is_stopped_and_pruned(finished):
+def test_the_poor_trial_is_stopped_and_pruned(finished):
     folder, _, _ = finished
     slow = read_record(SweepFolder(folder).trial("t0001"))
     assert slow.stopped_by == "asha"

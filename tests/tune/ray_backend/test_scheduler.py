@@ -163,7 +163,7 @@ def test_epoch_0_stops_nobody_and_is_recorded_nowhere(name: str) -> None:
 def test_a_trial_that_ends_before_it_trained_teaches_nothing(name: str) -> None:
     driver = Driver(make(name))
     driver.finish("t0000", 0, 0.0)
-    driver.finish("t0001", -1, math.nan)  # refused: see tune/worker.py
+    driver.finish("t0001", -1, math.nan)  # rejected: see tune/worker.py
     driver.scheduler.on_trial_complete(WAITING, driver.trials["t0001"], {})
     assert driver.tell("t0002", 1, 100.0) == CONTINUE
 

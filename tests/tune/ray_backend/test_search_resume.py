@@ -72,7 +72,7 @@ def test_open_trials_are_suggested_again_first_unchanged_and_with_their_ids(
     assert (after.trial("t0001").state, after.trial("t0001").value) == (TrialState.COMPLETE, 0.25)
 
 
-def test_trials_that_ended_in_the_journal_alone_are_told_at_reopening(open_session: Callable[..., Session]) -> None:
+def test_trials_that_ended_in_the_journal_alone_are_reported_at_reopening(open_session: Callable[..., Session]) -> None:
     before = open_session()
     for stopped_by in ("epochs", "patience", "asha"):
         trial_id = before.suggest()["trial_id"]

@@ -107,11 +107,11 @@ def test_a_number_that_is_none_is_written_as_null(journal: Journal, value: float
     """Strict JSON knows neither NaN nor Infinity; other tools could not read the file."""
     journal.append("t0000", row(1, value, train_loss=value))
 
-    def refuse(name: str) -> None:
+    def reject(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
 
     text = (journal.folder.trial("t0000").result).read_text()
-    written = json.loads(text, parse_constant=refuse)
+    written = json.loads(text, parse_constant=reject)
     assert written["val_loss"] is None
     assert written["train_loss"] is None
     assert read_record(journal.folder.trial("t0000")).reports[0].best_so_far is None

@@ -61,10 +61,10 @@ def read(folder: Path, *, metric: str = "val_loss", running: bool = False) -> Le
 def strict(text: str) -> Any:
     """Read JSON as other languages do: without NaN and Infinity."""
 
-    def refuse(name: str) -> None:
+    def reject(name: str) -> None:
         raise AssertionError(f"{name} is not JSON")
 
-    return json.loads(text, parse_constant=refuse)
+    return json.loads(text, parse_constant=reject)
 
 
 @pytest.fixture

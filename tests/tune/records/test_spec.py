@@ -21,7 +21,7 @@ def test_a_searcher_that_knows_no_conditions_is_refused_on_a_conditional_space(s
     check_searcher(searcher, load_space("quickstart"))
 
 
-def test_a_grid_of_an_endless_space_is_refused() -> None:
+def test_a_grid_of_an_endless_space_is_rejected() -> None:
     with pytest.raises(SpaceError, match="a grid needs domains that can be listed"):
         check_searcher("grid", load_space("quickstart"))
     check_searcher("grid", load_space("moirai-grid"))

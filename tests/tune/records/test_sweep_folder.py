@@ -7,7 +7,7 @@ from pathlib import Path
 from tune.records.sweep_folder import SweepFolder
 
 
-def test_files_are_where_the_user_is_told_they_are(tmp_path: Path) -> None:
+def test_files_are_where_the_user_is_reported_they_are(tmp_path: Path) -> None:
     folder = SweepFolder(tmp_path / "night1")
     assert folder.name == "night1"
     names = {

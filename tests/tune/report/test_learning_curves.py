@@ -50,7 +50,7 @@ def test_best_is_thick_and_named_and_stopped_trials_are_pale(tmp_path):
 
 @pytest.mark.parametrize("wild", [1e6, 1e300])
 @pytest.mark.parametrize("count", [1, 6])
-def test_diverged_trials_do_not_squash_the_others_and_are_told(tmp_path, wild, count):
+def test_diverged_trials_do_not_squash_the_others_and_are_reported(tmp_path, wild, count):
     three_trials(tmp_path)
     for number in range(count):
         add_trial(tmp_path, f"t01{number:02d}", [ZERO_SHOT, wild, math.nan], stopped_by="diverged")

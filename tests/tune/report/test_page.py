@@ -132,7 +132,7 @@ def test_zero_shot_has_a_row_where_it_would_rank(tmp_path):
     assert page.column("val_loss") == ["0.4000", "0.4500", "0.5000", "0.5500"]
 
 
-def test_gain_is_told_by_sign_and_word_and_not_by_colour_alone(tmp_path):
+def test_gain_is_reported_by_sign_and_word_and_not_by_colour_alone(tmp_path):
     gains = page_of(three_trials(tmp_path)).column("gain")
     assert gains == ["▲ +0.1000 better", "▲ +0.0500 better", "0", "▼ -0.0500 worse"]
 

@@ -107,7 +107,7 @@ def test_a_trial_that_fails_before_it_reports_is_shown_as_failed(tmp_path: Path,
         assert shown == {"hparams": FULL, "status": "STATUS_FAILURE", "metrics": {}}
 
 
-def test_several_evaluations_an_epoch_are_counted_and_the_epoch_is_told(
+def test_several_evaluations_an_epoch_are_counted_and_the_epoch_is_reported(
     tmp_path: Path, tensorboard_server: Server
 ) -> None:
     session = Session(tmp_path, read_space(tmp_path))

@@ -17,12 +17,12 @@ from tune.records.sweep_folder import SweepFolder
 from tune.report.tensorboard_server import serve
 
 
-def test_a_folder_without_event_files_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_event_files_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="event files"):
         serve(SweepFolder(tmp_path), port=0)
 
 
-def test_a_taken_port_is_refused(tmp_path: Path) -> None:
+def test_a_taken_port_is_rejected(tmp_path: Path) -> None:
     write_sweep(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -31,7 +31,7 @@ def test_a_taken_port_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65_536])
-def test_a_port_that_cannot_be_is_refused(tmp_path: Path, port: int) -> None:
+def test_a_port_that_cannot_be_is_rejected(tmp_path: Path, port: int) -> None:
     write_sweep(tmp_path)
     with pytest.raises(UserError, match=f"--port {port}"):
         serve(SweepFolder(tmp_path), port=port)

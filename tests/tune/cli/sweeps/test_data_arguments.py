@@ -10,20 +10,20 @@ import pytest
 from tests.tune.cli.command_line import write
 
 
-def test_a_missing_file_is_named(refused: Callable[..., str], tmp_path: Path) -> None:
-    message = refused("sweep", "--data", tmp_path / "nowhere.csv")
+def test_a_missing_file_is_named(rejected: Callable[..., str], tmp_path: Path) -> None:
+    message = rejected("sweep", "--data", tmp_path / "nowhere.csv")
     assert "--data must name a file, a folder or a bundled dataset (corpus, passages, sample)" in message
     assert str(tmp_path / "nowhere.csv") in message
 
 
-def test_a_misspelt_file_gets_its_near_name(refused: Callable[..., str], two_series: Path) -> None:
-    assert "did you mean 'two.csv'?" in refused("sweep", "--data", two_series.with_name("tow.csv"))
-    assert "did you mean 'sample'?" in refused("sweep", "--data", "smaple")
+def test_a_misspelt_file_gets_its_near_name(rejected: Callable[..., str], two_series: Path) -> None:
+    assert "did you mean 'two.csv'?" in rejected("sweep", "--data", two_series.with_name("tow.csv"))
+    assert "did you mean 'sample'?" in rejected("sweep", "--data", "smaple")
 
 
-def test_an_empty_data_name_is_not_taken_for_the_default(refused: Callable[..., str]) -> None:
-    assert "there is no ''" in refused("sweep", "--data", "")
-    assert "--columns must name series of the file, got ''" in refused("sweep", "--columns", "")
+def test_an_empty_data_name_is_not_taken_for_the_default(rejected: Callable[..., str]) -> None:
+    assert "there is no ''" in rejected("sweep", "--data", "")
+    assert "--columns must name series of the file, got ''" in rejected("sweep", "--columns", "")
 
 
 @pytest.mark.parametrize(
@@ -40,18 +40,18 @@ def test_an_empty_data_name_is_not_taken_for_the_default(refused: Callable[..., 
     ],
 )
 def test_a_file_that_holds_no_series_is_refused_by_its_name(
-    refused: Callable[..., str], tmp_path: Path, content: str, told: str
+    rejected: Callable[..., str], tmp_path: Path, content: str, told: str
 ) -> None:
     path = write(tmp_path, "mine.csv", content)
-    message = refused("sweep", "--data", path)
+    message = rejected("sweep", "--data", path)
     assert message.startswith(f"{path}: ")
     assert told in message
     assert len(message.splitlines()) == 1
 
 
-def test_too_few_rows_are_told_in_rows(refused: Callable[..., str], two_series: Path) -> None:
+def test_too_few_rows_are_reported_in_rows(rejected: Callable[..., str], two_series: Path) -> None:
     # of 400 rows 320 are for training: no room for 300 + 64
-    message = refused("sweep", "--data", two_series, "--context-length", 300, "--prediction-length", 64)
+    message = rejected("sweep", "--data", two_series, "--context-length", 300, "--prediction-length", 64)
     assert "no series has a train window: one needs 364 rows" in message
     assert "has rows 0 to 320" in message
     assert "shorten --context-length or --prediction-length" in message
@@ -59,13 +59,13 @@ def test_too_few_rows_are_told_in_rows(refused: Callable[..., str], two_series: 
 
 @pytest.mark.parametrize("packed", [b"not packed at all", b""])
 @pytest.mark.parametrize("suffix", ["gz", "zip", "bz2", "xz"])
-def test_a_file_that_cannot_be_unpacked_is_refused(
-    refused: Callable[..., str], tmp_path: Path, suffix: str, packed: bytes
+def test_a_file_that_cannot_be_unpacked_is_rejected(
+    rejected: Callable[..., str], tmp_path: Path, suffix: str, packed: bytes
 ) -> None:
     path = tmp_path / f"mine.csv.{suffix}"
     path.write_bytes(packed)
     told = "cannot be unpacked" if packed else "must not be empty"
-    assert told in refused("sweep", "--data", path)
+    assert told in rejected("sweep", "--data", path)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,6 @@ def test_a_file_that_cannot_be_unpacked_is_refused(
     ],
 )
 def test_flags_of_the_data_are_named_as_they_are_typed(
-    refused: Callable[..., str], two_series: Path, flags: tuple[str, str], told: str
+    rejected: Callable[..., str], two_series: Path, flags: tuple[str, str], told: str
 ) -> None:
-    assert told in refused("sweep", "--data", two_series, *flags)
+    assert told in rejected("sweep", "--data", two_series, *flags)

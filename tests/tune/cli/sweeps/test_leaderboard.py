@@ -68,8 +68,8 @@ def test_leaderboard_as_a_table_tells_the_same(foretune: Foretune, night1: Path)
     assert "t0001 beats zero-shot" in out
 
 
-def test_leaderboard_refuses_another_format(refused: Callable[..., str], night1: Path) -> None:
-    message = refused("leaderboard", "night1", "--format", "xml", storage=night1.parent)
+def test_leaderboard_refuses_another_format(rejected: Callable[..., str], night1: Path) -> None:
+    message = rejected("leaderboard", "night1", "--format", "xml", storage=night1.parent)
     assert message == "--format must be table, csv, json or md, got 'xml'"
 
 

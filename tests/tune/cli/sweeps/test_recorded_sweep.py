@@ -12,16 +12,16 @@ from tests.tune.cli.command_line import Ended, Foretune, write
 
 
 @pytest.mark.parametrize("command", ["resume", "leaderboard", "export", "tensorboard"])
-def test_a_sweep_that_is_not_there_gets_near_names(refused: Callable[..., str], night1: Path, command: str) -> None:
+def test_a_sweep_that_is_not_there_gets_near_names(rejected: Callable[..., str], night1: Path, command: str) -> None:
     more = ("--to", night1.parent / "out") if command == "export" else ()
-    message = refused(command, "nigth1", *more, storage=night1.parent)
+    message = rejected(command, "nigth1", *more, storage=night1.parent)
     assert message == f"no sweep named 'nigth1' in {night1.parent}; there are night1; did you mean 'night1'?"
 
 
-def test_an_empty_storage_says_how_to_begin(foretune: Foretune, refused: Callable[..., str], tmp_path: Path) -> None:
+def test_an_empty_storage_says_how_to_begin(foretune: Foretune, rejected: Callable[..., str], tmp_path: Path) -> None:
     ended = foretune("status", "--storage", tmp_path / "none")
     assert ended == Ended(0, f"no sweep in {tmp_path / 'none'} yet; start one: foretune sweep\n", "")
-    assert refused("resume", "night1").endswith("there is none yet")
+    assert rejected("resume", "night1").endswith("there is none yet")
 
 
 def test_status_tells_how_far_a_sweep_is_and_how_it_stands(foretune: Foretune, night1: Path) -> None:
@@ -33,17 +33,17 @@ def test_status_tells_how_far_a_sweep_is_and_how_it_stands(foretune: Foretune, n
     ]  # fmt: skip
 
 
-def test_a_sweep_without_trials_has_nothing_to_export(refused: Callable[..., str], new_sweep: Path) -> None:
-    message = refused("export", "night1", "--to", new_sweep.parent / "out", storage=new_sweep.parent)
+def test_a_sweep_without_trials_has_nothing_to_export(rejected: Callable[..., str], new_sweep: Path) -> None:
+    message = rejected("export", "night1", "--to", new_sweep.parent / "out", storage=new_sweep.parent)
     assert message.startswith("night1 has no trial that has trained for an epoch")
     assert "foretune resume night1" in message
 
 
-def test_export_never_writes_into_a_folder_that_holds_something(refused: Callable[..., str], night1: Path) -> None:
+def test_export_never_writes_into_a_folder_that_holds_something(rejected: Callable[..., str], night1: Path) -> None:
     target = night1.parent.parent / "out"
     target.mkdir()
     write(target, "mine.txt", "precious")
-    message = refused("export", "night1", "--to", target, storage=night1.parent)
+    message = rejected("export", "night1", "--to", target, storage=night1.parent)
     assert message == f"--to must name a new or an empty folder, and {target} is not; choose another"
 
 
@@ -56,9 +56,9 @@ def test_export_never_writes_into_a_folder_that_holds_something(refused: Callabl
     ],
 )
 def test_export_refuses_a_trial_that_is_no_gain(
-    refused: Callable[..., str], night1: Path, trial: str, told: str
+    rejected: Callable[..., str], night1: Path, trial: str, told: str
 ) -> None:
-    assert told in refused("export", "night1", "--trial", trial, "--to", night1.parent / "out", storage=night1.parent)
+    assert told in rejected("export", "night1", "--trial", trial, "--to", night1.parent / "out", storage=night1.parent)
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_export_refuses_a_trial_that_is_no_gain(
     ],
 )
 def test_resume_refuses_what_it_cannot_honour(
-    refused: Callable[..., str], night1: Path, flags: tuple[str, str], told: str
+    rejected: Callable[..., str], night1: Path, flags: tuple[str, str], told: str
 ) -> None:
-    assert refused("resume", "night1", *flags, storage=night1.parent) == told
+    assert rejected("resume", "night1", *flags, storage=night1.parent) == told
 
 
-def test_a_damaged_sweep_is_told_by_its_file(refused: Callable[..., str], night1: Path) -> None:
+def test_a_damaged_sweep_is_reported_by_its_file(rejected: Callable[..., str], night1: Path) -> None:
     write(night1, "sweep.json", "{")
-    message = refused("leaderboard", "night1", storage=night1.parent)
+    message = rejected("leaderboard", "night1", storage=night1.parent)
     assert message.startswith(f"{night1 / 'sweep.json'}: cannot be read as a sweep")

@@ -13,7 +13,7 @@ from tune.cli import sweep_steps
 from tune.planning import plan
 
 
-def test_all_mistakes_in_flags_are_told_at_once(refused: Callable[..., str]) -> None:
+def test_all_mistakes_in_flags_are_reported_at_once(rejected: Callable[..., str]) -> None:
     flags = {
         "--split": "rato",
         "--context-length": 0,
@@ -28,7 +28,7 @@ def test_all_mistakes_in_flags_are_told_at_once(refused: Callable[..., str]) -> 
         "--seed": -1,
         "--metric": "loss",
     }
-    message = refused("sweep", *(word for flag in flags.items() for word in flag))
+    message = rejected("sweep", *(word for flag in flags.items() for word in flag))
     assert message.splitlines() == [
         "--split must be 'ratio' (or 'time'), 'ratio:7:1:2', 'series', 'series:8:1:1@3', 'ett' or "
         "'date:2017-07-01,2017-11-01', got 'rato'; did you mean 'ratio'?",
@@ -65,54 +65,54 @@ def test_all_mistakes_in_flags_are_told_at_once(refused: Callable[..., str]) -> 
         ("--searcher", "grid", "a grid needs domains that can be listed, and these cannot: lr (log:5e-06:0.0001)"),
     ],
 )
-def test_a_flag_that_cannot_be_honoured_is_refused(
-    refused: Callable[..., str], flag: str, value: str, told: str
+def test_a_flag_that_cannot_be_honoured_is_rejected(
+    rejected: Callable[..., str], flag: str, value: str, told: str
 ) -> None:
-    message = refused("sweep", flag, value)
+    message = rejected("sweep", flag, value)
     assert told in message
     assert len(message.splitlines()) == 1
 
 
-def test_more_gpus_than_there_are_is_refused(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "--gpus must not be more than the machine has, got 1, it has 0" in refused("sweep", "--gpus", 1)
+def test_more_gpus_than_there_are_is_rejected(rejected: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--gpus must not be more than the machine has, got 1, it has 0" in rejected("sweep", "--gpus", 1)
     monkeypatch.setattr(plan, "look_at_machine", lambda: ONE_GPU)
-    assert "--gpus must not be more than the machine has, got 2, it has 1" in refused("sweep", "--gpus", 2)
+    assert "--gpus must not be more than the machine has, got 2, it has 1" in rejected("sweep", "--gpus", 2)
 
 
-def test_gpu_memory_needs_a_gpu_that_has_it(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    message = refused("sweep", "--gpu-memory", "6GB")
+def test_gpu_memory_needs_a_gpu_that_has_it(rejected: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    message = rejected("sweep", "--gpu-memory", "6GB")
     assert message == "--gpu-memory limits a GPU, got 6 GB, and this sweep has none; leave it out"
     monkeypatch.setattr(plan, "look_at_machine", lambda: ONE_GPU)
-    assert "got 9.0 GB, it has 8.0 GB" in refused("sweep", "--gpu-memory", "9GB")
+    assert "got 9.0 GB, it has 8.0 GB" in rejected("sweep", "--gpu-memory", "9GB")
 
 
-def test_a_searcher_that_knows_no_conditions_is_refused_for_a_conditional_space(refused: Callable[..., str]) -> None:
-    message = refused("sweep", "moirai-small", "--set", "pretrained=moirai-tiny", "--searcher", "cmaes")
+def test_a_searcher_that_knows_no_conditions_is_refused_for_a_conditional_space(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "moirai-small", "--set", "pretrained=moirai-tiny", "--searcher", "cmaes")
     assert message.startswith("--searcher cmaes needs a space without conditions, and moirai-small has them;")
     assert "--set strategy=full" in message
 
 
-def test_a_list_of_points_is_not_tried_more_often_than_it_is_long(refused: Callable[..., str]) -> None:
-    message = refused("sweep", "moirai-grid", "--set", "pretrained=moirai-tiny", "--trials", 13)
+def test_a_list_of_points_is_not_tried_more_often_than_it_is_long(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "moirai-grid", "--set", "pretrained=moirai-tiny", "--trials", 13)
     assert message == "--trials must be at most 12, the points of moirai-grid, got 13"
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "/tmp/x", ".hidden", "", "a:b"])
-def test_a_name_must_be_a_plain_folder_name(refused: Callable[..., str], name: str) -> None:
-    assert refused("sweep", "--name", name).startswith(f"--name must be a plain folder name, got {name!r}")
+def test_a_name_must_be_a_plain_folder_name(rejected: Callable[..., str], name: str) -> None:
+    assert rejected("sweep", "--name", name).startswith(f"--name must be a plain folder name, got {name!r}")
 
 
-def test_a_sweep_that_is_there_is_never_overwritten(refused: Callable[..., str], night1: Path) -> None:
-    message = refused("sweep", "--name", "night1", storage=night1.parent)
+def test_a_sweep_that_is_there_is_never_overwritten(rejected: Callable[..., str], night1: Path) -> None:
+    message = rejected("sweep", "--name", "night1", storage=night1.parent)
     assert message.startswith(f"--name night1 is already used ({night1})")
     assert "foretune resume night1" in message
 
 
-def test_a_storage_folder_that_is_a_file_is_refused(refused: Callable[..., str], two_series: Path) -> None:
+def test_a_storage_folder_that_is_a_file_is_rejected(rejected: Callable[..., str], two_series: Path) -> None:
     for storage in (two_series, two_series / "below"):
-        message = refused("sweep", "--dry-run", storage=storage)
+        message = rejected("sweep", "--dry-run", storage=storage)
         assert message == f"--storage must be a folder, got {storage}, and {two_series} is a file; give another"
-        refused("status", storage=storage)
+        rejected("status", storage=storage)
 
 
 def test_a_storage_folder_that_cannot_be_written_is_a_mistake_not_a_crash(

@@ -12,26 +12,26 @@ from data.samples.bundled import PRETRAINED
 from tests.tune.cli.command_line import write, write_csv
 
 
-def test_an_unknown_space_gets_near_names(refused: Callable[..., str]) -> None:
-    message = refused("sweep", "moirai-smal")
+def test_an_unknown_space_gets_near_names(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "moirai-smal")
     assert "unknown space 'moirai-smal'; did you mean 'moirai-small'" in message
     assert "foretune spaces" in message
 
 
-def test_an_unknown_trainable_is_told_with_its_file(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_an_unknown_trainable_is_reported_with_its_file(rejected: Callable[..., str], tmp_path: Path) -> None:
     search = "search: {lr: {log: [1e-6, 1e-4]}}\n"
-    message = refused("sweep", write(tmp_path, "mine.yaml", f"trainable: moiray\n{search}"))
+    message = rejected("sweep", write(tmp_path, "mine.yaml", f"trainable: moiray\n{search}"))
     assert message.startswith("mine.yaml: trainable must name a model, got 'moiray'")
     assert "did you mean 'moirai'?" in message
     # a path that lacks its suffix
-    message = refused("sweep", write(tmp_path, "mine.yaml", f"trainable: ./my_model\n{search}"))
+    message = rejected("sweep", write(tmp_path, "mine.yaml", f"trainable: ./my_model\n{search}"))
     assert "got './my_model'" in message
     assert "my_model.py" in message
 
 
-def test_all_mistakes_of_a_file_are_told_at_once(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_all_mistakes_of_a_file_are_reported_at_once(rejected: Callable[..., str], tmp_path: Path) -> None:
     text = "trainable: moirai\nserch: {}\nsearch:\n  lr: {log: [1e-4, 5e-7]}\n  epochs: {itn: [1, 2]}\n"
-    message = refused("sweep", write(tmp_path, "mine.yaml", text))
+    message = rejected("sweep", write(tmp_path, "mine.yaml", text))
     assert message.splitlines() == [
         "mine.yaml: unknown key 'serch'; did you mean 'search'?",
         "mine.yaml: search.lr: low must be below high, got [1e-4, 5e-7]; swap them",
@@ -40,9 +40,9 @@ def test_all_mistakes_of_a_file_are_told_at_once(refused: Callable[..., str], tm
     ]
 
 
-def test_all_mistakes_in_set_are_told_at_once_as_they_were_typed(refused: Callable[..., str]) -> None:
+def test_all_mistakes_in_set_are_reported_at_once_as_they_were_typed(rejected: Callable[..., str]) -> None:
     typed = ["lrr=1e-5", "lr=log:1e-4:1e-6", "epochs=2.5", "weight_decay=uniform:-1:0.2", "patch_size=some"]
-    message = refused("sweep", *(word for pair in typed for word in ("--set", pair)), "--evals-per-epoch", 0)
+    message = rejected("sweep", *(word for pair in typed for word in ("--set", pair)), "--evals-per-epoch", 0)
     assert message.splitlines() == [
         "--set lrr=1e-5: 'moirai' has no parameter 'lrr'; did you mean 'lr'?",
         "--set lr=log:1e-4:1e-6: low must be below high, got [1e-4, 1e-6]; swap them",
@@ -53,63 +53,63 @@ def test_all_mistakes_in_set_are_told_at_once_as_they_were_typed(refused: Callab
     ]
 
 
-def test_a_key_that_is_near_none_gets_the_whole_list(refused: Callable[..., str]) -> None:
-    message = refused("sweep", "--set", "foo=bar")
+def test_a_key_that_is_near_none_gets_the_whole_list(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "--set", "foo=bar")
     assert "--set foo=bar: 'moirai' has no parameter 'foo'; it knows lr, epochs, batch_size" in message
 
 
 @pytest.mark.parametrize("pair", ["lr", "=3", ""])
-def test_set_needs_a_key_and_a_value(refused: Callable[..., str], pair: str) -> None:
-    assert refused("sweep", "--set", pair) == f"--set takes KEY=VALUE, got {pair!r}; like --set lr=1e-5"
+def test_set_needs_a_key_and_a_value(rejected: Callable[..., str], pair: str) -> None:
+    assert rejected("sweep", "--set", pair) == f"--set takes KEY=VALUE, got {pair!r}; like --set lr=1e-5"
 
 
-def test_a_key_that_is_set_twice_is_refused(refused: Callable[..., str]) -> None:
-    message = refused("sweep", "--set", "lr=1e-5", "--set", "lr=log:1e-6:1e-4")
+def test_a_key_that_is_set_twice_is_rejected(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "--set", "lr=1e-5", "--set", "lr=log:1e-6:1e-4")
     assert message == "--set takes each key once, got lr=1e-5 and lr=log:1e-6:1e-4; keep one"
 
 
-def test_a_choice_in_the_middle_is_checked_too(refused: Callable[..., str]) -> None:
-    message = refused("sweep", "--set", "batch_size=choice:8,0,16")
+def test_a_choice_in_the_middle_is_checked_too(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "--set", "batch_size=choice:8,0,16")
     assert message == "--set batch_size=choice:8,0,16: must be 1 or more, got 0"
-    message = refused("sweep", "--set", "patch_size=choice:16,7,32")
+    message = rejected("sweep", "--set", "patch_size=choice:16,7,32")
     assert "patch_size must be one that the checkpoint has (8, 16, 32, 64), got 7" in message
 
 
-def test_a_folder_that_is_no_checkpoint_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_folder_that_is_no_checkpoint_is_rejected(rejected: Callable[..., str], tmp_path: Path) -> None:
     folder = tmp_path / "empty"
     folder.mkdir()
-    message = refused("sweep", "--set", f"pretrained={folder}")
+    message = rejected("sweep", "--set", f"pretrained={folder}")
     assert message == f"{folder}: a Moirai checkpoint holds config.json; give another folder or a Hub id"
 
 
-def test_a_checkpoint_without_weights_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_checkpoint_without_weights_is_rejected(rejected: Callable[..., str], tmp_path: Path) -> None:
     folder = tmp_path / "half"
     folder.mkdir()
     shutil.copy(PRETRAINED["moirai-tiny"] / "config.json", folder)
-    message = refused("sweep", "--set", f"pretrained={folder}")
+    message = rejected("sweep", "--set", f"pretrained={folder}")
     assert message.startswith(f"{folder}: cannot be loaded as a Moirai checkpoint: ")
     assert "model.safetensors" in message
 
 
-def test_a_start_that_is_neither_folder_nor_hub_id_names_the_bundled_ones(refused: Callable[..., str]) -> None:
-    message = refused("sweep", "--set", "pretrained=moirai-tinny")
+def test_a_start_that_is_neither_folder_nor_hub_id_names_the_bundled_ones(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "--set", "pretrained=moirai-tinny")
     assert "one of moirai-tiny, time-moe-tiny; got 'moirai-tinny', and there is no such folder" in message
     assert "did you mean 'moirai-tiny'" in message
 
 
-def test_a_patch_size_that_the_checkpoint_lacks_is_refused(refused: Callable[..., str]) -> None:
-    message = refused("sweep", "--set", "patch_size=128")
+def test_a_patch_size_that_the_checkpoint_lacks_is_rejected(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "--set", "patch_size=128")
     assert message.startswith("patch_size must be one that the checkpoint has (8, 16, 32, 64), got 128;")
 
 
-def test_a_context_of_more_tokens_than_the_model_has_is_refused(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_context_of_more_tokens_than_the_model_has_is_rejected(rejected: Callable[..., str], tmp_path: Path) -> None:
     # 32768 / 8 and 16 / 8 tokens; 42000 rows have room for such a window in their 80 % for training, 33600
     long = write_csv(tmp_path / "long.csv", 42_000, "a")
     flags = ("--context-length", 32768, "--prediction-length", 16, "--set", "patch_size=8")
-    message = refused("sweep", "--data", long, *flags)
+    message = rejected("sweep", "--data", long, *flags)
     assert "context and prediction must fit into 512 tokens of 8 points, got 4098" in message
     assert "shorten --context-length" in message
 
 
-def test_half_precision_needs_a_gpu(refused: Callable[..., str]) -> None:
-    assert "precision bf16 needs a GPU" in refused("sweep", "--set", "precision=bf16")
+def test_half_precision_needs_a_gpu(rejected: Callable[..., str]) -> None:
+    assert "precision bf16 needs a GPU" in rejected("sweep", "--set", "precision=bf16")
