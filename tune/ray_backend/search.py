@@ -1,35 +1,32 @@
-"""Our domains to Optuna, through Ray's OptunaSearch: every trial of a sweep is one row of the study, for good."""
+"""What is tried next: the trials that were left open, the first configurations, then what Optuna proposes."""
 
 from __future__ import annotations
 
 import warnings
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
-from trainables.trial.report import Report
 from tune.ray_backend.messages import BEST_SO_FAR, Failure, read_result
+from tune.ray_backend.study import CONFIG, add_report, finish, open_study
 from tune.records.journal import Journal
 from tune.records.spec import lists_points
-from tune.records.sweep_folder import SweepFolder
-from tune.records.trial_record import TrialConfig, TrialRecord
+from tune.records.trial_record import TrialConfig
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 # multivariate TPE and the GP sampler are marked so; their versions are pinned and their results tested
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-CONFIG, POINT = "config", "point"  # a trial's configuration; the place of the point it was made of in its list
-
 
 def trial_id_of(number: int) -> str:
-    """t0007 for Optuna's trial number 7: also the trial's folder, short enough for Windows."""
+    """t0007 for the eighth trial: also its folder, short enough for Windows."""
     return f"t{number:04d}"
 
 
@@ -51,30 +48,42 @@ def make_sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
             return optuna.samplers.RandomSampler(seed=seed)
 
 
-class StudySearch(OptunaSearch):
-    """One sweep's study in a file that optuna-dashboard reads.
+@dataclass(frozen=True)
+class _Running:
+    """A trial that Ray has: its id in the sweep, and its place in the study."""
 
-    The study is the truth about which trials exist: their numbers make the trial ids, their states say which are
-    still open. A trial's suggestion depends on the seed, its number and the trials before it, never on how often the
-    sweep was interrupted. Trials that an earlier session left open come first, as they were.
+    trial_id: str
+    trial: optuna.Trial
+
+
+class StudySearch(OptunaSearch):
+    """Proposes a sweep's trials; its study follows the journal.
+
+    Ids, seeds and the places of the first configurations come from the number of trials on record. A proposal depends
+    on the seed, its number and the trials before it, never on how often the sweep was interrupted. Trials that an
+    earlier session left open come first, as they were.
     """
 
     def __init__(self, journal: Journal, space: SearchSpace, *, searcher: str, seed: int, trials: int) -> None:
         self.journal, self.space, self.searcher_name, self.base_seed = journal, space, searcher, seed
-        self.total_trials = trials
-        self._by_ray_id: dict[str, optuna.Trial] = {}
+        self.is_list = lists_points(searcher, space)
+        self.points = space.grid_points() if self.is_list else space.enqueued()
+        self.total_trials = min(trials, len(self.points)) if self.is_list else trials
+        self._by_ray_id: dict[str, _Running] = {}
+        study = open_study(journal.folder, journal.records, space)
         super().__init__(
             space=self._nothing_to_suggest,
             metric=BEST_SO_FAR,
             mode="min",
             sampler=make_sampler(searcher, seed),
-            storage=open_storage(journal.folder),
-            study_name=journal.folder.name,
+            storage=study._storage,
+            study_name=study.study_name,
         )
-        self.is_list = lists_points(searcher, space)
-        self._settle()
-        self._enqueue()
-        self._open = deque(self._open_trials())
+        self._open = deque(
+            _Running(record.trial_id, optuna.Trial(self.study, trial._trial_id))
+            for record, trial in zip(journal.records, self.study.get_trials(deepcopy=False), strict=True)
+            if not record.is_finished
+        )
 
     @staticmethod
     def _nothing_to_suggest(_: Any) -> dict[str, Any]:
@@ -87,48 +96,50 @@ class StudySearch(OptunaSearch):
     @property
     def remaining(self) -> int:
         """Trials still to be run or finished in this session."""
-        started = len(self._started())
-        return len(self._open) + max(0, self.total_trials - started)
+        return len(self._open) + max(0, self.total_trials - len(self.journal.records))
 
     @property
     def has_open_trials(self) -> bool:
         """Whether trials are left that have not come to their end."""
-        running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        exhausted = self.is_list and not self._waiting()
-        return bool(running) or (len(self._started()) < self.total_trials and not exhausted)
+        records = self.journal.records
+        return len(records) < self.total_trials or not all(record.is_finished for record in records)
 
     # --- Ray's side
 
     def suggest(self, trial_id: str) -> Any:
         if self._open:
-            trial = self._open.popleft()
-            self._by_ray_id[trial_id] = trial
-            return trial.user_attrs[CONFIG]
-        started = self._started()
-        if len(started) >= self.total_trials or (self.is_list and not self._waiting()):
+            running = self._by_ray_id[trial_id] = self._open.popleft()
+            return self.journal.record(running.trial_id).config.to_row()
+        if len(self.journal.records) >= self.total_trials:
             return Searcher.FINISHED
-        self.study.sampler = make_sampler(self.searcher_name, derived_seed(self.base_seed, len(started)))
+        config, trial = self._propose(self.journal.next_number)
+        self.journal.start(config)  # first: a trial that is not on record has never been
+        trial.set_user_attr(CONFIG, config.to_row())
+        self._by_ray_id[trial_id] = _Running(config.trial_id, trial)
+        return config.to_row()
+
+    def _propose(self, number: int) -> tuple[TrialConfig, optuna.Trial]:
+        self.study.sampler = make_sampler(self.searcher_name, derived_seed(self.base_seed, number))
+        if number < len(self.points):
+            self.study.enqueue_trial(self.points[number])
         trial = self.study.ask()
-        self._by_ray_id[trial_id] = trial
         config = TrialConfig(
-            trial_id=trial_id_of(trial.number),
-            seed=derived_seed(self.base_seed, trial.number),
+            trial_id=trial_id_of(number),
+            seed=derived_seed(self.base_seed, number),
             hyper=self.space.sample(lambda name, domain: _suggest(trial, name, domain)),
         )
-        trial.set_user_attr(CONFIG, config.to_row())
-        self.journal.start(config)
-        return config.to_row()
+        return config, trial
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         message = read_result(result, scheduler="")
         if not isinstance(message, Failure):
-            _report(self._by_ray_id[trial_id], message)
+            add_report(self._by_ray_id[trial_id].trial, message)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        trial = self._by_ray_id[trial_id]
+        running = self._by_ray_id[trial_id]
         if result and not error:
             self.on_trial_result(trial_id, result)
-        self._finish(trial.number, self.journal.record(trial_id_of(trial.number)), failed=error)
+        finish(self.study, running.trial.number, self.journal.record(running.trial_id), failed=error)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the study is on the disk."""
@@ -136,71 +147,6 @@ class StudySearch(OptunaSearch):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: the study is on the disk."""
-
-    # --- the study
-
-    def _settle(self) -> None:
-        """Bring the study up to the journal, which is ahead of it after a kill."""
-        records = {record.trial_id: record for record in self.journal.records}
-        for trial in self._open_trials():
-            record = records.get(trial_id_of(trial.number))
-            if CONFIG not in trial.user_attrs:
-                self.study.tell(trial.number, state=TrialState.FAIL)
-            elif record is not None:
-                reported = self.study.trials[trial.number].intermediate_values
-                for report in record.trained:
-                    if _step(report) not in reported:
-                        _report(trial, report)
-                if record.is_finished:
-                    self._finish(trial.number, record)
-
-    def _enqueue(self) -> None:
-        """Put the first configurations, or all points of a list, into the study, unless they are there.
-
-        A kill may come before the last is in, or between taking a point out and making a trial of it.
-        """
-        started = [t for t in self.study.trials if t.state != TrialState.FAIL or CONFIG in t.user_attrs]
-        there = {trial.user_attrs.get(POINT) for trial in started}
-        for number, point in enumerate(self.space.grid_points() if self.is_list else self.space.enqueued()):
-            if number not in there:
-                self.study.enqueue_trial(point, user_attrs={POINT: number})
-
-    def _open_trials(self) -> list[optuna.Trial]:
-        running = self.study.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        return [optuna.Trial(self.study, trial._trial_id) for trial in running]
-
-    def _started(self) -> list[optuna.trial.FrozenTrial]:
-        return [t for t in self.study.get_trials(deepcopy=False) if CONFIG in t.user_attrs]
-
-    def _waiting(self) -> bool:
-        return bool(self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]))
-
-    def _finish(self, number: int, record: TrialRecord, *, failed: bool = False) -> None:
-        """End a trial in the study: complete, pruned if it was stopped before its own epochs, or failed."""
-        values = [report.best_so_far for report in record.trained if report.best_so_far is not None]
-        if failed or record.error is not None or not values:
-            self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
-            return
-        was_pruned = record.stopped_by is not None and record.stopped_by.is_of_scheduler
-        # Optuna takes a pruned trial's last report as its value; it must not be given one
-        state = TrialState.PRUNED if was_pruned else TrialState.COMPLETE
-        self.study.tell(number, None if was_pruned else values[-1], state=state, skip_if_finished=True)
-
-
-def open_storage(folder: SweepFolder) -> optuna.storages.RDBStorage:
-    """The study's file; `optuna-dashboard sqlite:///…/study.db` shows it."""
-    return optuna.storages.RDBStorage(f"sqlite:///{folder.study.as_posix()}")
-
-
-def _step(report: Report) -> int:
-    """Optuna's steps are whole: thousandths of an epoch."""
-    return round(report.epoch * 1000)
-
-
-def _report(trial: optuna.Trial, report: Report) -> None:
-    """Record a report; epoch 0 is the same for all and teaches the sampler nothing."""
-    if report.is_trained and report.best_so_far is not None:
-        trial.report(report.best_so_far, _step(report))
 
 
 def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Any:

@@ -44,6 +44,11 @@ class Journal:
         """All trials on record, in order of their ids."""
         return list(self._records.values())
 
+    @property
+    def next_number(self) -> int:
+        """The number of the next trial: one more than the highest on record."""
+        return 1 + max((int(trial_id[1:]) for trial_id in self._records), default=-1)
+
     def record(self, trial_id: str) -> TrialRecord:
         """One trial; KeyError if it has not started."""
         return self._records[trial_id]

@@ -77,7 +77,7 @@ def test_the_poor_trial_is_stopped_and_pruned(finished):
     folder, _, _ = finished
     slow = read_record(SweepFolder(folder).trial("t0001"))
     assert slow.stopped_by == "asha"
-    study = optuna.load_study(study_name="whole", storage=f"sqlite:///{folder / 'study.db'}")
+    study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{folder / 'study.db'}")
     assert study.trials[1].state == optuna.trial.TrialState.PRUNED
     assert study.trials[0].state == optuna.trial.TrialState.COMPLETE
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search_spaces.library import load_space
-from search_spaces.override import override_space
-from tests.tune.ray_backend.search_session import GRID, Session, objective_of, point, run_trial
+from tests.tune.ray_backend.search_session import Session, loss_of_two, objective_of, run_trial, two_numbers
 
 # pytest forgets the filter that tune/search.py sets
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -95,38 +96,140 @@ def test_a_trial_that_failed_in_the_journal_alone_is_failed_at_reopening(open_se
     assert open_session().trial("t0000").state == TrialState.FAIL
 
 
-def test_a_trial_without_a_configuration_is_failed_not_counted_and_its_point_is_tried_all_the_same(
-    open_session: Callable[..., Session],
+@pytest.mark.parametrize("moment", ["enqueue_trial", "ask", "set_user_attr"])
+@pytest.mark.parametrize("killed_at", [0, 1, 3])
+def test_a_kill_while_a_trial_is_proposed_changes_no_trial(
+    moment: str, killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kill came between Optuna's making the trial and our writing down what it is."""
-    open_session(trials=3).search.study.ask()
-    session = open_session(trials=3)
-    assert session.trial("t0000").state == TrialState.FAIL
-    assert session.search.remaining == 3
-    configs = [session.suggest() for _ in range(3)]
+    """The first two trials are given, the others are proposed; the kill comes right after one of the steps of it."""
+    whole = Session(tmp_path / "whole", two_numbers(), trials=5)
+    for _ in range(5):
+        run_trial(whole, whole.suggest(), loss=loss_of_two)
+    cut = Session(tmp_path / "cut", two_numbers(), trials=5)
+    for _ in range(killed_at):
+        run_trial(cut, cut.suggest(), loss=loss_of_two)
+    owner = optuna.Trial if moment == "set_user_attr" else optuna.Study
+    step = getattr(owner, moment)
+
+    def die_after(*arguments: Any, **options: Any) -> None:
+        step(*arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, moment, die_after)
+        if moment == "enqueue_trial" and killed_at == 3:
+            run_trial(cut, cut.suggest(), loss=loss_of_two)  # nothing is given any more: nobody is killed
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                cut.suggest()
+    cut = Session(tmp_path / "cut", two_numbers(), trials=5)
+    assert cut.search.remaining == 5 - killed_at - (moment == "enqueue_trial" and killed_at == 3)
+    while (config := cut.suggest()) != Searcher.FINISHED:
+        run_trial(cut, config, loss=loss_of_two)
+    assert [r.config for r in cut.journal.records] == [r.config for r in whole.journal.records]
+    assert [t.params for t in cut.search.study.trials] == [t.params for t in whole.search.study.trials]
+
+
+def lose(study: Path) -> None:
+    study.unlink()
+
+
+def empty(study: Path) -> None:
+    study.write_bytes(b"")
+
+
+def replace_by_junk(study: Path) -> None:
+    study.write_bytes(b"no database at all" * 1000)
+
+
+def cut_off(study: Path) -> None:
+    study.write_bytes(study.read_bytes()[: study.stat().st_size // 2])
+
+
+def rename(study: Path) -> None:
+    """As it was while the study was called like the folder."""
+    url = f"sqlite:///{study}"
+    optuna.copy_study(from_study_name="sweep", from_storage=url, to_storage=url, to_study_name="night1")
+    optuna.delete_study(study_name="sweep", storage=url)
+
+
+def add_a_stranger(study: Path) -> None:
+    optuna.load_study(study_name="sweep", storage=f"sqlite:///{study}").ask()
+
+
+def opened(folder: Path) -> Session:
+    return Session(folder, load_space("moirai-small"), seed=2, trials=14)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A sweep's folder with eleven trials that have ended and an open one, and how it goes on when nothing happens."""
+
+    folder: Path
+    trials: list[optuna.trial.FrozenTrial]
+    proposed_next: list[dict[str, Any]]
+
+
+def go_on(session: Session) -> list[dict[str, Any]]:
+    """End the open trial and run the last two; return what was proposed."""
+    assert session.suggest()["trial_id"] == "t0011"  # the open one, and none that has ended
+    session.end("t0011", 2, 0.25, "epochs")
+    proposed = []
+    for _ in range(2):
+        proposed.append(session.suggest())
+        run_trial(session, proposed[-1])
     assert session.suggest() == Searcher.FINISHED
-    assert {(c["hyper"]["lr"], c["hyper"]["batch_size"]) for c in configs} > {(1e-5, 16), (1e-6, 32)}
-    assert "t0000" not in [c["trial_id"] for c in configs]
+    return proposed
 
 
-def test_a_kill_while_the_points_are_put_in_loses_and_doubles_none(
-    tmp_path: Path, open_session: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory: pytest.TempPathFactory) -> Cut:
+    """Twelve trials: the last two are TPE's, which proposes at random before."""
+    folder = tmp_path_factory.mktemp("cut") / "sweep"
+    session = opened(folder)
+    for _ in range(11):
+        run_trial(session, session.suggest())
+    session.report(session.suggest()["trial_id"], 1, 0.5)
+    shutil.copytree(folder, folder.with_name("whole"))
+    whole = opened(folder.with_name("whole"))
+    return Cut(folder, whole.search.study.get_trials(), go_on(whole))
+
+
+@pytest.mark.parametrize("damage", [lose, empty, replace_by_junk, cut_off, rename, add_a_stranger])
+def test_a_damaged_study_is_made_again_from_the_journal_and_the_search_goes_on_as_ever(
+    damage: Callable[[Path], None], cut: Cut, tmp_path: Path
 ) -> None:
-    space = override_space(load_space("moirai-grid"), {"pretrained": "moirai-tiny"})
-    enqueue = optuna.Study.enqueue_trial
+    shutil.copytree(cut.folder, tmp_path / "sweep")
+    damage(tmp_path / "sweep" / "study.db")
+    again = opened(tmp_path / "sweep")
+    for ours, theirs in zip(again.search.study.trials, cut.trials, strict=True):
+        assert (ours.state, ours.value, ours.params) == (theirs.state, theirs.value, theirs.params)
+        assert ours.distributions == theirs.distributions
+        assert ours.intermediate_values == theirs.intermediate_values
+    assert go_on(again) == cut.proposed_next
 
-    def die_after_three(study: optuna.Study, *arguments: Any, **options: Any) -> None:
-        enqueue(study, *arguments, **options)
-        if len(study.trials) == 3:
-            raise KeyboardInterrupt
 
-    monkeypatch.setattr(optuna.Study, "enqueue_trial", die_after_three)
-    with pytest.raises(KeyboardInterrupt):
-        open_session(space, trials=12)
-    monkeypatch.undo()
-    session = open_session(space, trials=12)
-    assert [point(session.suggest()) for _ in range(12)] == GRID
-    assert session.suggest() == Searcher.FINISHED
+@pytest.mark.parametrize("name", ["night 2", "50%", "a%20b", "what?", "{x}", "#1", "ä"])
+def test_a_renamed_folder_goes_on_with_its_trials(name: str, tmp_path: Path) -> None:
+    before = Session(tmp_path / "night", two_numbers(), trials=3)
+    run_trial(before, before.suggest(), loss=loss_of_two)
+    (tmp_path / "night").rename(tmp_path / name)
+    after = Session(tmp_path / name, two_numbers(), trials=3)
+    assert after.journal.folder.study.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert after.search.remaining == 2
+    assert after.suggest()["trial_id"] == "t0001"
+    assert after.trial("t0000").state == TrialState.COMPLETE
+
+
+def test_a_trial_whose_folder_was_removed_leaves_its_number_unused(open_session: Callable[..., Session]) -> None:
+    before = open_session(trials=4)
+    for _ in range(3):
+        run_trial(before, before.suggest(), loss=loss_of_two)
+    shutil.rmtree(before.journal.folder.trial("t0001").path)
+    after = open_session(trials=4)
+    assert [after.suggest()["trial_id"] for _ in range(2)] == ["t0003", "t0004"]
+    assert after.suggest() == Searcher.FINISHED
 
 
 def test_what_ray_saves_of_the_searcher_is_nothing(open_session: Callable[..., Session], tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_the_study_holds_a_value_an_epoch_in_thousandths_without_epoch_0(ended: 
 
 def test_optuna_loads_the_study_from_its_file_by_itself(ended: Session) -> None:
     folder = ended.journal.folder
-    study = optuna.load_study(study_name="night", storage=f"sqlite:///{folder.study}")
+    study = optuna.load_study(study_name="sweep", storage=f"sqlite:///{folder.study}")
     assert study.direction == optuna.study.StudyDirection.MINIMIZE
     assert len(study.trials) == 8
     assert study.best_trial.number == 0

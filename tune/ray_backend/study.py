@@ -1,0 +1,169 @@
+"""The Optuna study of a sweep: what the journal says, in a file that optuna-dashboard reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import optuna
+import sqlalchemy
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from search_spaces.domain import Domain
+from search_spaces.space import SearchSpace
+from trainables.trial.report import Report
+from tune.records.sweep_folder import SweepFolder
+from tune.records.trial_record import TrialRecord
+
+logger = logging.getLogger(__name__)
+
+STUDY = "sweep"  # its name in every file: a sweep's folder may be renamed or copied
+CONFIG = "config"  # the user attribute with a trial's configuration
+_UNREADABLE = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, KeyError, ValueError)
+
+
+def open_study(folder: SweepFolder, records: Sequence[TrialRecord], space: SearchSpace) -> optuna.Study:
+    """Open the study with one trial a record, in their order.
+
+    The journal is the truth. A study that is missing, damaged, of another name, without some of the trials or with
+    others than the journal has is made anew; what samplers keep with a trial is taken over where it can be read.
+    """
+    trials = _read_trials(folder)
+    if trials is None or not _are_of(trials, records):
+        _write(folder, records, {_trial_id(trial): trial for trial in trials or ()}, space)
+    study = optuna.load_study(study_name=STUDY, storage=_storage(folder))
+    _catch_up(study, records)
+    return study
+
+
+def finish(study: optuna.Study, number: int, record: TrialRecord, *, failed: bool = False) -> None:
+    """End a trial in the study: complete, pruned if it was stopped before its own epochs, or failed."""
+    state, value = _end_of(record)
+    if failed:
+        state, value = TrialState.FAIL, None
+    study.tell(number, value, state=state, skip_if_finished=True)
+
+
+def add_report(trial: optuna.Trial, report: Report) -> None:
+    """Record a report; epoch 0 is the same for all and teaches the sampler nothing."""
+    if report.is_trained and report.best_so_far is not None:
+        trial.report(report.best_so_far, _step(report))
+
+
+def distribution_of(domain: Domain) -> BaseDistribution:
+    """Return Optuna's distribution of a domain, the one that its `suggest_...` makes."""
+    low, high = domain.low, domain.high
+    match domain.kind:
+        case "choice":
+            return CategoricalDistribution(list(domain.values))
+        case "int":
+            return IntDistribution(int(low), int(high), step=domain.step)
+        case "logint":
+            return IntDistribution(int(low), int(high), log=True)
+        case _:
+            return FloatDistribution(float(low), float(high), log=domain.kind == "log")
+
+
+def _storage(folder: SweepFolder) -> optuna.storages.RDBStorage:
+    # made of parts, because a path may hold what means something in a URL
+    url = sqlalchemy.engine.URL.create("sqlite", database=folder.study.as_posix())
+    return optuna.storages.RDBStorage(url.render_as_string())
+
+
+def _read_trials(folder: SweepFolder) -> list[FrozenTrial] | None:
+    """Return the trials of the file's one study; None where there is no such file or study, or it cannot be read."""
+    if not folder.study.is_file():
+        return None
+    try:
+        storage = _storage(folder)
+        names = [study.study_name for study in storage.get_all_studies()]
+        if names != [STUDY]:
+            return None
+        trials: list[FrozenTrial] = optuna.load_study(study_name=STUDY, storage=storage).trials
+        return trials
+    except _UNREADABLE as error:
+        logger.warning("%s could not be read (%s): it is made anew", folder.study, str(error).splitlines()[0])
+        return None
+
+
+def _trial_id(trial: FrozenTrial) -> str | None:
+    config = trial.user_attrs.get(CONFIG)
+    return str(config["trial_id"]) if isinstance(config, dict) and "trial_id" in config else None
+
+
+def _are_of(trials: Sequence[FrozenTrial], records: Sequence[TrialRecord]) -> bool:
+    return [trial.user_attrs.get(CONFIG) for trial in trials] == [record.config.to_row() for record in records]
+
+
+def _write(
+    folder: SweepFolder,
+    records: Sequence[TrialRecord],
+    earlier: Mapping[str | None, FrozenTrial],
+    space: SearchSpace,
+) -> None:
+    """Write the study of these records beside the old one, and put it in its place."""
+    unfinished = SweepFolder(folder.path / ".study")
+    unfinished.path.mkdir(exist_ok=True)
+    unfinished.study.unlink(missing_ok=True)
+    storage = _storage(unfinished)
+    study = optuna.create_study(study_name=STUDY, storage=storage, direction="minimize")
+    for record in records:
+        study.add_trial(_frozen(record, earlier.get(record.trial_id), space))
+    storage.engine.dispose()
+    unfinished.study.replace(folder.study)
+    with suppress(OSError):
+        unfinished.path.rmdir()
+
+
+def _frozen(record: TrialRecord, earlier: FrozenTrial | None, space: SearchSpace) -> FrozenTrial:
+    """Return a record as a trial of a study."""
+    domains: dict[str, Domain] = {}
+    params: dict[str, object] = {}
+
+    def recall(name: str, domain: Domain) -> object:
+        domains[name], params[name] = domain, record.hyper[name.rpartition("/")[2]]
+        return params[name]
+
+    space.sample(recall)
+    state, value = _end_of(record)
+    by_step = {_step(r): r.best_so_far for r in record.trained if r.best_so_far is not None}
+    return optuna.trial.create_trial(
+        state=state,
+        value=by_step[max(by_step)] if state is TrialState.PRUNED else value,  # as `tell` does
+        params=params,
+        distributions={name: distribution_of(domain) for name, domain in domains.items()},
+        intermediate_values=by_step,
+        user_attrs={CONFIG: record.config.to_row()},
+        system_attrs=dict(earlier.system_attrs) if earlier is not None else {},
+    )
+
+
+def _end_of(record: TrialRecord) -> tuple[TrialState, float | None]:
+    """Return how a trial ended, and its value where the study is to be given one."""
+    if not record.is_finished:
+        return TrialState.RUNNING, None
+    values = [report.best_so_far for report in record.trained if report.best_so_far is not None]
+    if record.error is not None or not values:
+        return TrialState.FAIL, None
+    if record.stopped_by is not None and record.stopped_by.is_of_scheduler:
+        return TrialState.PRUNED, None  # Optuna takes its last report as its value; it must not be given one
+    return TrialState.COMPLETE, values[-1]
+
+
+def _catch_up(study: optuna.Study, records: Sequence[TrialRecord]) -> None:
+    """Bring open trials up to the journal, which is ahead of the study after a kill."""
+    for record, trial in zip(records, study.get_trials(deepcopy=False), strict=True):
+        if trial.state is not TrialState.RUNNING:
+            continue
+        for report in record.trained:
+            if _step(report) not in trial.intermediate_values:
+                add_report(optuna.Trial(study, trial._trial_id), report)
+        if record.is_finished:
+            finish(study, trial.number, record)
+
+
+def _step(report: Report) -> int:
+    """Optuna's steps are whole: thousandths of an epoch."""
+    return round(report.epoch * 1000)
