@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +14,15 @@ from filelock import FileLock, Timeout
 from data.errors import near_names
 from tune.records.journal import read_records
 from tune.records.leaderboard import Leaderboard
+from tune.records.search_time import SearchTime
 from tune.records.spec import SweepError, SweepSpec, check_trials
 from tune.records.sweep_folder import SweepFolder
 
 if TYPE_CHECKING:
     from data.panel import Panel
+
+
+_held: set[Path] = set()  # the sweeps that this process holds
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,15 @@ class Sweep:
             known = [sweep.name for sweep in sweep_folders(storage)]
             there = f"there are {', '.join(known)}" if known else "there is none yet"
             raise SweepError(f"no sweep named {name!r} in {storage}; {there}{near_names(name, known)}")
-        return cls(folder, SweepSpec.read(folder))
+        return cls(folder, SweepSpec.read(folder).model_copy(update={"name": folder.name}))  # it may be a copy
 
-    def extended(self, *, trials: int | None, more_seconds: float | None) -> Sweep:
-        """The sweep with more trials or more time, written to its folder; SweepError for fewer trials than it has."""
-        changes: dict[str, object] = {}
+    def extended(self, *, trials: int | None = None, more_seconds: float | None = None, **machine: int | None) -> Sweep:
+        """The sweep with more trials, more time or another share of the machine, written to its folder.
+
+        The caller holds it. machine: max_concurrent, gpus and gpu_memory_bytes; None leaves them as they are.
+        Raises SweepError for fewer trials than are on record.
+        """
+        changes: dict[str, object] = {name: value for name, value in machine.items() if value is not None}
         if trials is not None:
             least = max(1, len(self.folder.trials()))
             if trials < least:
@@ -65,7 +72,8 @@ class Sweep:
             check_trials(self.spec.searcher, self.spec.search_space(), trials)
             changes["trials"] = trials
         if more_seconds is not None:
-            changes["time_budget_seconds"] = self.seconds_used + more_seconds
+            budget = self.spec.time_budget_seconds
+            changes["time_budget_seconds"] = max(budget or 0.0, self.seconds_used) + more_seconds
         if not changes:
             return self
         spec = self.spec.model_copy(update=changes)
@@ -75,28 +83,53 @@ class Sweep:
     @property
     def seconds_used(self) -> float:
         """Seconds of search so far, over all sessions."""
-        path = self.folder.clock
-        return float(json.loads(path.read_text(encoding="utf-8"))["seconds"]) if path.exists() else 0.0
+        return SearchTime.read(self.folder).seconds
+
+    @property
+    def time_is_used_up(self) -> bool:
+        """Whether its time budget is used up; never without one."""
+        budget = self.spec.time_budget_seconds
+        return budget is not None and self.seconds_used >= budget
 
     @property
     def is_running(self) -> bool:
-        """Whether a process holds this sweep; the lock of one that was killed is free."""
-        if not self.folder.lock.exists():
-            return False  # never run; and looking at a folder must not write into it
+        """Whether another process holds this sweep; the lock of one that was killed is free."""
+        if self.folder.path in _held or not self.folder.lock.exists():
+            return False  # ours, or never run; and looking at a folder must not write into it
         try:
             with FileLock(self.folder.lock, timeout=0):
                 return False
         except Timeout:
             return True
+        except OSError:  # another user's folder, or one that is read-only: only who may write can run it
+            return _is_locked(self.folder.lock)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the sweep while it runs; SweepError if another process does."""
+        """Hold the sweep while something is written to it; SweepError if another process does, or it is read-only."""
+        lock = FileLock(self.folder.lock, timeout=0)
         try:
-            with FileLock(self.folder.lock, timeout=0):
-                yield
+            lock.acquire()
         except Timeout as error:
             raise SweepError(f"sweep {self.spec.name} is running in another process; stop that one first") from error
+        except OSError as error:
+            raise SweepError(
+                f"sweep {self.spec.name} cannot be written to ({self.folder.path}: {error.strerror}); copy it to a "
+                "folder of your own, and name that with --storage"
+            ) from error
+        _held.add(self.folder.path)
+        try:
+            yield
+        finally:
+            _held.discard(self.folder.path)
+            lock.release()
+
+    def reopen_failed(self) -> int:
+        """Let the trials that ended in an error be run again; return how many. The caller holds the sweep."""
+        failed = [record for record in read_records(self.folder) if record.error is not None]
+        for record in failed:
+            self.folder.trial(record.trial_id).error.unlink()
+        return len(failed)
 
     def leaderboard(self) -> Leaderboard:
         """Rank what is on record now."""
@@ -109,6 +142,22 @@ class Sweep:
         """Trials that are still to be started or to be brought to their end."""
         finished = sum(record.is_finished for record in read_records(self.folder))
         return max(0, self.spec.trials - finished)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a lock is held, without writing to its file; False where that cannot be seen (Windows)."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def check_name(storage: Path, name: str) -> Path:

@@ -52,9 +52,9 @@ class Driver:
         sweep = Sweep.create(storage, plan.spec, plan.panel)
         space = load_space("quickstart")
         journal = Journal(sweep.folder)
-        state = SweepState(name="many", metric="val_loss", total=trials, deadline=None)
+        state = SweepState(name="many", metric="val_loss", total=trials, budget_left=None)
         callbacks = [
-            SearchClock(sweep.folder, 0.0),
+            SearchClock(sweep.folder, None),
             LeaderboardFile(sweep.spec, journal),
             TensorBoardCallback(journal, space),
             PlainProgress(Console(file=io.StringIO()), journal, state),

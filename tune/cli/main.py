@@ -21,6 +21,14 @@ COMMANDS = {
     "resume": LazyCommand(
         "tune.cli.sweeps:resume", "Go on with a sweep that was stopped, killed or finished; nothing is run twice."
     ),
+    "finish": LazyCommand(
+        "tune.cli.sweeps:finish",
+        "Score a stopped sweep's best on the test part and export the winner, without searching on.",
+    ),
+    "report": LazyCommand(
+        "tune.cli.sweeps:report",
+        "Write report.html and leaderboard.csv of what a sweep has found so far, also while it runs.",
+    ),
     "status": LazyCommand(
         "tune.cli.results:status", "List the sweeps: how far each is, and how it compares with zero-shot."
     ),

@@ -15,7 +15,7 @@ SHOWN = ("strategy", "lr", "epochs", "warmup_steps", "weight_decay", "batch_size
 
 @dataclass
 class SweepState:
-    """deadline: on the monotonic clock, None without a time budget. searched: the space's parameters.
+    """budget_left: seconds of search from the first trial on, None without a time budget. searched: the parameters.
 
     initial: the best value of the metric at epoch 0; best: the trial with the best value after it, and the value.
     """
@@ -23,7 +23,7 @@ class SweepState:
     name: str
     metric: str
     total: int
-    deadline: float | None
+    budget_left: float | None
     initial_name: str = ZERO_SHOT
     searched: tuple[str, ...] = ()
     running: dict[str, TrialConfig] = field(default_factory=dict)
@@ -85,7 +85,8 @@ class SweepState:
         done = len(self.finished) - self.finished_before
         elapsed = time.monotonic() - (self.first_trial or self.started)
         estimate = elapsed / done * (self.total - len(self.finished)) if done > 0 else None
-        if self.deadline is None:
+        if self.budget_left is None:
             return estimate
-        left = max(0.0, self.deadline - time.monotonic())
+        used = 0.0 if self.first_trial is None else time.monotonic() - self.first_trial
+        left = max(0.0, self.budget_left - used)
         return left if estimate is None else min(left, estimate)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import os
-import time
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tune.cli.console import make_console, print_facts
+from tune.cli.console import command_text, make_console, print_facts
 from tune.cli.progress import LiveProgress, PlainProgress
 from tune.cli.sweep_state import SweepState
 from tune.cli.tables import print_leaderboard
 from tune.export.finalize import finalize
-from tune.ray_backend.run import Ending, run_search
+from tune.ray_backend.run import run_search
 from tune.records.journal import Journal, read_records
+from tune.records.leaderboard import Leaderboard
 from tune.records.leaderboard_file import LeaderboardFile
+from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback
 from tune.sweep import Sweep, check_name
@@ -48,17 +51,62 @@ def start_sweep(request: SweepRequest, storage: Path, *, dry_run: bool) -> int:
         return OK
     with _storable(storage):
         sweep = Sweep.create(storage, plan.spec, plan.panel)
-    return _run(sweep, console)
+    with sweep.held():
+        return _run(sweep, console)
 
 
-def resume_sweep(name: str, storage: Path, *, trials: int | None, more_seconds: float | None) -> int:
+@dataclass(frozen=True)
+class Resumption:
+    """What the user changes of a sweep that goes on; None leaves a thing as it is.
+
+    more_seconds: added to what is left of the time budget. retry_failed: run trials that ended in an error again.
+    """
+
+    trials: int | None = None
+    more_seconds: float | None = None
+    max_concurrent: int | None = None
+    gpus: int | None = None
+    gpu_memory_bytes: int | None = None
+    retry_failed: bool = False
+
+
+def resume_sweep(name: str, storage: Path, changes: Resumption) -> int:
     """Go on with a sweep; return the exit status."""
     console = _console()
-    sweep = Sweep.open(storage, name).extended(trials=trials, more_seconds=more_seconds)
-    if sweep.unfinished_trials() == 0 and not sweep.is_running:
-        console.print(f"all {sweep.spec.trials} trials of {name} have ended; --trials N extends it")
-        return _finish(sweep, console, "finished")
-    return _run(sweep, console)
+    sweep = Sweep.open(storage, name)
+    with sweep.held():
+        sweep = sweep.extended(
+            trials=changes.trials,
+            more_seconds=changes.more_seconds,
+            max_concurrent=changes.max_concurrent,
+            gpus=changes.gpus,
+            gpu_memory_bytes=changes.gpu_memory_bytes,
+        )
+        if changes.retry_failed:
+            console.print(f"{sweep.reopen_failed()} failed trials are run again")
+        if sweep.unfinished_trials() == 0:
+            console.print(f"all {sweep.spec.trials} trials of {name} have ended; --trials N extends it")
+            return _finish(sweep, console, Ending.FINISHED)
+        if sweep.time_is_used_up:
+            return _finish(sweep, console, Ending.TIME_BUDGET)
+        return _run(sweep, console)
+
+
+def finish_sweep(name: str, storage: Path) -> int:
+    """Score, export and report what a sweep has found so far; return the exit status."""
+    console = _console()
+    sweep = Sweep.open(storage, name)
+    with sweep.held():
+        return _finish(sweep, console, SearchTime.read(sweep.folder).ended or Ending.INTERRUPTED)
+
+
+def report_sweep(name: str, storage: Path) -> int:
+    """Write the leaderboard and the report of what a sweep has found so far, also of one that runs."""
+    console = _console()
+    sweep = Sweep.open(storage, name)
+    _write_summary(sweep)
+    console.print(f"report: {sweep.folder.report}", soft_wrap=True)
+    return OK
 
 
 @contextmanager
@@ -81,7 +129,9 @@ def _console() -> Console:
 
 def _run(sweep: Sweep, console: Console) -> int:
     ending = run_search(sweep, lambda journal: _callbacks(sweep, journal, console))
-    return _print_interrupted(sweep, console) if ending == "interrupted" else _finish(sweep, console, ending)
+    if ending is Ending.INTERRUPTED:
+        return _print_interrupted(sweep, console)
+    return _finish(sweep, console, ending)
 
 
 def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:
@@ -92,7 +142,7 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
         name=sweep.spec.name,
         metric=sweep.spec.metric,
         total=sweep.spec.trials,
-        deadline=None if budget is None else time.monotonic() + budget - sweep.seconds_used,
+        budget_left=None if budget is None else budget - sweep.seconds_used,
         initial_name=sweep.spec.initial_name,
         searched=tuple(sweep.spec.search_space().parameters()),
     )
@@ -105,25 +155,41 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
 
 
 def _print_interrupted(sweep: Sweep, console: Console) -> int:
-    print_leaderboard(console, sweep.leaderboard())
-    left = sweep.unfinished_trials()
-    console.print(f"interrupted with {left} trials to go; go on with: foretune resume {sweep.spec.name}")
+    print_leaderboard(console, _write_summary(sweep))
+    console.print(f"report: {sweep.folder.report}", soft_wrap=True)
+    left, name, storage = sweep.unfinished_trials(), sweep.spec.name, sweep.folder.path.parent
+    console.print(
+        f"interrupted with {left} trials to go; go on with: {command_text('resume', name, storage=storage)}, "
+        f"or score and export what is there: {command_text('finish', name, storage=storage)}",
+        soft_wrap=True,
+    )
     return INTERRUPTED
+
+
+def _write_summary(sweep: Sweep) -> Leaderboard:
+    """Write leaderboard.csv and report.html from what is on record."""
+    from tune.report.page import write_report
+
+    board = sweep.leaderboard()
+    board.write_csv(sweep.folder)
+    write_report(sweep.folder, board, sweep.spec)
+    return board
 
 
 def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
     with console.status("scoring the best on the test part, exporting the winner"):
         board = finalize(sweep)
     print_leaderboard(console, board)
+    name, storage = sweep.spec.name, sweep.folder.path.parent
+    if ending is Ending.TIME_BUDGET:
+        more = command_text("resume", name, "--time-budget", "1h", storage=storage)
+        console.print(f"the time budget is used up; more: {more}", soft_wrap=True)
     if board.best is None:
         for record in read_records(sweep.folder):
             if record.error:
                 console.print(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}")
                 break
         return NO_TRIAL_SUCCEEDED
-    name = sweep.spec.name
-    if ending == "time budget":
-        console.print(f"the time budget is used up; more: foretune resume {name} --time-budget 1h")
     if board.beats_initial:
         console.print(f"best checkpoint: {sweep.folder.best}", soft_wrap=True)
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
@@ -132,12 +198,17 @@ def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
 
 
 def _print_next_commands(sweep: Sweep, console: Console, *, exported: bool) -> None:
-    name = sweep.spec.name
-    commands = [f"foretune tensorboard {name}", f"foretune resume {name} --trials {sweep.spec.trials * 2}"]
+    name, storage = sweep.spec.name, sweep.folder.path.parent
+    commands = [
+        command_text("tensorboard", name, storage=storage),
+        command_text("resume", name, "--trials", sweep.spec.trials * 2, storage=storage),
+    ]
     if recommended := sweep.spec.search_space().recommended_space:
-        commands.append(f"foretune sweep {recommended} --data YOUR_DATA --time-budget 2h --name night1")
+        data = sweep.spec.data.path if Path(sweep.spec.data.path).is_absolute() else "YOUR_DATA"
+        night = ("--data", data, "--time-budget", "2h", "--name", "night1")
+        commands.append(command_text("sweep", recommended, *night, storage=storage))
     elif exported:
-        commands.append(f"foretune evaluate {sweep.folder.best} --csv per_series.csv")
+        commands.append(f"foretune evaluate {shlex.quote(str(sweep.folder.best))} --csv per_series.csv")
     console.print("\nnext:", style="bold")
     for command in commands:
         console.print(f"  {command}", soft_wrap=True)

@@ -98,15 +98,40 @@ def sweep(
 def resume(
     name: Name,
     trials: Annotated[int | None, typer.Option(help="Extend the sweep to this many trials.")] = None,
-    time_budget: Annotated[str | None, typer.Option(help="Give it this much more time.")] = None,
+    time_budget: Annotated[str | None, typer.Option(help="Add this to what is left of its time: 1h.")] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run trials that failed again.")] = False,
+    max_concurrent: Annotated[int | None, option("Trials at once, from now on.", MACHINE)] = None,
+    gpus: Annotated[int | None, option("GPUs to use from now on; 0 for the CPU.", MACHINE)] = None,
+    gpu_memory: Annotated[str | None, option("Memory to use of each GPU from now on: 8GB.", MACHINE)] = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Go on with a sweep that was stopped, killed or finished; nothing is run twice."""
-    from tune.cli.sweep_steps import resume_sweep
-    from tune.planning.budget import parse_duration
+    from tune.cli.sweep_steps import Resumption, resume_sweep
+    from tune.planning.budget import parse_concurrency, parse_duration, parse_memory
 
-    more = None if time_budget is None else parse_duration(time_budget)
-    raise typer.Exit(resume_sweep(name, storage, trials=trials, more_seconds=more))
+    changes = Resumption(
+        trials=trials,
+        more_seconds=None if time_budget is None else parse_duration(time_budget),
+        max_concurrent=None if max_concurrent is None else parse_concurrency(str(max_concurrent)),
+        gpus=gpus,
+        gpu_memory_bytes=None if gpu_memory is None else parse_memory(gpu_memory),
+        retry_failed=retry_failed,
+    )
+    raise typer.Exit(resume_sweep(name, storage, changes))
+
+
+def finish(name: Name, storage: Storage = STORAGE) -> None:
+    """Score a stopped sweep's best on the test part and export the winner, without searching on."""
+    from tune.cli.sweep_steps import finish_sweep
+
+    raise typer.Exit(finish_sweep(name, storage))
+
+
+def report(name: Name, storage: Storage = STORAGE) -> None:
+    """Write report.html and leaderboard.csv of what a sweep has found so far, also while it runs."""
+    from tune.cli.sweep_steps import report_sweep
+
+    raise typer.Exit(report_sweep(name, storage))
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:

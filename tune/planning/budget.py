@@ -137,12 +137,13 @@ def parse_memory(text: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Turn '2h', '90m', '1h30m' or '3600' into seconds; SweepError otherwise."""
+    """Turn '2h', '90m' or '1h30m' into seconds; SweepError for others, a number without a unit among them."""
     parts = re.findall(r"([0-9]+(?:\.[0-9]+)?)\s*(min|[smhd])", text.lower())
     joined = "".join(number + unit for number, unit in parts)
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()):
-        parts = [(text.strip(), "s")]
-    elif joined != re.sub(r"\s+", "", text.lower()) or not parts:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", plain := text.strip()):
+        raise SweepError(f"--time-budget needs a unit, got {text!r}; give {plain}h, {plain}m or {plain}s")
+    units = [_SECONDS[unit] for _, unit in parts]
+    if joined != re.sub(r"\s+", "", text.lower()) or not parts or units != sorted(set(units), reverse=True):
         raise SweepError(f"--time-budget must be a duration like 2h, 90m or 1h30m, got {text!r}")
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
     if seconds <= 0:

@@ -1,12 +1,11 @@
-"""The seconds of search over all sessions of a sweep."""
+"""The seconds of search over all sessions of a sweep, and whether its time budget is used up."""
 
 from __future__ import annotations
 
-import json
 import time
 
-from data.files import replace_text
 from trainables.trial.report import Report
+from tune.records.search_time import Ending, SearchTime
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialConfig
 
@@ -14,16 +13,25 @@ WRITTEN_EVERY_SECONDS = 30
 
 
 class SearchClock:
-    """Counts the seconds of search from a session's first trial on, and writes them down; a callback of the sweep."""
+    """Counts the seconds of search from a session's first trial on, and writes them down; a callback of the sweep.
 
-    def __init__(self, folder: SweepFolder, used_before: float) -> None:
-        self.path, self.used_before = folder.clock, used_before
-        self.started: float | None = None  # at the first trial: Ray's start is not part of the search
+    The one clock that decides when a time budget is used up: Ray's start is no part of the search.
+    """
+
+    def __init__(self, folder: SweepFolder, budget_seconds: float | None) -> None:
+        self.folder, self.budget_seconds = folder, budget_seconds
+        self.used_before = SearchTime.read(folder).seconds
+        self.started: float | None = None
         self.written = 0.0
 
     @property
     def seconds(self) -> float:
         return self.used_before + (0.0 if self.started is None else time.monotonic() - self.started)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time budget is used up; never without one."""
+        return self.budget_seconds is not None and self.seconds >= self.budget_seconds
 
     def trial_started(self, config: TrialConfig) -> None:
         self.started = self.started or time.monotonic()
@@ -40,8 +48,12 @@ class SearchClock:
             self.write()
 
     def close(self) -> None:
-        self.write()
+        """The end is written by `end`, with its reason."""
 
-    def write(self) -> None:
+    def end(self, ending: Ending) -> None:
+        """Record how the search ended."""
+        self.write(ending)
+
+    def write(self, ended: Ending | None = None) -> None:
         self.written = time.monotonic()
-        replace_text(self.path, json.dumps({"seconds": round(self.seconds, 1)}))
+        SearchTime(round(self.seconds, 1), ended).write(self.folder)

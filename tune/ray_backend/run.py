@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from tune.planning.budget import Budget, look_at_machine, plan_budget
 from tune.ray_backend.clock import SearchClock
 from tune.ray_backend.session import ray_session
 from tune.records.journal import Journal
+from tune.records.search_time import Ending
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback
 from tune.sweep import Sweep
@@ -20,43 +21,28 @@ if TYPE_CHECKING:  # Ray takes seconds to import: only once there is something t
 
 WORKER_RETRIES = 2  # a worker that died is replaced this often, and its trial goes on at its checkpoint
 
-Ending = Literal["finished", "time budget", "interrupted"]
-
 
 def run_search(sweep: Sweep, callbacks_of: Callable[[Journal], Sequence[SweepCallback]]) -> Ending:
-    """Run the trials that are left, until all have ended, the time is up, or a signal comes.
+    """Run the trials that are left, until all have ended, the time is up, or a signal comes; record which.
 
-    callbacks_of: makes the callbacks, once the sweep is held and just before the first trial.
-    Raises SweepError if another process runs this sweep, or its time budget is used up.
+    The caller holds the sweep. callbacks_of: makes the callbacks, just before the first trial.
     """
-    left = _time_left(sweep)
-    with sweep.held():
-        journal = Journal(sweep.folder)
-        clock = SearchClock(sweep.folder, sweep.seconds_used)
-        callbacks = [clock, *callbacks_of(journal)]
-        try:
-            stopped_early = _fit(sweep, journal, callbacks, left)
-        finally:
-            for callback in callbacks:
-                callback.close()
-    if not stopped_early:
-        return "finished"
-    return "time budget" if left is not None and clock.seconds >= clock.used_before + left else "interrupted"
+    journal = Journal(sweep.folder)
+    clock = SearchClock(sweep.folder, sweep.spec.time_budget_seconds)
+    callbacks = [clock, *callbacks_of(journal)]
+    try:
+        has_open_trials = _fit(sweep, journal, callbacks, clock)
+    finally:
+        for callback in callbacks:
+            callback.close()
+    ending = Ending.FINISHED
+    if has_open_trials:
+        ending = Ending.TIME_BUDGET if clock.is_over else Ending.INTERRUPTED
+    clock.end(ending)
+    return ending
 
 
-def _time_left(sweep: Sweep) -> float | None:
-    if sweep.spec.time_budget_seconds is None:
-        return None
-    left = sweep.spec.time_budget_seconds - sweep.seconds_used
-    if left <= 0:
-        raise SweepError(
-            f"the time budget of {sweep.spec.name} is used up ({sweep.seconds_used:.0f} s); "
-            "give it more: --time-budget 1h adds an hour"
-        )
-    return left
-
-
-def _fit(sweep: Sweep, journal: Journal, callbacks: Sequence[SweepCallback], time_left: float | None) -> bool:
+def _fit(sweep: Sweep, journal: Journal, callbacks: Sequence[SweepCallback], clock: SearchClock) -> bool:
     """Run Ray Tune; return whether trials are left over."""
     spec = sweep.spec
     machine = look_at_machine()
@@ -69,7 +55,7 @@ def _fit(sweep: Sweep, journal: Journal, callbacks: Sequence[SweepCallback], tim
         _check_cluster(budget)
         search = StudySearch(journal, spec.search_space(), searcher=spec.searcher, seed=spec.seed, trials=spec.trials)
         if search.remaining:
-            _tuner(sweep, journal, callbacks, search, budget, time_left).fit()
+            _tuner(sweep, journal, callbacks, search, budget, clock).fit()
         return search.has_open_trials
 
 
@@ -79,13 +65,14 @@ def _tuner(
     callbacks: Sequence[SweepCallback],
     search: StudySearch,
     budget: Budget,
-    time_left: float | None,
+    clock: SearchClock,
 ) -> ray_tune.Tuner:
     from ray import tune as ray_tune
 
     from tune.ray_backend.callback import RayCallback
     from tune.ray_backend.messages import WorkerSettings
     from tune.ray_backend.scheduler import make_scheduler
+    from tune.ray_backend.stopper import TimeBudgetStopper
     from tune.ray_backend.worker import RayTrial
 
     spec = sweep.spec
@@ -113,7 +100,6 @@ def _tuner(
             num_samples=search.remaining,
             max_concurrent_trials=budget.concurrent,
             reuse_actors=True,
-            time_budget_s=time_left,
             trial_dirname_creator=lambda trial: trial.config["trial_id"],
             trial_name_creator=lambda trial: trial.config["trial_id"],
         ),
@@ -121,6 +107,7 @@ def _tuner(
             name=sweep.folder.ray.name,
             storage_path=str(sweep.folder.path),
             callbacks=[RayCallback(journal, callbacks, scheduler=spec.scheduler)],
+            stop=TimeBudgetStopper(clock),
             checkpoint_config=ray_tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
             failure_config=ray_tune.FailureConfig(max_failures=WORKER_RETRIES),
             verbose=0,

@@ -94,7 +94,11 @@ def _trial_id(trial: FrozenTrial) -> str | None:
 
 
 def _are_of(trials: Sequence[FrozenTrial], records: Sequence[TrialRecord]) -> bool:
-    return [trial.user_attrs.get(CONFIG) for trial in trials] == [record.config.to_row() for record in records]
+    configs = [record.config.to_row() for record in records]
+    if [trial.user_attrs.get(CONFIG) for trial in trials] != configs:
+        return False
+    pairs = zip(trials, records, strict=True)
+    return all(record.is_finished or trial.state is TrialState.RUNNING for trial, record in pairs)
 
 
 def _write(

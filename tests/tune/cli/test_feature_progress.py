@@ -38,7 +38,7 @@ def test_nothing_is_reported_where_nothing_is_made_or_its_maker_is_gone(told, tm
 
 def test_a_log_tells_it_now_and_then(told, tmp_path):
     text = io.StringIO()
-    state = SweepState("night", "val_loss", 2, deadline=None)
+    state = SweepState("night", "val_loss", 2, budget_left=None)
     progress = PlainProgress(Console(file=text, width=200), Journal(SweepFolder(tmp_path)), state)
     for _ in range(3):
         progress.tick()

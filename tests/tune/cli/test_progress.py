@@ -18,7 +18,7 @@ from tune.sweep import Sweep
 
 
 def watch(sweep: Sweep, console: Console, kind: type[PlainProgress] | type[LiveProgress]) -> Any:
-    state = SweepState(sweep.spec.name, "val_loss", 1, deadline=None, initial_name=sweep.spec.initial_name)
+    state = SweepState(sweep.spec.name, "val_loss", 1, budget_left=None, initial_name=sweep.spec.initial_name)
     return kind(console, Journal(sweep.folder), state)
 
 

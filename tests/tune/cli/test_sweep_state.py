@@ -25,8 +25,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def state(total: int = 10, deadline: float | None = None) -> SweepState:
-    return SweepState("night1", "val_loss", total, deadline, searched=("lr", "dropout"), started=1000.0)
+def state(total: int = 10, budget_left: float | None = None) -> SweepState:
+    return SweepState("night1", "val_loss", total, budget_left, searched=("lr", "dropout"), started=1000.0)
 
 
 def ended(trial_id: str, reports: list[Report], error: str | None = None) -> TrialRecord:
@@ -81,10 +81,11 @@ def test_the_time_left_is_estimated_from_this_sessions_trials_alone(clock: Clock
 
 
 def test_a_time_budget_that_ends_first_is_what_is_left(clock: Clock) -> None:
-    sweep = state(total=10, deadline=1100.0)
+    sweep = state(total=10, budget_left=100.0)
+    clock.now = 1020.0  # Ray took twenty seconds to start: no part of the budget
     assert sweep.seconds_left() == 100.0
     sweep.start(config("t0000", {}))
-    clock.now = 1060.0
+    clock.now = 1080.0
     sweep.add_end(ended("t0000", to_its_end([1.0, 0.5])))
     assert sweep.seconds_left() == 40.0
     clock.now = 1200.0

@@ -1,0 +1,86 @@
+"""The specification of tune/ray_backend/clock.py: the one clock of a sweep's search, over all its sessions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.tune.reports import config, report, to_its_end, write_trial
+from tune.ray_backend import clock as module
+from tune.ray_backend.clock import SearchClock
+from tune.ray_backend.stopper import TimeBudgetStopper
+from tune.records.search_time import Ending, SearchTime
+from tune.records.sweep_folder import SweepFolder
+
+
+class Time:
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    time = Time()
+    monkeypatch.setattr(module, "time", time)
+    return time
+
+
+def test_the_search_begins_with_the_first_trial_and_the_budget_ends_it(tmp_path: Path, time: Time) -> None:
+    clock = SearchClock(SweepFolder(tmp_path), 40.0)
+    stopper = TimeBudgetStopper(clock)
+    time.now += 100  # Ray and its first worker start
+    assert not stopper.stop_all()
+    clock.trial_started(config("t0000", {}))
+    time.now += 39.9
+    assert not stopper.stop_all()
+    assert not stopper("t0000", {})
+    time.now += 0.1
+    assert stopper.stop_all()
+
+
+def test_sessions_add_up_and_the_next_has_what_is_left(tmp_path: Path, time: Time) -> None:
+    folder = SweepFolder(tmp_path)
+    for ending in (Ending.INTERRUPTED, Ending.TIME_BUDGET):
+        clock = SearchClock(folder, 40.0)
+        time.now += 500
+        clock.trial_started(config("t0000", {}))
+        time.now += 20
+        assert clock.is_over == (ending is Ending.TIME_BUDGET)
+        clock.end(ending)
+    assert SearchTime.read(folder) == SearchTime(40.0, Ending.TIME_BUDGET)
+
+
+def test_without_a_budget_it_is_never_over(tmp_path: Path, time: Time) -> None:
+    clock = SearchClock(SweepFolder(tmp_path), None)
+    clock.trial_started(config("t0000", {}))
+    time.now += 1e9
+    assert not clock.is_over
+
+
+def test_a_killed_session_is_recorded_to_its_last_report_and_as_not_ended(tmp_path: Path, time: Time) -> None:
+    folder = SweepFolder(tmp_path)
+    clock = SearchClock(folder, None)
+    clock.trial_started(config("t0000", {}))
+    time.now += 7
+    clock.trial_reported("t0000", report(1, 0.5))
+    time.now += 5
+    assert SearchTime.read(folder) == SearchTime(7.0, None)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"{}", b'{"seconds": "x"}', b"\xff", b'{"seconds": 1, "ended": "?"}']
+)
+def test_a_damaged_record_is_made_again_from_what_the_trials_report(tmp_path: Path, content: bytes) -> None:
+    folder = SweepFolder(tmp_path)
+    write_trial(tmp_path, "t0000", {}, to_its_end([1.0, 0.5], seconds=3.0))
+    folder.clock.write_bytes(content)
+    assert SearchTime.read(folder) == SearchTime(6.0)
+
+
+def test_it_is_written_as_json_that_others_read(tmp_path: Path) -> None:
+    SearchTime(2.5, Ending.FINISHED).write(SweepFolder(tmp_path))
+    assert json.loads((tmp_path / "clock.json").read_text()) == {"seconds": 2.5, "ended": "finished"}
