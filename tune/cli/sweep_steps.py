@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from data.samples.bundled import SAMPLES
 from tune.cli.console import command_text, make_console, print_facts
 from tune.cli.progress import LiveProgress, PlainProgress
 from tune.cli.sweep_state import SweepState
@@ -204,7 +205,8 @@ def _print_next_commands(sweep: Sweep, console: Console, *, exported: bool) -> N
         command_text("resume", name, "--trials", sweep.spec.trials * 2, storage=storage),
     ]
     if recommended := sweep.spec.search_space().recommended_space:
-        data = sweep.spec.data.path if Path(sweep.spec.data.path).is_absolute() else "YOUR_DATA"
+        on_bundled_data = Path(sweep.spec.data.path) in [path.resolve() for path in SAMPLES.values()]
+        data = "YOUR_DATA" if on_bundled_data else sweep.spec.data.path
         night = ("--data", data, "--time-budget", "2h", "--name", "night1")
         commands.append(command_text("sweep", recommended, *night, storage=storage))
     elif exported:
