@@ -1,4 +1,4 @@
-"""A checkpoint of our own models: config.json, checked, beside model.safetensors; in a folder or on the Hub."""
+"""A checkpoint's files: config.json, checked, beside model.safetensors; in a folder or on the Hub."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from data.files import replace_text
 from trainables.pretrained import Family, load_pretrained
+from trainables.weights import Shapes, read_fitting
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 Config = TypeVar("Config", bound=BaseModel)
@@ -27,12 +28,10 @@ def write_checkpoint(folder: str | Path, config: BaseModel, tensors: Mapping[str
     replace_text(folder / CONFIG, config.model_dump_json(indent=1) + "\n")
 
 
-def read_checkpoint(
-    pretrained: str | Path, config_type: type[Config], family: Family
-) -> tuple[Config, dict[str, Tensor]]:
-    """Read what `write_checkpoint` wrote, from a folder or the Hub; raises CheckpointError."""
+def read_checkpoint_config(pretrained: str | Path, config_type: type[Config], family: Family) -> Config:
+    """Read the config.json that `write_checkpoint` wrote, from a folder or the Hub; raises CheckpointError."""
 
-    def read_config(source: str) -> Config:
+    def read(source: str) -> Config:
         values = json.loads(fetch_file(source, (CONFIG,)).read_text(encoding="utf-8"))
         try:
             return config_type.model_validate(values)
@@ -42,8 +41,17 @@ def read_checkpoint(
             got = "" if first["type"] == "missing" else f", got {first['input']!r}"
             raise ValueError(f"{CONFIG}: {where}: {first['msg']}{got}") from error
 
-    config = load_pretrained(str(pretrained), read_config, family)
-    return config, load_pretrained(str(pretrained), lambda source: load_file(fetch_file(source, (WEIGHTS,))), family)
+    return load_pretrained(str(pretrained), read, family)
+
+
+def read_checkpoint_weights(pretrained: str | Path, expected: Shapes, family: Family) -> dict[str, Tensor]:
+    """Read the weights of these shapes, from a folder or the Hub; CheckpointError if they cannot be had, or don't fit.
+
+    Nothing of their size is allocated before they are known to fit.
+    """
+    return load_pretrained(
+        str(pretrained), lambda source: read_fitting(fetch_file(source, (WEIGHTS,)), expected), family
+    )
 
 
 def fetch_file(source: str, names: tuple[str, ...]) -> Path:

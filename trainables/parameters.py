@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainables.errors import CheckpointError, HyperError
+from trainables.errors import HyperError
 from trainables.hyper import Hyper
+from trainables.weights import check_shapes
 
 
 def decays_by_default(name: str, parameter: nn.Parameter) -> bool:
@@ -64,13 +65,9 @@ def trainable_tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def load_trainable_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy trained tensors back; raises CheckpointError if names differ."""
+    """Copy trained tensors back; raises CheckpointError if a name or a shape is not right."""
     own = trainable_tensors(module)
-    if own.keys() != tensors.keys():
-        raise CheckpointError(
-            f"a checkpoint must hold the tensors that its trial trains; "
-            f"{len(own.keys() ^ tensors.keys())} names differ; the trial's hyperparameters were changed"
-        )
+    check_shapes({name: t.shape for name, t in tensors.items()}, {name: p.shape for name, p in own.items()})
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(tensors[name])

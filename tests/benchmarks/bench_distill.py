@@ -17,7 +17,7 @@ import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.readers.panel_reader import read_panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
-from trainables.moirai.network import import_moirai_module
+from trainables.moirai.checkpoint import import_moirai_module
 from trainables.moirai_distill import MoiraiDistill
 from trainables.moirai_distill.trainable import MoiraiDistillHyper
 from trainables.pretraining.moirai import mixture_output

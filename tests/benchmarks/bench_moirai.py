@@ -24,8 +24,9 @@ import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.readers.panel_reader import read_panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
-from trainables.moirai.network import FixedPatchMoirai, import_moirai_module
-from trainables.moirai.trainable import Moirai, load_moirai
+from trainables.moirai.checkpoint import import_moirai_module, load_moirai
+from trainables.moirai.network import FixedPatchMoirai
+from trainables.moirai.trainable import Moirai
 from trainables.pretraining.moirai import mixture_output
 
 CONTEXT, PREDICTION, PATCH, BATCH, ROUNDS = 512, 96, 32, 32, 8
@@ -113,7 +114,7 @@ def bench_steps(task: ForecastTask, name: str, source_of: Callable[[], object], 
 
 
 def bench_start_up() -> None:
-    ours = "import trainables.moirai.network as m; m.import_moirai_module()"
+    ours = "import trainables.moirai.checkpoint as m; m.import_moirai_module()"
     theirs = "from uni2ts.model.moirai import MoiraiModule"
     pairs = []
     for _ in range(2):

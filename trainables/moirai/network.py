@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-import types
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution
-
-
-def import_moirai_module() -> Any:
-    """Import uni2ts's MoiraiModule class without lightning and gluonts, which its package pulls in.
-
-    `uni2ts.model.moirai` imports its training and forecasting code too: four fifths of a start-up of 20 s, which
-    every worker would pay. An empty module for that package is in place only while its `module` is imported.
-    """
-    package = "uni2ts.model.moirai"
-    if package in sys.modules:
-        return importlib.import_module(f"{package}.module").MoiraiModule
-    parent = importlib.import_module("uni2ts.model")
-    stand_in = types.ModuleType(package)
-    stand_in.__path__ = [str(Path(parent.__path__[0]) / "moirai")]
-    sys.modules[package] = stand_in
-    try:
-        return importlib.import_module(f"{package}.module").MoiraiModule
-    finally:
-        del sys.modules[package]
 
 
 @dataclass(frozen=True)

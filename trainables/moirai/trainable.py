@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,12 +18,10 @@ from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
 from trainables.errors import HyperError
 from trainables.hyper import Hyper
-from trainables.moirai.network import FixedPatchMoirai, Standardised, import_moirai_module, log_prob
+from trainables.moirai.checkpoint import load_moirai
+from trainables.moirai.network import FixedPatchMoirai, Standardised, log_prob
 from trainables.parameters import AdamW, freeze, frozen_weights_hash
-from trainables.pretrained import Family, load_pretrained
 from trainables.sweep_trainable import SweepTrainable
-
-FAMILY = Family("Moirai", "Salesforce/moirai-1.1-R-small", "moirai-tiny (--set pretrained=moirai-tiny)")
 
 # For each unit of time, the smallest of the published patch sizes (8 to 128) in the range that uni2ts allows for it
 # (uni2ts 2.0, transform/patch.py, DefaultPatchSizeConstraints). Keys are pandas aliases without number and anchor.
@@ -151,11 +149,6 @@ class Moirai(SweepTrainable[MoiraiHyper]):
         quantiles = torch.quantile(samples, levels, dim=0).transpose(0, 1)  # (batch, level, prediction_length)
         quantiles = quantiles * standardised.scale[:, None] + standardised.loc[:, None]
         return Forecast(quantiles[:, QUANTILE_LEVELS.index(0.5)], quantiles)
-
-
-def load_moirai(pretrained: str) -> Any:
-    """Load a MoiraiModule from a bundled name, a local folder or the Hub; raises CheckpointError."""
-    return load_pretrained(pretrained, import_moirai_module().from_pretrained, FAMILY)
 
 
 def resolve_patch_size(wanted: int | str, panel: Panel, offered: tuple[int, ...] | list[int]) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from data.missing import fill_forward
 from trainables.base import QUANTILE_LEVELS
 from trainables.errors import CheckpointError, HyperError
-from trainables.model_files import read_checkpoint, write_checkpoint
+from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
 from trainables.pretrained import Family
 
 MODEL_TYPE = "moirai_student"
@@ -139,15 +139,17 @@ class Student(nn.Module):
 
         dropout: for training on, instead of the one that it was trained with.
         """
-        config, tensors = read_checkpoint(pretrained, StudentConfig, FAMILY)
+        config = read_checkpoint_config(pretrained, StudentConfig, FAMILY)
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
         try:
-            model = cls(config)
-            model.load_state_dict(tensors)
-        except (HyperError, RuntimeError) as error:
-            what = " ".join(str(error).split())
-            raise CheckpointError(f"{pretrained}: weights must fit the configuration: {what}") from error
+            with torch.device("meta"):
+                shapes = {name: tensor.shape for name, tensor in cls(config).state_dict().items()}
+        except HyperError as error:
+            raise CheckpointError(f"{pretrained}: {error}") from error
+        tensors = read_checkpoint_weights(pretrained, shapes, FAMILY)
+        model = cls(config)
+        model.load_state_dict(tensors)
         return model.eval()
 
 

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from data.samples.synthetic import make_corpus
-from trainables.moirai.network import FixedPatchMoirai, import_moirai_module, log_prob
+from trainables.moirai.checkpoint import import_moirai_module
+from trainables.moirai.network import FixedPatchMoirai, log_prob
 
 logger = logging.getLogger(__name__)
 

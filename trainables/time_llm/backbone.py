@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BitsAndBytesConfi
 from trainables.errors import CheckpointError, HyperError
 from trainables.pretrained import Family, load_pretrained
 from trainables.quiet import quiet_transformers
+from trainables.weights import check_numbers, reject_faults
 
 Storage = Literal["float32", "bfloat16", "4bit"]
 WEIGHT_FILES = ("*.safetensors", "*.bin")
@@ -140,7 +141,13 @@ def load_backbone(llm: str, layers: int, storage: Storage) -> Backbone:
     def load(source: str) -> nn.Module:
         # weights that a checkpoint lacks are drawn: the caller's random numbers are left as they were
         with quiet_transformers(), torch.random.fork_rng(devices=[]):
-            model: nn.Module = AutoModel.from_pretrained(source, config=config, attn_implementation="sdpa", **options)
+            model: nn.Module
+            model, report = AutoModel.from_pretrained(
+                source, config=config, attn_implementation="sdpa", output_loading_info=True, **options
+            )
+        # heads and layers above the first ones are not used; a pooler, which some models have, is not either
+        reject_faults({"missing": sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))})
+        check_numbers({name: tensor for name, tensor in model.named_parameters() if tensor.is_floating_point()})
         return model
 
     model = load_pretrained(find_backbone(llm), load, FAMILY).requires_grad_(False)

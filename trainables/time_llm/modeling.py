@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from trainables.errors import CheckpointError, HyperError
-from trainables.model_files import read_checkpoint, write_checkpoint
+from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
 from trainables.pretrained import Family
 from trainables.time_llm.backbone import Backbone, Storage, load_backbone
 from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches
 from trainables.time_llm.prompts import as_rows, normalise, tokenize, write_prompts
+from trainables.weights import check_shapes
 
 MODEL_TYPE = "time_llm"
 FAMILY = Family("Time-LLM", "its folder", "nothing: Time-LLM is trained from a language model (--set llm=…)")
@@ -204,13 +206,10 @@ class TimeLLM(nn.Module):
             k: v.detach().cpu().contiguous() for k, v in self.state_dict().items() if not k.startswith("llm_model.")
         }
 
-    def load_trained_state(self, tensors: dict[str, Tensor]) -> None:
+    def load_trained_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Put trained tensors in; raises CheckpointError if a name or a shape is not right."""
         own = {name: p for name, p in self.named_parameters() if not name.startswith("llm_model.")}
-        wrong = [n for n in own.keys() | tensors.keys() if n not in own or n not in tensors]
-        wrong += [n for n in own.keys() & tensors.keys() if own[n].shape != tensors[n].shape]
-        if wrong:
-            raise CheckpointError(f"weights must fit the configuration; {len(wrong)} tensors do not, like {min(wrong)}")
+        check_shapes({name: t.shape for name, t in tensors.items()}, {name: p.shape for name, p in own.items()})
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(tensors[name])
@@ -238,11 +237,12 @@ class TimeLLM(nn.Module):
 
         dropout: for training on, instead of the one that it was trained with.
         """
-        config, tensors = read_checkpoint(pretrained, TimeLlmConfig, FAMILY)
+        config = read_checkpoint_config(pretrained, TimeLlmConfig, FAMILY)
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
         model = cls.from_config(config)
-        model.load_trained_state(tensors)
+        shapes = {name: tensor.shape for name, tensor in model.trained_state().items()}
+        model.load_trained_state(read_checkpoint_weights(pretrained, shapes, FAMILY))
         return model.eval()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +29,9 @@ from trainables.quiet import quiet_transformers
 from trainables.sweep_trainable import SweepTrainable
 from trainables.time_moe.losses import HUBER_DELTA
 from trainables.time_moe.modeling import TimeMoeForPrediction
+from trainables.weights import check_numbers, reject_faults, wrapper_prefix
+
+logger = logging.getLogger(__name__)
 
 FAMILY = Family("Time-MoE", "Maple728/TimeMoE-50M", "time-moe-tiny (--set pretrained=time-moe-tiny)")
 
@@ -185,17 +190,35 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
 def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPrediction:
     """Load a TimeMoeForPrediction in float32 from a bundled name, a folder or the Hub; raises CheckpointError."""
 
-    def load(source: str) -> Any:
+    def load(source: str, **renaming: Any) -> Any:
         with quiet_transformers():
-            model, report = TimeMoeForPrediction.from_pretrained(
-                source, dtype=torch.float32, attn_implementation=attention, output_loading_info=True
+            return TimeMoeForPrediction.from_pretrained(
+                source,
+                dtype=torch.float32,
+                attn_implementation=attention,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported, not ignored
+                **renaming,
             )
-        if report["missing_keys"] or report["mismatched_keys"]:
-            missing = sorted(report["missing_keys"]) or sorted(map(str, report["mismatched_keys"]))
-            raise ValueError(f"its weights lack {len(missing)} tensors, like {missing[0]}")
+
+    def load_fitting(source: str) -> Any:
+        model, report = load(source)
+        if prefix := wrapper_prefix(report["unexpected_keys"], report["missing_keys"]):
+            logger.warning("%s: all names begin with %s, which is left out", source, prefix)
+            model, report = load(source, key_mapping={f"^{re.escape(prefix)}": ""})
+        reject_faults(
+            {
+                "missing": sorted(report["missing_keys"]),
+                "unexpected": sorted(report["unexpected_keys"]),
+                "of another shape": [
+                    f"{n} is {tuple(a)} for {tuple(b)}" for n, a, b in sorted(report["mismatched_keys"])
+                ],
+            }
+        )
+        check_numbers(model.state_dict())
         return model
 
-    model: TimeMoeForPrediction = load_pretrained(pretrained, load, FAMILY)
+    model: TimeMoeForPrediction = load_pretrained(pretrained, load_fitting, FAMILY)
     return model
 
 

@@ -304,12 +304,20 @@ def test_a_checkpoint_is_gone_on_from_with_the_dropout_that_is_asked_for(task, t
     assert (model.module.patch_embedding.dropout.p, model.module.output_projection.dropout.p) == (0.4, 0.4)
 
 
-def test_the_untrained_start_does_not_depend_on_what_was_loaded_before(task, tmp_path):
-    """A checkpoint may lack a tensor, which is then drawn: nothing else may be drawn differently for it."""
+def test_a_language_model_that_lacks_a_tensor_is_rejected(task, tmp_path):
     for file in GPT2.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     tensors = load_file(GPT2 / "model.safetensors")
-    save_file({n: t for n, t in tensors.items() if not n.endswith("h.1.mlp.c_fc.bias")}, tmp_path / "model.safetensors")
+    kept = {n: t for n, t in tensors.items() if not n.endswith("h.1.mlp.c_fc.bias")}
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"1 missing \(h\.1\.mlp\.c_fc\.bias\)"):
+        built(task, llm=str(tmp_path))
+
+
+def test_the_untrained_start_does_not_depend_on_what_was_loaded_before(task, tmp_path):
+    """Loading may draw random numbers: nothing else may be drawn differently for it."""
+    for file in GPT2.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
     first = built(task, llm=str(tmp_path)).module.trained_state()  # loads it
     second = built(task, llm=str(tmp_path)).module.trained_state()  # finds it loaded
     assert all(torch.equal(first[name], second[name]) for name in first)
