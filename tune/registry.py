@@ -6,11 +6,12 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import shlex
 import sys
 import traceback
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import ModuleType
 
 from data.errors import UserError, near_names
@@ -73,6 +74,35 @@ def find_trainable(name: str) -> type[SweepModel]:
     if where.startswith(".") or not ("." in where or class_name):  # './my_model' has forgotten its suffix
         raise _no_model(name)
     return _class_in(_import_module(where, name), where, class_name)
+
+
+def is_registered(name: str) -> bool:
+    """Return whether a name is of one of our models or of an installed package's entry point."""
+    where, _ = _split(name)
+    return where in TRAINABLES or bool(_installed(where))
+
+
+def find_checkpoints_trainable(recorded: str, trusted: str | None, checkpoint: str) -> type[SweepModel]:
+    """Return the model class that a checkpoint names: code of a stranger's is run only if the user has typed it.
+
+    trusted: the file or module that the user trusts, which stands for the recorded one of the same name. Raises
+    TrainableError if the checkpoint names a file or a module that is not trusted.
+    """
+    where, class_name = _split(recorded)
+    if is_registered(recorded):
+        return find_trainable(recorded)
+    if trusted is None:
+        raise TrainableError(
+            f"{checkpoint} is of a model that is not foretune's nor an installed package's, and to load it would run "
+            f"{where}; look at that code first, then add --trust {shlex.quote(where)}"
+        )
+    own, own_class = _split(trusted)
+    is_file = where.endswith(".py")
+    if (Path(own).name if is_file else own) != (PurePath(where.replace("\\", "/")).name if is_file else where):
+        raise TrainableError(f"--trust must name what {checkpoint} is of, {where}, got {own}")
+    class_name = own_class or class_name
+    own = str(Path(own).expanduser().absolute()) if is_file else own
+    return find_trainable(f"{own}:{class_name}" if class_name else own)
 
 
 def absolute_name(name: str, base: Path) -> str:

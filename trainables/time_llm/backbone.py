@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import inspect
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from trainables.quiet import quiet_transformers
 from trainables.weights import check_numbers, reject_faults
 
 Storage = Literal["float32", "bfloat16", "4bit"]
+NO_CODE = {"trust_remote_code": False}  # else transformers asks on the terminal whether it may run it
 WEIGHT_FILES = ("*.safetensors", "*.bin")
 TEXT_FILES = ("*.json", "*.txt", "*.model")
 
@@ -83,7 +84,7 @@ def read_backbone_config(llm: str, layers: int) -> Any:
 
     Raises CheckpointError if it cannot be had, HyperError if it has fewer layers.
     """
-    config = load_pretrained(find_backbone(llm), AutoConfig.from_pretrained, FAMILY)
+    config = load_pretrained(find_backbone(llm), partial(AutoConfig.from_pretrained, **NO_CODE), FAMILY)
     if getattr(config, "is_encoder_decoder", False):
         raise HyperError(f"llm must be a decoder or an encoder alone (GPT-2, BERT, LLaMA, Qwen2), and {llm} is both")
     if layers > config.num_hidden_layers:
@@ -97,7 +98,7 @@ def read_backbone_config(llm: str, layers: int) -> Any:
 def load_tokenizer(llm: str) -> Any:
     """Load the fast tokenizer; it pads with its end mark, or with [PAD] where it has none."""
     with quiet_transformers():
-        tokenizer = load_pretrained(find_backbone(llm), AutoTokenizer.from_pretrained, FAMILY)
+        tokenizer = load_pretrained(find_backbone(llm), partial(AutoTokenizer.from_pretrained, **NO_CODE), FAMILY)
     if tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
     elif tokenizer.pad_token is None:
@@ -143,7 +144,7 @@ def load_backbone(llm: str, layers: int, storage: Storage) -> Backbone:
         with quiet_transformers(), torch.random.fork_rng(devices=[]):
             model: nn.Module
             model, report = AutoModel.from_pretrained(
-                source, config=config, attn_implementation="sdpa", output_loading_info=True, **options
+                source, config=config, attn_implementation="sdpa", output_loading_info=True, **NO_CODE, **options
             )
         # heads and layers above the first ones are not used; a pooler, which some models have, is not either
         reject_faults({"missing": sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))})

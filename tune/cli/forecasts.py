@@ -35,6 +35,9 @@ Norm = Annotated[
     option("What a context is normalised by: context, series or none; else as in training, or context.", MODEL),
 ]
 Gpus = Annotated[int | None, option("0 for the CPU; else a GPU where there is one.", MODEL)]
+Trust = Annotated[
+    str | None, option("Run this file or module, which the checkpoint's model is of: look at it first.", MODEL)
+]
 Json = Annotated[bool, option("Print one JSON object, and nothing else.", OUTPUT, "--json")]
 
 
@@ -58,6 +61,7 @@ def evaluate(
         int | None, option("Windows a forward pass; halved when memory runs out. Drawn samples depend on it.", MODEL)
     ] = None,
     gpus: Gpus = None,
+    trust: Trust = None,
     csv: Annotated[Path | None, option("Write the errors of each series to this file.", OUTPUT)] = None,
     json_: Json = False,
 ) -> None:
@@ -72,6 +76,7 @@ def evaluate(
 
     request = ForecastRequest(
         checkpoint=checkpoint,
+        trust=trust,
         data=data,
         format=format,
         columns=_split_columns(columns),
@@ -113,6 +118,7 @@ def predict(
     prediction_length: PredictionLength = None,
     norm: Norm = None,
     gpus: Gpus = None,
+    trust: Trust = None,
     clip_nonneg: Annotated[bool, option("Raise negative values to 0.", OUTPUT, "--clip-nonneg")] = False,
     round_: Annotated[bool, option("Round to whole numbers.", OUTPUT, "--round")] = False,
     json_: Json = False,
@@ -125,6 +131,7 @@ def predict(
 
     request = ForecastRequest(
         checkpoint=checkpoint,
+        trust=trust,
         data=data,
         format=format,
         columns=_split_columns(columns),

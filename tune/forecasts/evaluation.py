@@ -138,7 +138,7 @@ def evaluate(
         raise RequestError(f"--part must be {' or '.join(PARTS)}, got {part!r}")
     if batch_size is not None and batch_size < 1:
         raise RequestError(f"--batch-size must be 1 or more, got {batch_size}")
-    assignment = assign(request, open_checkpoint(request.checkpoint))
+    assignment = assign(request, open_checkpoint(request.checkpoint, request.trust))
     task = without_windows(assignment)
     normalization = assignment.normalization(task, _rows_before(task))
     forecaster = Forecaster(assignment.checkpoint.load(task, assignment.device), assignment.norm, normalization)

@@ -24,7 +24,7 @@ from trainables.pretrained import read_config
 from trainables.sweep_trainable import SweepModel
 from trainables.trial.precision import autocast
 from tune.records.spec import DataSource
-from tune.registry import find_trainable, recognise_trainable
+from tune.registry import find_checkpoints_trainable, find_trainable, recognise_trainable
 from tune.validation_messages import validation_messages
 
 RECORD_FILE = "foretune.json"
@@ -115,15 +115,16 @@ class Checkpoint:
         return Loaded(model, hyper.precision, device)
 
 
-def open_checkpoint(name: str) -> Checkpoint:
+def open_checkpoint(name: str, trusted: str | None = None) -> Checkpoint:
     """Find an exported folder, a folder with a config.json, a bundled model, or a Hub id, in this order.
 
-    Raises CheckpointError if there is none, TrainableError if it is of no model of ours.
+    trusted: the user's file or module, where the export is of a model of their own. Raises CheckpointError if there
+    is none, TrainableError if it is of no known model or of one that is not trusted.
     """
     folder = Path(name).expanduser()
     if name not in PRETRAINED and (folder / RECORD_FILE).is_file():
         export = ExportRecord.read(folder / RECORD_FILE)
-        return Checkpoint(name, export.trainable, find_trainable(export.trainable), export)
+        return Checkpoint(name, export.trainable, find_checkpoints_trainable(export.trainable, trusted, name), export)
     if name not in PRETRAINED and (folder / "best" / RECORD_FILE).is_file():
         raise CheckpointError(f"{name} is a sweep's folder; give the checkpoint in it: {folder / 'best'}")
     trainable = recognise_trainable(read_config(name), name)

@@ -146,7 +146,7 @@ def predict(
 ) -> Prediction:
     """Forecast one series from `at` on, or right after its last row; UserErrors for what the user can fix."""
     # without a task's scale, whose train normalization norm 'series' takes: mean and std are then the whole of it
-    assignment = assign(replace(request, scale="none"), open_checkpoint(request.checkpoint))
+    assignment = assign(replace(request, scale="none"), open_checkpoint(request.checkpoint, request.trust))
     panel = assignment.data.panel
     i = _find_series(panel, series)
     grid = SeriesGrid.of(panel, i)

@@ -28,9 +28,10 @@ FLAGS = {"eval_stride": "stride"}  # of a task's fields, those whose flag is cal
 
 @dataclass(frozen=True)
 class ForecastRequest:
-    """What the user typed; None where it was left out."""
+    """What the user typed; None where it was left out. trust: the file or module of a model of the user's own."""
 
     checkpoint: str
+    trust: str | None = None
     data: str | None = None
     format: str | None = None
     columns: tuple[str, ...] | None = None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.paths import TOYS
 from tests.tune.cli.command_line import COLOUR, Ended, Foretune
 from tune.cli import main as cli
 
@@ -23,10 +24,11 @@ LENGTHS = ("--context-length", 2, "--prediction-length", 2)
 
 @pytest.fixture
 def foretune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Foretune:
-    """Run a command line in this process."""
+    """Run a command line in this process, with trust in the model that the exports of these tests are of."""
 
     def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["foretune", *map(str, arguments)])
+        trust = () if "--help" in arguments else ("--trust", TOYS / "last_plus_one.py")
+        monkeypatch.setattr(sys, "argv", ["foretune", *map(str, (*arguments, *trust))])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         written = capsys.readouterr()

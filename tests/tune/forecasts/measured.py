@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from data.errors import UserError
+from tests.paths import TOYS
 from tune.forecasts.evaluation import Evaluation, evaluate
 from tune.forecasts.request import ForecastRequest
 
+TOY = str(TOYS / "last_plus_one.py")
 Export = Callable[..., Path]
 Jsonl = Callable[..., Path]
 
@@ -24,7 +26,7 @@ SHORT = {"context_length": 2, "prediction_length": 2, "eval_stride": 2}
 
 def measured(folder: Path, **asked: Any) -> Evaluation:
     more = {key: asked.pop(key) for key in ("part", "batch_size") if key in asked}
-    return evaluate(ForecastRequest(str(folder), gpus=0, **asked), **more)
+    return evaluate(ForecastRequest(str(folder), trust=TOY, gpus=0, **asked), **more)
 
 
 def refusal(**asked: Any) -> str:

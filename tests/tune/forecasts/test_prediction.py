@@ -14,9 +14,9 @@ import pytest
 from data.errors import UserError
 from data.passages import Counts, write_counts
 from data.passages.counts import Tally
+from tests.tune.forecasts.measured import TOY, measured
 from trainables.pretraining.time_moe import tiny_config
 from trainables.time_moe.modeling import TimeMoeForPrediction
-from tune.forecasts.evaluation import evaluate
 from tune.forecasts.prediction import Prediction, SeriesGrid, predict
 from tune.forecasts.request import ForecastRequest
 
@@ -42,7 +42,7 @@ def untimed(export: Export, jsonl: Jsonl) -> Path:
 
 def predicted(folder: Path, **asked: Any) -> Prediction:
     how = {"series": "a"} | {k: asked.pop(k) for k in ("series", "at", "clip_nonneg", "round_") if k in asked}
-    return predict(ForecastRequest(str(folder), gpus=0, **asked), **how)
+    return predict(ForecastRequest(str(folder), trust=TOY, gpus=0, **asked), **how)
 
 
 def refusal(folder: Path, **asked: Any) -> str:
@@ -103,7 +103,7 @@ def test_a_context_of_one_value_deviates_by_1(export: Export, jsonl: Jsonl) -> N
 def test_a_prediction_is_what_evaluation_measures(hourly: Path) -> None:
     """The window with targets from row 3 on, of a: its three errors."""
     found = predicted(hourly, at="2024-03-31 03:00:00", norm="context")
-    errors = evaluate(ForecastRequest(str(hourly), split="rows:3", norm="context", stride=9, gpus=0)).by_series["mae"]
+    errors = measured(hourly, split="rows:3", norm="context", stride=9).by_series["mae"]
     assert errors[0] == pytest.approx(np.abs(found.values - np.array(A[3:6])).mean())
     assert found.actual.tolist() == A[3:6]
 
