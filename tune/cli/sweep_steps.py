@@ -26,7 +26,6 @@ from tune.records.leaderboard_file import LeaderboardFile
 from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback
-from tune.registry import is_registered
 from tune.sweep import Sweep, check_name
 
 if TYPE_CHECKING:
@@ -211,6 +210,8 @@ def _print_next_commands(sweep: Sweep, console: Console, *, exported: bool) -> N
         night = ("--data", data, "--time-budget", "2h", "--name", "night1")
         commands.append(command_text("sweep", recommended, *night, storage=storage))
     elif exported:
+        from tune.registry import is_registered  # torch: seconds
+
         trust = () if is_registered(sweep.spec.trainable) else ("--trust", sweep.spec.trainable)
         commands.append(shlex.join(["foretune", "evaluate", str(sweep.folder.best), *trust, "--csv", "per_series.csv"]))
     console.print("\nnext:", style="bold")
