@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trainables.errors import HyperError
 from trainables.hyper import Hyper
-from trainables.weights import check_shapes
+from trainables.weights import check_shapes, shapes_of
 
 
 def decays_by_default(name: str, parameter: nn.Parameter) -> bool:
@@ -67,7 +67,7 @@ def trainable_tensors(module: nn.Module) -> dict[str, Tensor]:
 def load_trainable_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy trained tensors back; raises CheckpointError if a name or a shape is not right."""
     own = trainable_tensors(module)
-    check_shapes({name: t.shape for name, t in tensors.items()}, {name: p.shape for name, p in own.items()})
+    check_shapes(shapes_of(tensors), shapes_of(own))
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(tensors[name])

@@ -52,28 +52,43 @@ def wrapper_prefix(names: Iterable[str], expected: Iterable[str]) -> str:
 
 def check_shapes(shapes: Shapes, expected: Shapes) -> None:
     """Raise CheckpointError if a tensor is missing, too many, or of another shape than expected."""
-    misshapen = [
-        f"{name} is {tuple(shapes[name])} for {tuple(expected[name])}"
-        for name in sorted(shapes.keys() & expected.keys())
-        if tuple(shapes[name]) != tuple(expected[name])
-    ]
-    reject_faults(
+    shared = sorted(shapes.keys() & expected.keys())
+    reject_misfits(
+        missing=expected.keys() - shapes.keys(),
+        unexpected=shapes.keys() - expected.keys(),
+        misshapen=[(name, shapes[name], expected[name]) for name in shared if [*shapes[name]] != [*expected[name]]],
+    )
+
+
+def reject_misfits(
+    *,
+    missing: Iterable[str],
+    unexpected: Iterable[str] = (),
+    misshapen: Iterable[tuple[str, Sequence[int], Sequence[int]]] = (),
+) -> None:
+    """Raise CheckpointError if there is any. misshapen: name, the shape that is stored, the model's own."""
+    _reject(
         {
-            "missing": sorted(expected.keys() - shapes.keys()),
-            "unexpected": sorted(shapes.keys() - expected.keys()),
-            "of another shape": misshapen,
+            "missing": sorted(missing),
+            "unexpected": sorted(unexpected),
+            "of another shape": [f"{name} is {tuple(stored)} for {tuple(own)}" for name, stored, own in misshapen],
         }
     )
+
+
+def shapes_of(tensors: Mapping[str, Tensor]) -> Shapes:
+    """Return the shape of each tensor."""
+    return {name: tensor.shape for name, tensor in tensors.items()}
 
 
 def check_numbers(tensors: Mapping[str, Tensor]) -> None:
     """Raise CheckpointError if a tensor holds no real numbers, or a NaN or an infinite one."""
     other = [f"{name} ({t.dtype})" for name, t in sorted(tensors.items()) if not t.is_floating_point()]
     broken = [n for n, t in sorted(tensors.items()) if t.is_floating_point() and not bool(torch.isfinite(t).all())]
-    reject_faults({"of another type": other, "with NaN or infinite numbers": broken})
+    _reject({"of another type": other, "with NaN or infinite numbers": broken})
 
 
-def reject_faults(faults: Mapping[str, list[str]]) -> None:
+def _reject(faults: Mapping[str, list[str]]) -> None:
     """Raise CheckpointError that names a few of the tensors that each fault has; nothing where no fault has any."""
     found = [
         f"{len(names)} {fault} ({', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''})"

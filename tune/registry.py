@@ -85,12 +85,12 @@ def is_registered(name: str) -> bool:
 def find_checkpoints_trainable(recorded: str, trusted: str | None, checkpoint: str) -> type[SweepModel]:
     """Return the model class that a checkpoint names: code of a stranger's is run only if the user has typed it.
 
-    trusted: the file or module that the user trusts, which stands for the recorded one of the same name. Raises
+    trusted: the file or module that the user trusts, used in place of the recorded one of the same name. Raises
     TrainableError if the checkpoint names a file or a module that is not trusted.
     """
-    where, class_name = _split(recorded)
     if is_registered(recorded):
         return find_trainable(recorded)
+    where, class_name = _split(recorded)
     if trusted is None:
         raise TrainableError(
             f"{checkpoint} is of a model that is not foretune's nor an installed package's, and to load it would run "

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.model_files import read_checkpoint_config, read_checkpoint_weights
 from trainables.pretrained import Family, load_pretrained
+from trainables.weights import shapes_of
 
 FAMILY = Family("Moirai", "Salesforce/moirai-1.1-R-small", "moirai-tiny (--set pretrained=moirai-tiny)")
 DISTRIBUTIONS = "uni2ts.distribution"
@@ -39,8 +40,7 @@ def load_moirai(pretrained: str) -> Any:
     config = read_checkpoint_config(pretrained, MoiraiConfig, FAMILY)
     with torch.device("meta"):
         skeleton = load_pretrained(pretrained, lambda _: make_module(config), FAMILY)
-    shapes = {name: tensor.shape for name, tensor in skeleton.state_dict().items()}
-    tensors = read_checkpoint_weights(pretrained, shapes, FAMILY)
+    tensors = read_checkpoint_weights(pretrained, shapes_of(skeleton.state_dict()), FAMILY)
     module = make_module(config)
     module.load_state_dict(tensors)
     return module.eval()

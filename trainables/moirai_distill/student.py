@@ -16,6 +16,7 @@ from trainables.base import QUANTILE_LEVELS
 from trainables.errors import CheckpointError, HyperError
 from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
 from trainables.pretrained import Family
+from trainables.weights import shapes_of
 
 MODEL_TYPE = "moirai_student"
 FAMILY = Family("student", "its folder", "nothing: a student is trained (foretune sweep moirai-distill-quickstart)")
@@ -144,7 +145,7 @@ class Student(nn.Module):
             config = config.model_copy(update={"dropout": dropout})
         try:
             with torch.device("meta"):
-                shapes = {name: tensor.shape for name, tensor in cls(config).state_dict().items()}
+                shapes = shapes_of(cls(config).state_dict())
         except HyperError as error:
             raise CheckpointError(f"{pretrained}: {error}") from error
         tensors = read_checkpoint_weights(pretrained, shapes, FAMILY)

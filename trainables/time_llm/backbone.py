@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BitsAndBytesConfi
 from trainables.errors import CheckpointError, HyperError
 from trainables.pretrained import Family, load_pretrained
 from trainables.quiet import quiet_transformers
-from trainables.weights import check_numbers, reject_faults
+from trainables.weights import check_numbers, reject_misfits
 
 Storage = Literal["float32", "bfloat16", "4bit"]
 NO_CODE = {"trust_remote_code": False}  # else transformers asks on the terminal whether it may run it
@@ -147,7 +147,7 @@ def load_backbone(llm: str, layers: int, storage: Storage) -> Backbone:
                 source, config=config, attn_implementation="sdpa", output_loading_info=True, **NO_CODE, **options
             )
         # heads and layers above the first ones are not used; a pooler, which some models have, is not either
-        reject_faults({"missing": sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))})
+        reject_misfits(missing=[name for name in report["missing_keys"] if not name.startswith("pooler.")])
         check_numbers({name: tensor for name, tensor in model.named_parameters() if tensor.is_floating_point()})
         return model
 

@@ -17,7 +17,7 @@ from trainables.pretrained import Family
 from trainables.time_llm.backbone import Backbone, Storage, load_backbone
 from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches
 from trainables.time_llm.prompts import as_rows, normalise, tokenize, write_prompts
-from trainables.weights import check_shapes
+from trainables.weights import check_shapes, shapes_of
 
 MODEL_TYPE = "time_llm"
 FAMILY = Family("Time-LLM", "its folder", "nothing: Time-LLM is trained from a language model (--set llm=…)")
@@ -209,7 +209,7 @@ class TimeLLM(nn.Module):
     def load_trained_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Put trained tensors in; raises CheckpointError if a name or a shape is not right."""
         own = {name: p for name, p in self.named_parameters() if not name.startswith("llm_model.")}
-        check_shapes({name: t.shape for name, t in tensors.items()}, {name: p.shape for name, p in own.items()})
+        check_shapes(shapes_of(tensors), shapes_of(own))
         with torch.no_grad():
             for name, parameter in own.items():
                 parameter.copy_(tensors[name])
@@ -241,8 +241,7 @@ class TimeLLM(nn.Module):
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
         model = cls.from_config(config)
-        shapes = {name: tensor.shape for name, tensor in model.trained_state().items()}
-        model.load_trained_state(read_checkpoint_weights(pretrained, shapes, FAMILY))
+        model.load_trained_state(read_checkpoint_weights(pretrained, shapes_of(model.trained_state()), FAMILY))
         return model.eval()
 
 

@@ -29,7 +29,7 @@ from trainables.quiet import quiet_transformers
 from trainables.sweep_trainable import SweepTrainable
 from trainables.time_moe.losses import HUBER_DELTA
 from trainables.time_moe.modeling import TimeMoeForPrediction
-from trainables.weights import check_numbers, reject_faults, wrapper_prefix
+from trainables.weights import check_numbers, reject_misfits, wrapper_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -206,14 +206,10 @@ def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPredict
         if prefix := wrapper_prefix(report["unexpected_keys"], report["missing_keys"]):
             logger.warning("%s: all names begin with %s, which is left out", source, prefix)
             model, report = load(source, key_mapping={f"^{re.escape(prefix)}": ""})
-        reject_faults(
-            {
-                "missing": sorted(report["missing_keys"]),
-                "unexpected": sorted(report["unexpected_keys"]),
-                "of another shape": [
-                    f"{n} is {tuple(a)} for {tuple(b)}" for n, a, b in sorted(report["mismatched_keys"])
-                ],
-            }
+        reject_misfits(
+            missing=report["missing_keys"],
+            unexpected=report["unexpected_keys"],
+            misshapen=sorted(report["mismatched_keys"]),
         )
         check_numbers(model.state_dict())
         return model
