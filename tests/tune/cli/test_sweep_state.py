@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.tune.hand_clock import HandClock
 from tests.tune.reports import config, report, to_its_end
 from trainables.trial.report import Report
 from tune.cli import sweep_state
@@ -11,16 +12,9 @@ from tune.cli.sweep_state import SweepState
 from tune.records.trial_record import TrialRecord
 
 
-class Clock:
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
+def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    clock = HandClock()
     monkeypatch.setattr(sweep_state, "time", clock)
     return clock
 
@@ -69,7 +63,7 @@ def test_a_trial_that_runs_again_is_no_longer_counted_as_ended() -> None:
     assert (sweep.finished, sweep.failed, set(sweep.running)) == (set(), set(), {"t0000"})
 
 
-def test_the_time_left_is_estimated_from_this_sessions_trials_alone(clock: Clock) -> None:
+def test_the_time_left_is_estimated_from_this_sessions_trials_alone(clock: HandClock) -> None:
     sweep = state(total=10)
     sweep.read([ended("t0000", to_its_end([1.0, 0.5])), ended("t0001", to_its_end([1.0, 0.5]))])
     assert sweep.seconds_left() is None
@@ -80,7 +74,7 @@ def test_the_time_left_is_estimated_from_this_sessions_trials_alone(clock: Clock
     assert sweep.seconds_left() == pytest.approx(7 * 60)
 
 
-def test_a_time_budget_that_ends_first_is_what_is_left(clock: Clock) -> None:
+def test_a_time_budget_that_ends_first_is_what_is_left(clock: HandClock) -> None:
     sweep = state(total=10, budget_left=100.0)
     clock.now = 1020.0  # Ray took twenty seconds to start: no part of the budget
     assert sweep.seconds_left() == 100.0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tune.hand_clock import HandClock
 from tests.tune.reports import config, report, to_its_end, write_trial
 from tune.ray_backend import clock as module
 from tune.ray_backend.clock import SearchClock
@@ -15,21 +16,14 @@ from tune.records.search_time import Ending, SearchTime
 from tune.records.sweep_folder import SweepFolder
 
 
-class Time:
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> Time:
-    time = Time()
+def time(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    time = HandClock()
     monkeypatch.setattr(module, "time", time)
     return time
 
 
-def test_the_search_begins_with_the_first_trial_and_the_budget_ends_it(tmp_path: Path, time: Time) -> None:
+def test_the_search_begins_with_the_first_trial_and_the_budget_ends_it(tmp_path: Path, time: HandClock) -> None:
     clock = SearchClock(SweepFolder(tmp_path), 40.0)
     stopper = TimeBudgetStopper(clock)
     time.now += 100  # Ray and its first worker start
@@ -42,7 +36,7 @@ def test_the_search_begins_with_the_first_trial_and_the_budget_ends_it(tmp_path:
     assert stopper.stop_all()
 
 
-def test_sessions_add_up_and_the_next_has_what_is_left(tmp_path: Path, time: Time) -> None:
+def test_sessions_add_up_and_the_next_has_what_is_left(tmp_path: Path, time: HandClock) -> None:
     folder = SweepFolder(tmp_path)
     for ending in (Ending.INTERRUPTED, Ending.TIME_BUDGET):
         clock = SearchClock(folder, 40.0)
@@ -54,14 +48,14 @@ def test_sessions_add_up_and_the_next_has_what_is_left(tmp_path: Path, time: Tim
     assert SearchTime.read(folder) == SearchTime(40.0, Ending.TIME_BUDGET)
 
 
-def test_without_a_budget_it_is_never_over(tmp_path: Path, time: Time) -> None:
+def test_without_a_budget_it_is_never_over(tmp_path: Path, time: HandClock) -> None:
     clock = SearchClock(SweepFolder(tmp_path), None)
     clock.trial_started(config("t0000", {}))
     time.now += 1e9
     assert not clock.is_over
 
 
-def test_a_killed_session_is_recorded_to_its_last_report_and_as_not_ended(tmp_path: Path, time: Time) -> None:
+def test_a_killed_session_is_recorded_to_its_last_report_and_as_not_ended(tmp_path: Path, time: HandClock) -> None:
     folder = SweepFolder(tmp_path)
     clock = SearchClock(folder, None)
     clock.trial_started(config("t0000", {}))
