@@ -23,7 +23,7 @@ def context_normalization(context: torch.Tensor) -> tuple[torch.Tensor, torch.Te
 
 
 def series_normalization(panel: Panel, ends: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and population deviation of the observed rows [0, end) of each series, each (n_series,).
+    """Mean and population deviation of the observed rows [0, end) of each series less its center, each (n_series,).
 
     A deviation of 0 becomes 1; a series with nothing observed there gets NaN and NaN.
     """

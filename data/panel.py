@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.centering import centered
 from data.errors import DataError
 
 _LAYOUT = 1
@@ -28,11 +29,12 @@ class Panel:
 
     name: what the dataset is called, usually the file's stem.
     ids: one unique name for each series.
-    values: (rows,) float32, in the units of the series, NaN = missing; read-only.
+    values: (rows,) float32, in the units of the series less its center, NaN = missing; read-only.
     offsets: (n_series + 1,) int64; series i lies in values[offsets[i]:offsets[i + 1]].
     starts: ISO timestamp of each series' first row, None if unknown.
     freq: pandas offset alias ('h', '15min', 'D') shared by all series, None if unknown.
     notes: what reading changed (rows filled, columns dropped), one sentence each.
+    centers: (n_series,) float64, 0 but for a series whose variation float32 would round away (`data.centering`).
 
     >>> import numpy as np
     >>> panel = Panel.from_series("shop", {"north": [3, 1, 4], "south": [1, np.nan]}, freq="D")
@@ -47,9 +49,14 @@ class Panel:
     starts: tuple[str | None, ...]
     freq: str | None
     notes: tuple[str, ...] = ()
+    centers: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         """Hold what readers and `load` guarantee, and make the arrays as read-only as the class."""
+        if not len(self.centers):
+            object.__setattr__(self, "centers", np.zeros(len(self.ids)))
+        assert self.centers.dtype == np.float64
+        assert self.centers.shape == (len(self.ids),)
         assert self.values.dtype == np.float32
         assert self.values.ndim == 1
         assert self.offsets.dtype == np.int64
@@ -59,6 +66,7 @@ class Panel:
         assert len(set(self.ids)) == len(self.ids)
         self.values.flags.writeable = False
         self.offsets.flags.writeable = False
+        self.centers.flags.writeable = False
 
     @classmethod
     def from_series(
@@ -70,21 +78,44 @@ class Panel:
         freq: str | None = None,
         notes: Sequence[str] = (),
     ) -> Panel:
-        """Join separate arrays, each (rows of that series,), into a panel; the mapping's order stays."""
-        arrays = [np.asarray(values, dtype=np.float32) for values in series.values()]
+        """Join separate arrays, each (rows of that series,) and in its units, into a panel; the mapping's order stays.
+
+        Raises DataError if a value is too large for float32.
+        """
+        arrays = [np.asarray(values, dtype=np.float64) for values in series.values()]
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(values) for values in arrays], out=offsets[1:])
-        joined = np.concatenate(arrays) if arrays else np.empty(0, dtype=np.float32)
+        joined = np.concatenate(arrays) if arrays else np.empty(0, dtype=np.float64)
         known = (None,) * len(arrays) if starts is None else tuple(starts)
-        return cls(name, tuple(series), joined, offsets, known, freq, tuple(notes))
+        return cls.from_rows(name, tuple(series), joined, offsets, starts=known, freq=freq, notes=notes)
+
+    @classmethod
+    def from_rows(
+        cls,
+        name: str,
+        ids: Sequence[str],
+        values: NDArray[np.float64],
+        offsets: NDArray[np.int64],
+        *,
+        starts: Sequence[str | None],
+        freq: str | None,
+        notes: Sequence[str] = (),
+    ) -> Panel:
+        """Make a panel of (rows,) values in their units, series after series; DataError if one is too large."""
+        stored, centers = centered(values, offsets, ids)
+        return cls(name, tuple(ids), stored, offsets, tuple(starts), freq, tuple(notes), centers)
 
     def __len__(self) -> int:
         """Return the number of series."""
         return len(self.ids)
 
     def series(self, i: int) -> NDArray[np.float32]:
-        """Return series i as a read-only view, (rows of that series,)."""
+        """Return series i less its center as a read-only view, (rows of that series,)."""
         return self.values[self.offsets[i] : self.offsets[i + 1]]
+
+    def in_units(self, i: int) -> NDArray[np.float64]:
+        """Return series i in its units, (rows of that series,)."""
+        return self.series(i).astype(np.float64) + float(self.centers[i])
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -93,12 +124,14 @@ class Panel:
 
     @cached_property
     def content_hash(self) -> str:
-        """Return the sha256 of ids, starts, freq, offsets and values; name and notes do not count.
+        """Return the sha256 of ids, starts, freq, offsets, values and centers; name and notes do not count.
 
         Every NaN hashes alike, and so does every byte order.
         """
         digest = hashlib.sha256()
-        facts = [list(self.ids), list(self.starts), self.freq, self.offsets.tolist()]
+        facts: list[object] = [list(self.ids), list(self.starts), self.freq, self.offsets.tolist()]
+        if self.centers.any():
+            facts.append(self.centers.tolist())
         digest.update(json.dumps(facts, ensure_ascii=True).encode())
         for block in _canonical_blocks(self.values):
             digest.update(block)
@@ -117,6 +150,7 @@ class Panel:
             "starts": self.starts,
             "freq": self.freq,
             "notes": self.notes,
+            "centers": self.centers.tolist() if self.centers.any() else [],
             "content_hash": self.content_hash,
         }
         text = json.dumps(facts, indent=1)
@@ -147,6 +181,7 @@ class Panel:
                 tuple(facts["starts"]),
                 facts["freq"],
                 tuple(facts["notes"]),
+                np.array(facts.get("centers", []), dtype=np.float64),
             )
         except FileNotFoundError as error:
             missing = Path(error.filename).name

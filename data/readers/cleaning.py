@@ -38,7 +38,7 @@ def clean_series(panel: Panel, *, min_rows: int, source: str) -> Cleaned:
             f"bring longer series, or shorten --context-length or --prediction-length"
         )
     interpolated = sum(int(panel.lengths[i]) - good[i] for i in kept)
-    series = {panel.ids[i]: interpolate(panel.series(i)) for i in kept}
+    series = {panel.ids[i]: interpolate(panel.in_units(i)) for i in kept}
     starts = [panel.starts[i] for i in kept]
     whole = Panel.from_series(panel.name, series, starts=starts, freq=panel.freq, notes=panel.notes)
     return Cleaned(whole, interpolated, tuple(name for name in panel.ids if name not in series))
@@ -55,7 +55,7 @@ def clean_panel(panel: Panel, *, min_rows: int, source: str) -> Panel:
     return replace(cleaned.panel, notes=tuple(notes))
 
 
-def interpolate(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def interpolate(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fill each value that is not finite on the line between its neighbours, at the ends with the nearest one; (rows,).
 
     At least one value must be finite.
@@ -64,8 +64,7 @@ def interpolate(values: NDArray[np.float32]) -> NDArray[np.float32]:
     if good.all():
         return values
     rows = np.arange(len(values))
-    filled: NDArray[np.float32] = np.interp(rows, rows[good], values[good].astype(np.float64)).astype(np.float32)
-    return filled
+    return np.interp(rows, rows[good], values[good])
 
 
 def left_out_note(names: Sequence[str], min_rows: int) -> str:

@@ -154,7 +154,7 @@ def _joined(folder: Path, panels: dict[Path, Panel], columns: Sequence[str] | No
     for panel in panels.values():
         for i, name in enumerate(panel.ids):
             key = f"{panel.name}/{name}"
-            series[key], facts[key] = panel.series(i), (panel.starts[i], panel.freq)
+            series[key], facts[key] = panel.in_units(i), (panel.starts[i], panel.freq)
     for name in columns or ():
         if name not in series:
             near = near_names(name, series) or f"; choose among {list(series)[:8]}"

@@ -28,7 +28,7 @@ def panel_from_jsonl(path: Path, name: str, columns: Sequence[str] | None) -> Pa
         lines = [(number, text) for number, text in enumerate(file, 1) if text.strip()]
     if not lines:
         raise DataError(f"{path}: a file of series must not be empty; write one JSON object a line")
-    series: dict[str, NDArray[np.float32]] = {}
+    series: dict[str, NDArray[np.float64]] = {}
     starts: dict[str, str | None] = {}
     freqs: dict[str | None, int] = {}
     notes: list[str] = []
@@ -68,8 +68,8 @@ def _record(text: str, where: str) -> Mapping[str, object]:
     return record
 
 
-def _values(record: Mapping[str, object], where: str, notes: list[str]) -> NDArray[np.float32]:
-    """Return a line's values, (rows,) float32."""
+def _values(record: Mapping[str, object], where: str, notes: list[str]) -> NDArray[np.float64]:
+    """Return a line's values, (rows,) float64."""
     key = next((known for known in _VALUE_KEYS if known in record), None)
     if key is None:
         raise DataError(f"{where}: a series needs 'sequence' or 'target', got {sorted(record)}; add one")
@@ -82,8 +82,7 @@ def _values(record: Mapping[str, object], where: str, notes: list[str]) -> NDArr
             f"{where}: {key!r} must be a flat list with at least one number, got shape {numbers.shape}; remove the "
             f"line, or write one line a series"
         )
-    with np.errstate(over="ignore"):
-        values = numbers.astype(np.float32)
+    values = numbers.copy()
     infinite = np.isinf(values)
     if infinite.any():
         notes.append(f"{infinite.sum()} infinite values in {where.rsplit(': ', 1)[1]} read as missing")

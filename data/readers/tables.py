@@ -76,7 +76,7 @@ def panel_from_wide(table: Table) -> Panel:
         return Panel.from_series(table.name, columns, notes=table.notes)
     times, notes = parse_times(table.frame[time_name], table.rows)
     grid = place_on_grid(times, np.zeros(len(times), dtype=np.int64), table.rows)
-    values = np.full((len(series), int(grid.lengths[0])), np.nan, dtype=np.float32)
+    values = np.full((len(series), int(grid.lengths[0])), np.nan, dtype=np.float64)
     values[:, grid.place] = stacked
     return Panel.from_series(
         table.name,
@@ -108,7 +108,7 @@ def panel_from_long(table: Table) -> Panel:
     values = _finite(table, numbers)
     times, notes = parse_times(table.frame[time_name], table.rows)
     grid = place_on_grid(times, codes.astype(np.int64), table.rows)
-    joined = np.full(int(grid.lengths.sum()), np.nan, dtype=np.float32)
+    joined = np.full(int(grid.lengths.sum()), np.nan, dtype=np.float64)
     joined[grid.place] = values
     _reject_empty(table, known, np.bincount(codes, weights=~np.isnan(values), minlength=len(known)) == 0)
     offsets = np.r_[0, np.cumsum(grid.lengths)]
@@ -116,7 +116,9 @@ def panel_from_long(table: Table) -> Panel:
     if rest:
         table.notes.append(f"columns not read: {_listed(rest)}")
     all_notes = (*table.notes, *notes, *grid.notes)
-    return Panel(table.name, tuple(known), joined, offsets, grid.starts, grid.freq, all_notes)
+    return Panel.from_rows(
+        table.name, tuple(known), joined, offsets, starts=grid.starts, freq=grid.freq, notes=all_notes
+    )
 
 
 def _named(names: Iterable[str], known: Sequence[str]) -> str | None:
@@ -204,17 +206,15 @@ def _numbers(table: Table, name: str, *, must: bool) -> NDArray[np.float64] | No
     return None
 
 
-def _finite(table: Table, values: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return values as float32 with the infinite ones, and those beyond float32, missing; say so in a note."""
-    with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
-    infinite = np.isinf(single)
+def _finite(table: Table, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the values with the infinite ones missing; say so in a note."""
+    infinite = np.isinf(values)
     if infinite.any():
         row = int(np.flatnonzero(infinite.reshape(-1, len(table.frame)).any(axis=0))[0])
         place = f"{table.rows.unit} {table.rows.numbers[row]}"
         table.notes.append(f"{infinite.sum()} infinite values read as missing, the first in {place}")
-        single[infinite] = np.nan
-    return single
+        values = np.where(infinite, np.nan, values)
+    return values
 
 
 def _reject_untimed_text(table: Table, names: Iterable[str]) -> None:

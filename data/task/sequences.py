@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -52,7 +52,8 @@ def sequence_windows(
     length = max_length + 1
     rows, starts, series, at = [], [], [], 0
     for number in range(len(panel)):
-        values = panel.series(number)[: ends[number]]
+        whole = panel.series(number) if normalization == "none" else panel.in_units(number)
+        values = whole[: ends[number]]
         if len(values) < 2 or np.isnan(values).all():
             continue
         values = np.pad(normalize(values, normalization), (0, max(0, length - len(values))), constant_values=np.nan)
@@ -70,7 +71,7 @@ def sequence_windows(
     return SequenceGather(torch.from_numpy(np.concatenate(rows)).to(device), index, max_length=max_length)
 
 
-def normalize(values: NDArray[np.float32], how: Normalization) -> NDArray[np.float64]:
+def normalize(values: NDArray[Any], how: Normalization) -> NDArray[np.float64]:
     """Normalise one sequence, (rows,), over its observed points.
 
     zero: less the mean, over the population deviation (a constant only loses its mean); max: over the largest size

@@ -24,10 +24,13 @@ __all__ = ["PARTS", "ForecastTask", "Part", "TaskSpec"]
 
 @dataclass(frozen=True)
 class _DeviceCopy:
-    """What batches are made of on one device: (rows,) float32 scaled values, (n_series,) float64 mean and std."""
+    """What batches are made of on one device: (rows,) float32 scaled values, (n_series,) float64 zero and std.
+
+    zero: what a scaled 0 is in the units of each series.
+    """
 
     values: torch.Tensor
-    mean: torch.Tensor
+    zero: torch.Tensor
     std: torch.Tensor
 
 
@@ -37,7 +40,7 @@ class ForecastTask:
     panel, spec: what it was made from. split: row bounds of each series.
     normalization_end: (n_series,) int64, how many first rows of each series its scale is taken from: its train rows;
     under split 'series', where a validation or test series has none, its first 8/10.
-    mean, std: (n_series,) float64, of the observed values in these rows alone; population deviation, 1 where it is 0;
+    mean, std: (n_series,) float64, of the panel's values in these rows alone; population deviation, 1 where it is 0;
     zeros and ones when the spec's scale is 'none'.
     train, val, test: the windows of each part.
     Train windows lie wholly in the train rows. The first validation target is the first validation row, and
@@ -95,12 +98,11 @@ class ForecastTask:
         """Bring scaled values back to the units of their series.
 
         values: (batch, ...), scaled; series: (batch,) int64, on the same device.
-        Returns the shape of values, float32 at least; computed in float64.
+        Returns the shape of values, float64: float32 cannot hold every series' variation in its units.
         """
         copy = self._copy(values.device)
         shape = (-1,) + (1,) * (values.dim() - 1)
-        units = values.double() * copy.std[series].view(shape) + copy.mean[series].view(shape)
-        return units.to(torch.promote_types(values.dtype, torch.float32))
+        return values.double() * copy.std[series].view(shape) + copy.zero[series].view(shape)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -129,7 +131,7 @@ class ForecastTask:
         """Return the scaled panel and its normalization on a device, moved there at the first call."""
         key = str(torch.empty(0, device=device).device)  # so that 'cuda' and 'cuda:0' share one copy
         if key not in self._on_device:
-            arrays = (self._scale(), self.mean, self.std)
+            arrays = (self._scale(), self.mean + self.panel.centers, self.std)
             self._on_device[key] = _DeviceCopy(*(torch.from_numpy(array).to(device) for array in arrays))
         return self._on_device[key]
 

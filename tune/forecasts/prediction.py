@@ -160,13 +160,15 @@ def predict(
     forecaster = Forecaster(loaded, assignment.norm, assignment.normalization(task, ends))
     with same_draws(forecaster.device):
         values = MicroBatch(1).attempt(lambda _: forecaster.forecast(batch))[0].cpu().numpy()
+    center = float(panel.centers[i])
+    values = values + center
     values = np.maximum(values, 0.0) if clip_nonneg else values
     mean, std = (float(value) for value in forecaster.normalization(batch))
     return Prediction(
         assignment=assignment,
         grid=grid,
         row=row,
-        mean=mean,
+        mean=mean + center if assignment.norm != "none" else mean,
         std=std,
         values=np.rint(values) if round_ else values,
         actual=_actual(panel, i, row, assignment.spec.prediction_length),
@@ -195,7 +197,7 @@ def _first_row(grid: SeriesGrid, at: str | None, context_length: int) -> int:
 
 
 def _window(task: ForecastTask, i: int, row: int, device: torch.device) -> Batch:
-    """Return the one window whose context ends before a row, (1, context_length) float64, in the units of the data."""
+    """Return the one window whose context ends before a row, (1, context_length) float64, less its series' center."""
     rows = task.panel.series(i)[row - task.context_length : row].astype(np.float64)
     if np.isnan(rows).all():
         raise RequestError(
@@ -208,5 +210,5 @@ def _window(task: ForecastTask, i: int, row: int, device: torch.device) -> Batch
 
 
 def _actual(panel: Panel, i: int, row: int, count: int) -> NDArray[np.float64]:
-    known = panel.series(i)[row : row + count].astype(np.float64)
+    known = panel.in_units(i)[row : row + count]
     return np.concatenate([known, np.full(count - len(known), np.nan)])

@@ -77,7 +77,11 @@ class Assignment:
         if self.norm != "series":
             return None
         panel = task.panel
-        mean, std = self.data.scales.normalization(panel.ids) if self.data.scales else series_normalization(panel, ends)
+        if self.data.scales is None:
+            mean, std = series_normalization(panel, ends)
+        else:
+            mean, std = self.data.scales.normalization(panel.ids)
+            mean = mean - panel.centers
         return (mean - task.mean) / task.std, std / task.std
 
 

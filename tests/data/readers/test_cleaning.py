@@ -22,5 +22,5 @@ from tests.data.readers.series_files import NAN
     ],
 )
 def test_what_is_not_finite_lies_on_the_line_between_its_neighbours(values, filled):
-    found = interpolate(np.array(values, dtype=np.float32))
-    assert (found.tolist(), found.dtype) == (filled, np.float32)
+    found = interpolate(np.array(values, dtype=np.float64))
+    assert found.tolist() == filled
