@@ -6,12 +6,15 @@ import torch
 
 from data.missing import fill_forward
 
+_BUSINESS_DAYS_A_WEEK = 5
 _HOUR = 3600.0
 _DAY, _WEEK = 24 * _HOUR, 7 * 24 * _HOUR
 
 
 def season_length(freq: str | None) -> int:
     """Return the rows of a season: a day below a day's step, a week of daily rows, a year of longer ones; else 1.
+
+    A week has five business days.
 
     freq: a pandas frequency alias, None where it is not known.
     """
@@ -20,6 +23,8 @@ def season_length(freq: str | None) -> int:
     if freq is None:
         return 1
     offset = pd.tseries.frequencies.to_offset(freq)
+    if isinstance(offset, (pd.offsets.BusinessDay, pd.offsets.CustomBusinessDay)):
+        return max(1, round(_BUSINESS_DAYS_A_WEEK / offset.n))
     first = pd.Timestamp("2001-01-01") + offset  # on the grid
     step = ((first + 12 * offset) - first).total_seconds() / 12  # a month has no length of its own
     season = next((season for longest, season in ((_DAY / 2, _DAY), (_DAY, _WEEK)) if step <= longest), 365 * _DAY)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from data.errors import DataError, near_names
 from data.panel import Panel
+from data.read_options import ReadOptions
 from data.readers.cleaning import NAMED, clean_series, left_out_note, named
-from data.readers.file_reader import FileLayout, is_table_file, read_file
+from data.readers.file_reader import is_table_file, read_file
 
 
 @dataclass
@@ -32,9 +33,7 @@ def read_folder(
     max_files: int | None = None,
     min_rows: int = 1,
     clean: bool = False,
-    format: str | None = None,
-    columns: Sequence[str] | None = None,
-    time_column: str | None = None,
+    options: ReadOptions | None = None,
 ) -> Panel:
     """Read every CSV and parquet file of a folder, sorted by name; each series is called 'file/column'.
 
@@ -43,7 +42,7 @@ def read_folder(
     missing and infinite values are interpolated, at the ends with the nearest one; files without a time column may
     come along if all their columns are numbers. Where frequencies differ the panel's is None. Its notes say all that.
     Without clean, min_rows does not count, and whatever cannot be read, or has another frequency, is rejected.
-    format, columns, time_column: as in `data.readers.panel_reader.read_panel`.
+    options: how each file is read; its columns are 'file/column'.
     Raises DataError, with file, line and remedy; of a corpus if no file is left, with the reasons.
     """
     if max_files is not None and max_files < 1:
@@ -55,23 +54,24 @@ def read_folder(
     notes = []
     if len(files) < len(found):
         notes.append(f"{len(files)} of {len(found)} files taken, the first by name, as --max-files says")
-    layout = FileLayout(format, time_column=time_column, corpus=clean)
+    options = options or ReadOptions()
+    of_files = options.model_copy(update={"columns": None})
     if clean:
-        corpus = _read_corpus(folder, files, layout, min_rows)
+        corpus = _read_corpus(folder, files, of_files, min_rows)
         panels = corpus.panels
         notes += _corpus_notes(corpus, len(files), min_rows)
     else:
-        panels = _read_alike(files, layout)
+        panels = _read_alike(files, of_files)
         notes += [f"{path.name}: {note}" for path, panel in panels.items() for note in panel.notes]
-    return _joined(folder, panels, columns, notes)
+    return _joined(folder, panels, options.columns, notes)
 
 
-def _read_alike(files: Iterable[Path], layout: FileLayout) -> dict[Path, Panel]:
+def _read_alike(files: Iterable[Path], options: ReadOptions) -> dict[Path, Panel]:
     """Read files that all must be series of one frequency, each under a name of its own."""
     panels: dict[Path, Panel] = {}
     seen: set[str] = set()
     for path in files:
-        panel = read_file(path, layout)
+        panel = read_file(path, options)
         first, known = next(iter(panels.items()), (path, panel))
         if panel.freq != known.freq:
             raise DataError(
@@ -84,13 +84,13 @@ def _read_alike(files: Iterable[Path], layout: FileLayout) -> dict[Path, Panel]:
     return panels
 
 
-def _read_corpus(folder: Path, files: Iterable[Path], layout: FileLayout, min_rows: int) -> _Corpus:
+def _read_corpus(folder: Path, files: Iterable[Path], options: ReadOptions, min_rows: int) -> _Corpus:
     """Read and clean what can be, and note why the rest is skipped; reject a folder where that is all."""
     corpus = _Corpus()
     seen: set[str] = set()
     for path in files:
         try:
-            cleaned = clean_series(read_file(path, layout), min_rows=min_rows, source=str(path))
+            cleaned = clean_series(read_file(path, options, corpus=True), min_rows=min_rows, source=str(path))
             if twice := _twice(cleaned.panel, seen):
                 raise DataError(f"{path}: series {twice!r} is in another file already; rename one file")
         except DataError as error:

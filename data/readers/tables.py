@@ -1,220 +1,239 @@
-"""Tables: how the columns of a CSV or parquet file become the series of a panel."""
+"""Tables: how the columns of a CSV, parquet or Excel file become the series of a panel."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from data.centering import LARGEST
 from data.errors import DataError, near_names
 from data.panel import Panel
-from data.readers.timegrid import Rows, looks_like_time, parse_times, place_on_grid
+from data.readers.names import EPOCH_NAMES, listed
+from data.readers.table import Table, drop_row_ids, find_ids, find_long_time, find_time, find_values, repeated_keys
+from data.readers.value_columns import number_columns, numbers
+from data.times.grid import Grid, Times, place_on_grid
+from data.times.parse import parse_times
+from data.times.resample import resample
+from data.times.rows import Rows
 
-ID_NAMES = ("id", "item_id", "unique_id", "series", "series_id")
-EPOCH_NAMES = ("unix", "unixtime", "unix_time", "unix_timestamp", "epoch_time")
-TIME_NAMES = (
-    *("time", "timestamp", "ds", "date", "datetime", "date_time", "date time", "date-time"),
-    *("utc_timestamp", "timestamp_utc", "datetime_utc", "utc_datetime", "时间", "日期", "时间戳", "日期时间"),
-    *EPOCH_NAMES,
-)
-VALUE_NAMES = ("value", "target", "y")
-
-
-@dataclass
-class Table:
-    """A file's table on its way to a panel, with the notes gathered so far.
-
-    columns: the series to keep, None = all. time_column: its name, None = found out.
-    corpus: series without a value may stay, and without a time column every column must hold numbers.
-    """
-
-    name: str
-    frame: pd.DataFrame
-    rows: Rows
-    columns: Sequence[str] | None = None
-    time_column: str | None = None
-    corpus: bool = False
-    notes: list[str] = field(default_factory=list)
-
-
-def is_long(table: Table) -> bool:
-    """Return whether the columns are an id, a time and a value by their names."""
-    names = [str(name) for name in table.frame.columns]
-    timed = table.time_column in names or _named(names, TIME_NAMES) is not None
-    return timed and all(_named(names, known) is not None for known in (ID_NAMES, VALUE_NAMES))
+Values = NDArray[np.float64]
 
 
 def panel_from_wide(table: Table) -> Panel:
     """Read a time column and one column a series; without a time column, rows are taken as they come.
 
-    Columns that are not numbers are dropped with a note, unless they were asked for.
+    Columns that are not numbers are dropped with a note, unless they were asked for or hold some numbers.
     Raises DataError if a name is unknown, no column is numeric, a timestamp is wrong or a series is empty.
     """
-    time_name = _find_time(table)
+    time_name = find_time(table)
     if time_name is not None:
-        _drop_rows(table, table.frame.notna().any(axis=1).to_numpy())  # blank lines
-    names = [str(name) for name in table.frame.columns if name != time_name]
+        table.keep_filled_rows()
+    names = [name for name in table.names if name != time_name]
     wanted = _without_second_time(table, _wanted(table, names))
     if time_name is None and table.corpus:
         _reject_untimed_text(table, wanted)
-    numeric = {name: _numbers(table, name, must=table.columns is not None) for name in wanted}
-    series = {name: values for name, values in numeric.items() if values is not None}
+    series = number_columns(table, wanted)
     if not series:
         raise DataError(
-            f"{table.rows.file}: a table needs at least one column of numbers, got {_listed(names)}; "
+            f"{table.rows.file}: a table needs at least one column of numbers, got {listed(names)}; "
             f"check the separator, and that decimals are written with a point"
         )
-    stacked = _finite(table, np.stack(list(series.values())))  # (n_series, rows)
-    _reject_empty(table, series, np.asarray(np.isnan(stacked).all(axis=1)))
+    stacked = _finite(table, np.stack(list(series.values())), list(series))  # (n_series, rows)
+    _reject_empty(table, list(series), np.asarray(np.isnan(stacked).all(axis=1)))
     if time_name is None:
-        table.notes.append("no time column: starts and frequency unknown")
-        columns = dict(zip(series, stacked, strict=True))
-        return Panel.from_series(table.name, columns, notes=table.notes)
-    times, notes = parse_times(table.frame[time_name], table.rows)
-    grid = place_on_grid(times, np.zeros(len(times), dtype=np.int64), table.rows)
-    values = np.full((len(series), int(grid.lengths[0])), np.nan, dtype=np.float64)
-    values[:, grid.place] = stacked
+        return _untimed(table, dict(zip(series, stacked, strict=True)))
+    codes = np.zeros(len(table.frame), dtype=np.int64)
+    times = _times(table, time_name, codes)
+    if table.options.resample is None:
+        _reject_long(table, time_name, times)
+    grid, on_grid = _on_grid(table, times, codes, stacked, None)
     return Panel.from_series(
         table.name,
-        dict(zip(series, values, strict=True)),
+        dict(zip(series, on_grid, strict=True)),
         starts=grid.starts * len(series),
         freq=grid.freq,
-        notes=(*table.notes, *notes, *grid.notes),
+        notes=table.notes,
     )
 
 
 def panel_from_long(table: Table) -> Panel:
-    """Read one row a series and timestamp: an id, a time and a value column; series in order of appearance, whatever
-    the order in columns.
+    """Read one row a series and timestamp: ids, a time and a value; series in order of appearance, whatever the order
+    in columns. Of several columns of values each is a series, called 'id/column'; so are ids of several columns.
 
     Raises DataError as `panel_from_wide` does, and if an id is missing.
     """
-    id_name, time_name, value_name = _long_names(table)
-    _drop_rows(table, table.frame.notna().any(axis=1).to_numpy())  # blank lines
-    ids = table.frame[id_name]
-    if ids.isna().any():
-        i = int(np.argmax(ids.isna()))
-        raise DataError(f"{table.rows.at(i)}: every row needs an id, and column {id_name!r} is empty; fill it in")
-    wanted = _wanted(table, list(ids.astype(str).unique()))
-    if table.columns is not None:
-        _drop_rows(table, ids.astype(str).isin(wanted).to_numpy())
-    codes, known = pd.factorize(table.frame[id_name].astype(str))
-    numbers = _numbers(table, value_name, must=True)
-    assert numbers is not None
-    values = _finite(table, numbers)
-    times, notes = parse_times(table.frame[time_name], table.rows)
-    grid = place_on_grid(times, codes.astype(np.int64), table.rows)
-    joined = np.full(int(grid.lengths.sum()), np.nan, dtype=np.float64)
-    joined[grid.place] = values
-    _reject_empty(table, known, np.bincount(codes, weights=~np.isnan(values), minlength=len(known)) == 0)
-    offsets = np.r_[0, np.cumsum(grid.lengths)]
-    rest = [str(name) for name in table.frame.columns if name not in (id_name, time_name, value_name)]
-    if rest:
-        table.notes.append(f"columns not read: {_listed(rest)}")
-    all_notes = (*table.notes, *notes, *grid.notes)
-    return Panel.from_rows(
-        table.name, tuple(known), joined, offsets, starts=grid.starts, freq=grid.freq, notes=all_notes
+    table.keep_filled_rows()
+    if drop_row_ids(table):
+        return panel_from_wide(table)
+    id_names, time_name = find_ids(table), find_long_time(table)
+    value_names = find_values(table, [*id_names, time_name])
+    ids = _ids(table, id_names)
+    if table.options.columns is not None:
+        value_names, kept = _chosen(table, value_names, ids)
+        table.keep_rows(kept)
+        ids = ids[kept].reset_index(drop=True)
+    codes, known = pd.factorize(ids)
+    _reject_single_rows(table, id_names, len(known))
+    found = (
+        number_columns(table, value_names) if len(value_names) > 1 else {value_names[0]: numbers(table, value_names[0])}
     )
+    values = _finite(table, np.stack(list(found.values())), list(found))  # (n_values, rows)
+    seen = np.stack([np.bincount(codes, weights=~np.isnan(row), minlength=len(known)) for row in values])
+    times = _times(table, time_name, codes.astype(np.int64))
+    grid, on_grid = _on_grid(table, times, codes.astype(np.int64), values, known.to_numpy())
+    rest = [name for name in table.names if name not in (*id_names, time_name, *found)]
+    if rest and len(value_names) == 1:
+        table.notes.append(f"columns not read: {listed(rest)}")
+    offsets = np.r_[0, np.cumsum(grid.lengths)]
+    if len(found) == 1:
+        _reject_empty(table, list(known), seen[0] == 0)
+        return Panel.from_rows(
+            table.name, list(known), on_grid[0], offsets, starts=grid.starts, freq=grid.freq, notes=table.notes
+        )
+    return _each_value(table, list(known), list(found), seen, on_grid, offsets, grid)
 
 
-def _named(names: Iterable[str], known: Sequence[str]) -> str | None:
-    """Return the first name that is among the known ones, whatever its case."""
-    return next((name for name in names if name.strip().lower() in known), None)
+def _each_value(
+    table: Table,
+    ids: list[str],
+    names: list[str],
+    seen: NDArray[Any],
+    on_grid: Values,
+    offsets: NDArray[np.int64],
+    grid: Grid,
+) -> Panel:
+    """Make a series of every id and column of values, 'id/column'; one without a value is left out with a note."""
+    series = {
+        f"{name}/{column}": on_grid[j, offsets[i] : offsets[i + 1]]
+        for i, name in enumerate(ids)
+        for j, column in enumerate(names)
+        if seen[j, i]
+    }
+    starts = [grid.starts[i] for i in range(len(ids)) for j in range(len(names)) if seen[j, i]]
+    if len(series) < len(ids) * len(names):
+        table.notes.append(f"{len(ids) * len(names) - len(series)} series without a value left out")
+    return Panel.from_series(table.name, series, starts=starts, freq=grid.freq, notes=table.notes)
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Write some names for a message, the first eight at most."""
-    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def _times(table: Table, time_name: str, codes: NDArray[np.int64]) -> Times:
+    times, notes = parse_times(table.frame[time_name], codes, table.rows, table.options)
+    table.notes += notes
+    return times
 
 
-def _find_time(table: Table) -> str | None:
-    """Return the time column: the one asked for, one with a usual name, or the first that holds timestamps."""
-    names = [str(name) for name in table.frame.columns]
-    if table.time_column is not None:
-        if table.time_column not in names:
-            raise DataError(
-                f"{table.rows.file}: --time-column must be one of its columns, got {table.time_column!r}"
-                f"{near_names(table.time_column, names) or f'; choose among {_listed(names)}'}"
-            )
-        return table.time_column
-    named = _named(names, TIME_NAMES)
-    if named is not None:
-        return named
-    return next((name for name in names if looks_like_time(table.frame[name])), None)
+def _on_grid(
+    table: Table, times: Times, codes: NDArray[np.int64], values: Values, ids: NDArray[Any] | None
+) -> tuple[Grid, Values]:
+    """Place values, (n, rows), on the grids of their series, (n, grid rows), resampled where that was asked for."""
+    options, rows = table.options, table.rows
+    if options.resample is not None:
+        assert options.freq is not None
+        times, codes, values, note = resample(times, codes, values, options.freq, options.resample)
+        table.notes.append(note)
+        rows = Rows(rows.file, "step", np.arange(len(times)))
+    # no row in a step means that there is no value, or of sums that nothing happened
+    empty = 0.0 if options.resample == "sum" else np.nan
+    grid = place_on_grid(times, codes, rows, freq=options.freq, ids=ids, filling="0" if empty == 0 else None)
+    table.notes += grid.notes
+    on_grid = np.full((len(values), int(grid.lengths.sum())), empty)
+    on_grid[:, grid.place] = values
+    return grid, on_grid
 
 
-def _long_names(table: Table) -> tuple[str, ...]:
-    """Return the names of the id, time and value columns."""
-    names = [str(name) for name in table.frame.columns]
-    time_name = _find_time(table) if table.time_column is not None else _named(names, TIME_NAMES)
-    found = (_named(names, ID_NAMES), time_name, _named(names, VALUE_NAMES))
-    for role, name, known in zip(("id", "time", "value"), found, (ID_NAMES, TIME_NAMES, VALUE_NAMES), strict=True):
-        if name is None:
-            raise DataError(
-                f"{table.rows.file}: a long table needs a column with the {role}, named {' or '.join(known)}, got "
-                f"{_listed(names)}; rename one, or take --format wide-csv"
-            )
-    return tuple(name for name in found if name is not None)
+def _untimed(table: Table, series: dict[str, Values]) -> Panel:
+    """Take the rows as they come; a frequency that was given is kept, without a start."""
+    if table.options.freq is not None:
+        raise DataError(
+            f"{table.rows.file}: --freq places rows by their time, and no column holds one; name it with --time-column"
+        )
+    table.notes.append("no time column: starts and frequency unknown")
+    return Panel.from_series(table.name, series, notes=table.notes)
+
+
+def _ids(table: Table, names: Sequence[str]) -> pd.Series:
+    """Return the id of each row as text; of several columns joined as 'store/item'."""
+    for name in names:
+        missing = table.frame[name].isna().to_numpy()
+        if missing.any():
+            i = int(np.argmax(missing))
+            raise DataError(f"{table.rows.at(i)}: every row needs an id, and column {name!r} is empty; fill it in")
+    ids = table.frame[names[0]].astype(str)
+    for name in names[1:]:
+        ids = ids + "/" + table.frame[name].astype(str)
+    return ids
+
+
+def _chosen(table: Table, value_names: list[str], ids: pd.Series) -> tuple[list[str], NDArray[np.bool_]]:
+    """Return the columns of values and the rows that were asked for: by columns, or by ids."""
+    wanted = table.options.columns or ()
+    if all(name in value_names for name in wanted) and not ids.isin(wanted).any():
+        return list(dict.fromkeys(wanted)), np.ones(len(ids), dtype=bool)
+    return value_names, ids.isin(_wanted(table, list(ids.unique()))).to_numpy()
 
 
 def _wanted(table: Table, names: list[str]) -> list[str]:
     """Return the series to keep, in the order asked for; reject an unknown one."""
-    if table.columns is None:
+    wanted = table.options.columns
+    if wanted is None:
         return names
-    for name in table.columns:
+    for name in wanted:
         if name not in names:
             raise DataError(
                 f"{table.rows.file}: --columns must name series of the file, got {name!r}"
-                f"{near_names(name, names) or f'; choose among {_listed(names)}'}"
+                f"{near_names(name, names) or f'; choose among {listed(names)}'}"
             )
-    return list(dict.fromkeys(table.columns))
+    return list(dict.fromkeys(wanted))
 
 
 def _without_second_time(table: Table, names: list[str]) -> list[str]:
     """Leave out the time repeated as a number, unless it was asked for, with a note."""
-    again = [name for name in names if table.columns is None and name.strip().lower() in EPOCH_NAMES]
+    again = [n for n in names if table.options.columns is None and n.strip().lower() in EPOCH_NAMES]
     if again:
-        table.notes.append(f"columns not read, the time once more: {_listed(again)}")
+        table.notes.append(f"columns not read, the time once more: {listed(again)}")
     return [name for name in names if name not in again]
 
 
-def _drop_rows(table: Table, kept: NDArray[np.bool_]) -> None:
-    """Keep some rows, and their numbers in the file."""
-    table.frame = table.frame[kept]
-    table.rows = Rows(table.rows.file, table.rows.unit, table.rows.numbers[kept])
-
-
-def _numbers(table: Table, name: str, *, must: bool) -> NDArray[np.float64] | None:
-    """Return a column as numbers, (rows,) float64; if it holds something else, None and a note, or an error."""
-    column = table.frame[name]
-    numbers = column if pd.api.types.is_numeric_dtype(column) else pd.to_numeric(column, errors="coerce")
-    wrong = (numbers.isna() & column.notna()).to_numpy()
-    if not wrong.any():
-        return np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan))
-    i = int(np.argmax(wrong))
-    place = f"{table.rows.unit} {table.rows.numbers[i]}"
-    if must:
+def _finite(table: Table, values: Values, names: Sequence[str]) -> Values:
+    """Return values, (n, rows), with the infinite ones missing, and a note; reject those that float32 cannot hold."""
+    huge = np.isfinite(values) & (np.abs(values) > LARGEST)
+    if huge.any():
+        column, row = (int(index[0]) for index in np.nonzero(huge))
         raise DataError(
-            f"{table.rows.at(i)}: column {name!r} must hold numbers, got {column.iloc[i]!r}; correct it, or leave "
-            f"the column out"
+            f"{table.rows.at(row)}: a value must be within ±{LARGEST:.3g}, got {values[column, row]:g} in column "
+            f"{names[column]!r}; divide the column by a power of ten, or name the value as missing with --na"
         )
-    table.notes.append(f"column {name!r} dropped: {column.iloc[i]!r} in {place} is not a number")
-    return None
-
-
-def _finite(table: Table, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the values with the infinite ones missing; say so in a note."""
     infinite = np.isinf(values)
     if infinite.any():
-        row = int(np.flatnonzero(infinite.reshape(-1, len(table.frame)).any(axis=0))[0])
-        place = f"{table.rows.unit} {table.rows.numbers[row]}"
-        table.notes.append(f"{infinite.sum()} infinite values read as missing, the first in {place}")
+        row = int(np.flatnonzero(infinite.any(axis=0))[0])
+        table.notes.append(f"{infinite.sum()} infinite values read as missing, the first in {table.rows.place(row)}")
         values = np.where(infinite, np.nan, values)
     return values
+
+
+def _reject_long(table: Table, time_name: str, times: Times) -> None:
+    """Reject a table that has several rows a timestamp, and columns that tell them apart."""
+    if len(np.unique(times)) == len(times):
+        return
+    keys = repeated_keys(table, time_name)
+    if keys:
+        raise DataError(
+            f"{table.rows.file}: timestamps are there several times, and {' and '.join(map(repr, keys))} "
+            f"tell{'s' if len(keys) == 1 else ''} their rows apart; if that names a series, give --id-columns "
+            f"{','.join(keys)}"
+        )
+
+
+def _reject_single_rows(table: Table, id_names: Sequence[str], n_ids: int) -> None:
+    """Reject ids of which every one has one row: they are no names of series."""
+    if n_ids == len(table.frame) and n_ids > 1:
+        raise DataError(
+            f"{table.rows.file}: every series has one row; is {id_names[0]!r} a row number? Leave it out with "
+            f"--columns and --format wide-csv, or name the ids with --id-columns"
+        )
 
 
 def _reject_untimed_text(table: Table, names: Iterable[str]) -> None:
@@ -229,13 +248,11 @@ def _reject_untimed_text(table: Table, names: Iterable[str]) -> None:
             )
 
 
-def _reject_empty(table: Table, names: Iterable[Any], empty: NDArray[np.bool_]) -> None:
+def _reject_empty(table: Table, names: Sequence[str], empty: NDArray[np.bool_]) -> None:
     """Reject series without one observed value; of a corpus, cleaning leaves them out."""
-    if table.corpus:
-        return
-    lost = [str(name) for name, none in zip(names, empty, strict=True) if none]
-    if lost:
+    lost = [name for name, none in zip(names, empty, strict=True) if none]
+    if lost and not table.corpus:
         raise DataError(
-            f"{table.rows.file}: a series needs an observed value, and {_listed(lost)} has none; remove it from the "
+            f"{table.rows.file}: a series needs an observed value, and {listed(lost)} has none; remove it from the "
             f"file, or name the others with --columns"
         )

@@ -137,6 +137,8 @@ def _split_date(panel: Panel, rule: SplitRule) -> Split:
     """Cut by dates: a row belongs to the part in which its own timestamp lies."""
     import pandas as pd
 
+    from data.frequencies import stamps
+
     if panel.freq is None or None in panel.starts:
         raise TaskError(f"--split {rule} needs timestamps of one frequency, but {panel.name} has none; use 'ratio'")
     assert rule.dates is not None
@@ -145,7 +147,7 @@ def _split_date(panel: Panel, rule: SplitRule) -> Split:
     longest: dict[str, int] = {}
     for start, length in zip(starts, rows.tolist(), strict=True):
         longest[start] = max(length, longest.get(start, 0))
-    grids = {start: pd.date_range(start, periods=n, freq=panel.freq) for start, n in longest.items()}
+    grids = {start: stamps(start, panel.freq, 0, n) for start, n in longest.items()}
     first, last = min(grid[0] for grid in grids.values()), max(grid[-1] for grid in grids.values())
     train_date, val_date = (pd.Timestamp(date) for date in rule.dates)
     if train_date <= first or val_date > last:

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tune.cli.console import make_console
-from tune.cli.options import DATA, Columns, Data, Format, TimeColumn, option
+from tune.cli.options import DATA, Data, option, takes_read_options
 
 if TYPE_CHECKING:
     from trainables.trial.evaluation import ProgressCallback
@@ -41,12 +41,10 @@ Trust = Annotated[
 Json = Annotated[bool, option("Print one JSON object, and nothing else.", OUTPUT, "--json")]
 
 
+@takes_read_options
 def evaluate(
     checkpoint: Checkpoint,
     data: Data = None,
-    format: Format = None,
-    columns: Columns = None,
-    time_column: TimeColumn = None,
     split: Annotated[
         str | None,
         option("ratio, ett, date:TRAIN_END,VAL_END, or rows:N: targets begin at row N of each series.", DATA),
@@ -56,6 +54,8 @@ def evaluate(
     prediction_length: PredictionLength = None,
     stride: Annotated[int | None, option("Rows between windows; else the prediction length.", DATA)] = None,
     scale: Annotated[str | None, option("none, or standard: by the train rows alone.", DATA)] = None,
+    *,
+    reading: Mapping[str, object],
     norm: Norm = None,
     batch_size: Annotated[
         int | None, option("Windows a forward pass; halved when memory runs out. Drawn samples depend on it.", MODEL)
@@ -78,9 +78,7 @@ def evaluate(
         checkpoint=checkpoint,
         trust=trust,
         data=data,
-        format=format,
-        columns=_split_columns(columns),
-        time_column=time_column,
+        reading=reading,
         context_length=context_length,
         prediction_length=prediction_length,
         stride=stride,
@@ -104,6 +102,7 @@ def evaluate(
         make_console().print(f"errors of each series: {csv}", soft_wrap=True)
 
 
+@takes_read_options
 def predict(
     checkpoint: Checkpoint,
     series: Annotated[str | None, option("The series; needed if the data has several.", DATA)] = None,
@@ -111,11 +110,10 @@ def predict(
         str | None, option("Time, or row number, of the first forecast point; else right after the last row.", DATA)
     ] = None,
     data: Data = None,
-    format: Format = None,
-    columns: Columns = None,
-    time_column: TimeColumn = None,
     context_length: ContextLength = None,
     prediction_length: PredictionLength = None,
+    *,
+    reading: Mapping[str, object],
     norm: Norm = None,
     gpus: Gpus = None,
     trust: Trust = None,
@@ -133,9 +131,7 @@ def predict(
         checkpoint=checkpoint,
         trust=trust,
         data=data,
-        format=format,
-        columns=_split_columns(columns),
-        time_column=time_column,
+        reading=reading,
         context_length=context_length,
         prediction_length=prediction_length,
         norm=norm,
@@ -149,10 +145,6 @@ def predict(
     for note in prediction.assignment.data.notes:  # its JSON has no place for them
         sys.stderr.write(f"note: {note}\n")
     _print_json(prediction.to_dict())
-
-
-def _split_columns(columns: str | None) -> tuple[str, ...] | None:
-    return None if columns is None else tuple(column.strip() for column in columns.split(","))
 
 
 def _silence_libraries() -> None:

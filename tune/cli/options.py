@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +12,7 @@ import typer
 
 from data.errors import UserError
 
-DATA, SEARCH, MACHINE = "Data and task", "Search", "Machine"
+DATA, READING, SEARCH, MACHINE = "Data and task", "Reading files", "Search", "Machine"
 
 
 def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
@@ -27,10 +30,52 @@ def folder(param: typer.CallbackParam, path: Path) -> Path:
 
 
 Data = Annotated[str | None, option("File, folder, or the name of a bundled dataset.", DATA)]
-Format = Annotated[str | None, option("wide-csv, long-csv, parquet or jsonl; else recognised.", DATA)]
-Columns = Annotated[str | None, option("Columns to take, separated by commas.", DATA)]
-TimeColumn = Annotated[str | None, option("The column that holds the time.", DATA)]
 Storage = Annotated[Path, typer.Option("--storage", help="Folder of the sweeps.", callback=folder)]
 Name = Annotated[str, typer.Argument(help="A sweep's name.")]
 
 STORAGE = Path("ray_results")
+
+# The fields of `data.read_options.ReadOptions`, in the order of --help; lists are typed with commas.
+_LISTS = ("columns", "id_columns", "na")
+_READ_OPTIONS: dict[str, Any] = {
+    "format": option("wide-csv, long-csv, parquet, jsonl, xlsx or tsf; else recognised.", READING),
+    "columns": option("Columns to take, separated by commas; of a long file, ids.", READING),
+    "time_column": option("The column that holds the time.", READING),
+    "id_columns": option("The columns that name a series of a long file: store,item.", READING),
+    "date_format": option("How dates are written, as for strptime: %d/%m/%Y %H:%M.", READING),
+    "timezone": option("The zone of local times: Europe/Berlin.", READING),
+    "freq": option("The step of the series: h, 15min, D, B, MS.", READING),
+    "resample": option("Bring rows to that step by their mean, sum, last or max.", READING),
+    "decimal": option("The decimal mark: . or ,", READING),
+    "encoding": option("Of text, where it is neither UTF-8 nor recognised: gbk, latin-1.", READING),
+    "na": option("Words and numbers that mean a missing value, separated by commas: --na=-999,off.", READING),
+}
+
+
+def takes_read_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of how files are read; its parameter `reading` holds those that were typed."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    read = [
+        inspect.Parameter(name, keyword, default=None, annotation=Annotated[str | None, declared])
+        for name, declared in _READ_OPTIONS.items()
+    ]
+    parameters = [each for p in own for each in (read if p.name == "reading" else [p.replace(kind=keyword)])]
+
+    @functools.wraps(command)
+    def with_reading(**values: Any) -> None:
+        typed = {name: values.pop(name) for name in _READ_OPTIONS}
+        command(**values, reading=_read_options(typed))
+
+    with_reading.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_reading.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_reading
+
+
+def _read_options(typed: dict[str, str | None]) -> dict[str, object]:
+    """Return what was typed, by field; lists split at their commas."""
+    given = {name: text for name, text in typed.items() if text is not None}
+    return {
+        name: tuple(part.strip() for part in text.split(",")) if name in _LISTS else text
+        for name, text in given.items()
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -12,22 +13,18 @@ from tune.cli.options import (
     MACHINE,
     SEARCH,
     STORAGE,
-    Columns,
     Data,
-    Format,
     Name,
     Storage,
-    TimeColumn,
     option,
+    takes_read_options,
 )
 
 
+@takes_read_options
 def sweep(
     space: Annotated[str, typer.Argument(help="A shipped search space, or a YAML file of your own.")] = "quickstart",
     data: Data = None,
-    format: Format = None,
-    columns: Columns = None,
-    time_column: TimeColumn = None,
     max_files: Annotated[int | None, option("Of a folder, the first so many files.", DATA)] = None,
     split: Annotated[str | None, option("ratio (or time), series, ett, or date:TRAIN_END,VAL_END.", DATA)] = None,
     max_windows: Annotated[int | None, option("Draw so many training windows at most.", DATA)] = None,
@@ -36,6 +33,8 @@ def sweep(
     train_stride: Annotated[int | None, option("Rows between training windows.", DATA)] = None,
     eval_stride: Annotated[int | None, option("Rows between validation and test windows.", DATA)] = None,
     scale: Annotated[str | None, option("none, or standard: by the train rows alone.", DATA)] = None,
+    *,
+    reading: Mapping[str, object],
     trials: Annotated[int | None, option("How many trials.", SEARCH)] = None,
     time_budget: Annotated[str | None, option("Stop the search after this long: 2h, 90m.", SEARCH)] = None,
     searcher: Annotated[str | None, option("tpe, gp, cmaes, random or grid.", SEARCH)] = None,
@@ -62,9 +61,7 @@ def sweep(
     request = SweepRequest(
         space=space,
         data=data,
-        format=format,
-        columns=None if columns is None else tuple(c.strip() for c in columns.split(",")),
-        time_column=time_column,
+        reading=reading,
         max_files=max_files,
         task={
             "split": split,

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from data.errors import near_names
+from data.frequencies import stamps
 from data.panel import Panel
 from data.task.task import ForecastTask
 from data.task.windows import Batch
@@ -60,8 +61,8 @@ class SeriesGrid:
         """Return the times of rows [first, first + count), like 2023-12-25 00:00:00, or their numbers."""
         if self.start is None:
             return list(range(first, first + count))
-        grid = pd.date_range(self.start, periods=first + count, freq=self.freq)
-        return [str(moment) for moment in grid[first:]]
+        assert self.freq is not None
+        return [str(moment) for moment in stamps(self.start, self.freq, first, count)]
 
     def row_at(self, text: str, context_length: int) -> int:
         """Return the row of the first forecast point; RequestError unless a whole context lies before it.
@@ -90,7 +91,8 @@ class SeriesGrid:
         if moment.tzinfo is not None:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
         assert self.start is not None
-        grid = pd.date_range(self.start, periods=self.rows + 1, freq=self.freq)
+        assert self.freq is not None
+        grid = stamps(self.start, self.freq, 0, self.rows + 1)
         place = int(grid.searchsorted(pd.Timestamp(moment)))
         return place if place < len(grid) and grid[place] == moment else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +29,13 @@ FLAGS = {"eval_stride": "stride"}  # of a task's fields, those whose flag is cal
 
 @dataclass(frozen=True)
 class ForecastRequest:
-    """What the user typed; None where it was left out. trust: the file or module of a model of the user's own."""
+    """What the user typed; None where it was left out. trust: the file or module of a model of the user's own; reading:
+    those of `data.read_options.ReadOptions` that were given."""
 
     checkpoint: str
     trust: str | None = None
     data: str | None = None
-    format: str | None = None
-    columns: tuple[str, ...] | None = None
-    time_column: str | None = None
+    reading: Mapping[str, object] = field(default_factory=dict)
     context_length: int | None = None
     prediction_length: int | None = None
     stride: int | None = None
@@ -87,6 +87,7 @@ class Assignment:
 
 def assign(request: ForecastRequest, checkpoint: Checkpoint) -> Assignment:
     """Read the series and fill in what was left out; UserErrors for whatever cannot be."""
+    DataSource.checked(**request.reading, path="")  # what was typed comes before what must be read
     _reject_missing(request, checkpoint)
     device = _device(request.gpus)
     data = _read(request, checkpoint)
@@ -132,10 +133,8 @@ def _read(request: ForecastRequest, checkpoint: Checkpoint) -> Data:
 
 def _panel(path: Path, request: ForecastRequest, recorded: DataSource | None) -> Panel:
     """Read a file as the flags say or, where they do not, as it was read for the sweep."""
-    source = recorded or DataSource(path=str(path))
-    flags = {name: getattr(request, name) for name in ("format", "columns", "time_column")}
-    given = {name: value for name, value in flags.items() if value is not None}
-    return source.model_copy(update={**given, "path": str(path)}).read()
+    known = {} if recorded is None else recorded.model_dump()
+    return DataSource.checked(**{**known, **request.reading, "path": str(path)}).read()
 
 
 def _read_recorded(request: ForecastRequest, checkpoint: Checkpoint, recorded: DataSource) -> Data:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -44,13 +45,14 @@ RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "uni2
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What the user typed; None where it was left out. set: the parameters given with --set."""
+    """What the user typed; None where it was left out.
+
+    set: the parameters given with --set. reading: those of `data.read_options.ReadOptions` that were given.
+    """
 
     space: str = DEFAULT_SPACE
     data: str | None = None
-    format: str | None = None
-    columns: tuple[str, ...] | None = None
-    time_column: str | None = None
+    reading: Mapping[str, object] = field(default_factory=dict)
     max_files: int | None = None
     task: dict[str, object] = field(default_factory=dict)
     set: dict[str, str] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class Plan:
 
 def plan_sweep(request: SweepRequest) -> Plan:
     """Check a request and work out the sweep; raises a UserError for whatever cannot be."""
+    DataSource.checked(**request.reading, path="")  # what was typed comes before what must be read
     space = load_space(request.space)
     trainable, model = find_model(space, request.space)
     space = _absolute_folders(fit_space(space, model, source=request.space, settings=request.settings))
@@ -157,11 +160,9 @@ def _read_data(request: SweepRequest, space: SearchSpace, model: Model, task: Ta
     path = path.resolve()
     if request.max_files is not None and not path.is_dir():
         raise SweepError(f"--max-files is for a folder of files, and {path} is a file; leave it out")
-    source = DataSource(
+    source = DataSource.checked(
+        **request.reading,
         path=str(path),
-        format=request.format,
-        columns=request.columns,
-        time_column=request.time_column,
         max_files=MAX_FILES if request.max_files is None and model.corpus else request.max_files,
         clean=model.corpus,
         min_rows=task.context_length + task.prediction_length if model.corpus else 1,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import UserError
 from data.files import replace_text
+from data.read_options import ReadOptions
 from data.task.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
 from trainables.trial.report import ZERO_SHOT
@@ -37,22 +38,29 @@ class SweepError(UserError):
     """A sweep that cannot be started, found or resumed."""
 
 
-class DataSource(BaseModel):
+class DataSource(ReadOptions):
     """Where the series came from, and how they were read; the sweep's folder holds its own copy of them.
 
     max_files, clean, min_rows: of a folder, see `data.readers.folder_reader.read_folder`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     path: str
-    format: str | None = None
-    columns: tuple[str, ...] | None = None
-    time_column: str | None = None
     max_files: int | None = None
     clean: bool = False
     min_rows: int = 1
     content_hash: str = ""
+
+    @classmethod
+    def checked(cls, **values: object) -> DataSource:
+        """Make one of values as they were typed; SweepError with all mistakes."""
+        from tune.validation_messages import validation_messages
+
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            found = validation_messages(error).items()
+            flags = (text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in found)
+            raise SweepError("\n".join(flags)) from error
 
     def read(self) -> Panel:
         """Read the series; raises DataError."""

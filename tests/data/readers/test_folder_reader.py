@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from data.errors import DataError
+from data.read_options import ReadOptions
 from data.readers.folder_reader import read_folder
 from data.readers.panel_reader import read_panel
 from tests.data.readers.series_files import NAN, series_of
@@ -33,7 +34,8 @@ def write(tmp_path):
 
 def corpus(folder, **options):
     """The folder read as a corpus."""
-    return read_folder(folder, clean=True, **options)
+    columns = options.pop("columns", None)
+    return read_folder(folder, clean=True, options=ReadOptions(columns=columns), **options)
 
 
 def test_a_corpus_is_filled_and_the_count_told_by_file(write):

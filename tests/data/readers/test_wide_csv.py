@@ -142,7 +142,13 @@ def test_a_csv_that_holds_no_series_is_rejected(write, text, message):
     assert message in refusal(write(text))
 
 
-def test_text_that_is_not_utf8_is_rejected(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("Wärme °C", "latin-1"), ("流量", "gbk"), ("Wärme", "utf-16"), ("流量", "utf-16-le")]
+)
+def test_text_that_is_not_utf8_is_recognised(tmp_path, name, encoding):
     path = tmp_path / "file.csv"
-    path.write_bytes("date,Wärme\n2020-01-01,1\n".encode("latin-1"))
-    assert "must be UTF-8" in refusal(path)
+    path.write_bytes(f"date,{name}\n2020-01-01,1\n2020-01-02,2\n".encode(encoding))
+    panel = read_panel(path)
+    assert panel.ids == (name,)
+    assert encoding == "utf-16" or "--encoding names another" in panel.notes[0]
+    assert read_panel(path, encoding=encoding).ids == (name,)

@@ -90,7 +90,9 @@ def test_time_moe_errs_as_a_plain_loop_over_the_file_finds(waves: Path, time_moe
             scaled = torch.tensor((context - mean) / std, dtype=torch.float32)[None]
             forecast = model.generate(scaled, max_new_tokens=12)[0, 64:].numpy() * std + mean
             errors.append(np.abs(forecast - values[first : first + 12]))
-    request = ForecastRequest(str(time_moe_tiny), data=str(waves), columns=("s0", "s2"), context_length=64, gpus=0)
+    request = ForecastRequest(
+        str(time_moe_tiny), data=str(waves), reading={"columns": ("s0", "s2")}, context_length=64, gpus=0
+    )
     found = evaluate(replace(request, prediction_length=12, stride=50, norm="context"), batch_size=4)
     assert found.windows.sum() == len(errors) == 10
     assert found.mae_by_step.tolist() == pytest.approx(np.mean(errors, axis=0).tolist(), rel=1e-4)

@@ -34,7 +34,7 @@ def test_an_empty_data_name_is_not_taken_for_the_default(rejected: Callable[...,
         ("date,a\n2024-01-01,x\n2024-01-02,y\n", "needs at least one column of numbers, got 'a'"),
         (
             "date,a\n2024-01-01,1\nyesterday,2\n2024-01-03,3\n",
-            "line 3: a timestamp must be like 2016-07-01 00:00, got 'yesterday' in column 'date'",
+            "of the same form as the first, '2024-01-01', between 1677 and 2262, got 'yesterday' in column 'date'",
         ),
         ("date,a,b\n2024-01-01,1,\n2024-01-02,2,\n", "a series needs an observed value, and 'b' has none"),
     ],
@@ -71,7 +71,10 @@ def test_a_file_that_cannot_be_unpacked_is_rejected(
 @pytest.mark.parametrize(
     ("flags", "told"),
     [
-        (("--format", "wide"), "--format must be one of wide-csv, long-csv, parquet, jsonl, got 'wide'; did you mean"),
+        (
+            ("--format", "wide"),
+            "--format must be one of wide-csv, long-csv, parquet, jsonl, xlsx, tsf, got 'wide'; did you mean",
+        ),
         (("--columns", "a,c"), "--columns must name series of the file, got 'c'"),
         (("--time-column", "dat"), "--time-column must be one of its columns, got 'dat'; did you mean 'date'?"),
     ],
