@@ -34,7 +34,7 @@ def test_an_empty_data_name_is_not_taken_for_the_default(rejected: Callable[...,
         ("date,a\n2024-01-01,x\n2024-01-02,y\n", "needs at least one column of numbers, got 'a'"),
         (
             "date,a\n2024-01-01,1\nyesterday,2\n2024-01-03,3\n",
-            "of the same form as the first, '2024-01-01', between 1677 and 2262, got 'yesterday' in column 'date'",
+            "in the same form as the first, '2024-01-01', between 1677 and 2262, got 'yesterday' in column 'date'",
         ),
         ("date,a,b\n2024-01-01,1,\n2024-01-02,2,\n", "a series needs an observed value, and 'b' has none"),
     ],
