@@ -17,10 +17,10 @@ import pandas as pd
 
 from data.errors import DataError
 from data.read_options import ReadOptions
-from data.readers.names import ID_NAMES, PARTS, PERIOD_NAMES, TIME_NAMES
-from data.readers.numbers import SILENT, Cells
 from data.readers.packed import UNPACKING_ERRORS, is_packed, open_unpacked
-from data.readers.table import Table
+from data.readers.tabular.names import ID_NAMES, PARTS, PERIOD_NAMES, TIME_NAMES
+from data.readers.tabular.numbers import SILENT, Cells
+from data.readers.tabular.table import Table
 from data.times.rows import Rows
 
 _HEAD_BYTES = 1 << 16

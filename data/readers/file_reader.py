@@ -14,8 +14,8 @@ from data.readers.flat import flat_notes
 from data.readers.jsonlines import panel_from_jsonl
 from data.readers.parquet_file import read_parquet
 from data.readers.sheets import read_tsf, read_xlsx
-from data.readers.table import Table, is_long
-from data.readers.tables import panel_from_long, panel_from_wide
+from data.readers.tabular.table import Table, is_long
+from data.readers.tabular.to_panel import panel_from_long, panel_from_wide
 
 _SUFFIXES = {
     "csv": r"\.(csv|tsv|txt)(\.(gz|bz2|zip|xz|zst))?$",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.panel import Panel
-from data.readers.names import listed
+from data.readers.tabular.names import listed
 
 LONG_SHARE = 0.25  # of a series' rows, that holding one value other than 0 is worth a note
 LONG_ROWS = 100

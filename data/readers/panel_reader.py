@@ -42,9 +42,8 @@ def read_panel(
 
 def _options(given: dict[str, object]) -> ReadOptions:
     """Check the options; DataError with the first mistake."""
-    columns = given.get("columns")
     try:
-        return ReadOptions.model_validate({**given, "columns": columns if columns is None else tuple(columns)})  # type: ignore[arg-type]  # pydantic checks it
+        return ReadOptions.model_validate(given)
     except ValidationError as error:
         item = error.errors()[0]
         own = item.get("ctx", {}).get("error")

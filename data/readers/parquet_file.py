@@ -15,7 +15,7 @@ from data.panel import Panel
 from data.read_options import ReadOptions
 from data.readers.packed import ALWAYS_FINE, MOST_TIMES
 from data.readers.records import VALUE_KEYS, panel_of_records, records_of
-from data.readers.table import Table
+from data.readers.tabular.table import Table
 from data.times.rows import Rows
 
 _ROW_BYTES = 8  # of a cell at least, as a number or a pointer

@@ -12,7 +12,7 @@ from data.errors import DataError
 from data.panel import Panel
 from data.read_options import ReadOptions
 from data.readers.records import panel_of_records, records_of
-from data.readers.table import Table
+from data.readers.tabular.table import Table
 from data.times.rows import Rows
 
 EXTRA = "install it with: pip install 'foretune[files]'"

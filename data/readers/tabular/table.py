@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from data.errors import DataError, near_names
 from data.read_options import ReadOptions
-from data.readers.names import ID_NAMES, PARTS, PERIOD_NAMES, TIME_NAMES, VALUE_NAMES, listed, named
+from data.readers.tabular.names import ID_NAMES, PARTS, PERIOD_NAMES, TIME_NAMES, VALUE_NAMES, listed, named
 from data.times.parse import are_dates_in_digits, looks_like_time
 from data.times.rows import Rows
 

@@ -12,9 +12,17 @@ from numpy.typing import NDArray
 from data.centering import LARGEST
 from data.errors import DataError, near_names
 from data.panel import Panel
-from data.readers.names import EPOCH_NAMES, listed
-from data.readers.table import Table, drop_row_ids, find_ids, find_long_time, find_time, find_values, repeated_keys
-from data.readers.value_columns import number_columns, numbers
+from data.readers.tabular.names import EPOCH_NAMES, listed
+from data.readers.tabular.table import (
+    Table,
+    drop_row_ids,
+    find_ids,
+    find_long_time,
+    find_time,
+    find_values,
+    repeated_keys,
+)
+from data.readers.tabular.value_columns import number_columns, numbers
 from data.times.grid import Grid, Times, place_on_grid
 from data.times.parse import parse_times
 from data.times.resample import resample

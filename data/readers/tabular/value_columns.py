@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.errors import DataError
-from data.readers.names import listed
-from data.readers.numbers import Cells, Decimal, numeric_words
-from data.readers.table import Table
+from data.readers.tabular.names import listed
+from data.readers.tabular.numbers import Cells, Decimal, numeric_words
+from data.readers.tabular.table import Table
 
 MOSTLY_NUMBERS = 0.5  # of a column's cells: with so many it is no text, and no note alone may drop it
 _TIMES = ("date", "datetime", "datetime64", "time", "timedelta", "timedelta64", "period")
