@@ -25,6 +25,7 @@ from data.times.rows import Rows
 
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
+_HEAD_BYTES = 4096  # which tell UTF-16 by their zeros
 _SEPARATORS = ",;\t|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LONGEST_HIGH_RUNS = 10_000  # bytes looked at to tell an encoding
@@ -264,12 +265,13 @@ def _encoding(path: Path, options: ReadOptions) -> tuple[str, tuple[str, ...]]:
     if options.encoding is not None:
         return options.encoding, ()
     with open_unpacked(path) as file:
-        head = file.read(4)
+        head = file.read(_HEAD_BYTES)
     known = next((name for bom, name in _BOMS if head.startswith(bom)), None)
     if known is not None:
         return known, ()
-    if head[1:2] == b"\0":
-        return "utf-16-le", ("text read as UTF-16, by its zero bytes; --encoding names another",)
+    if b"\0" in head:
+        ends = "le" if head[1::2].count(0) > head[::2].count(0) else "be"
+        return f"utf-16-{ends}", ("text read as UTF-16, by its zero bytes; --encoding names another",)
     if _is_utf8(path):
         return "utf-8", ()
     runs = b"\n".join(_high_runs(path))

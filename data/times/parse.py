@@ -60,7 +60,7 @@ def looks_like_time(column: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(column):
         return False
     known = column.dropna().iloc[:1].astype(str)
-    if not len(known) or known.str.fullmatch(r"[-+]?[\d.,]*").all():
+    if not len(known) or known.str.fullmatch(r"[-+]?\d*[.,]?\d*").all():
         return False
     return readings(known)[0].fits
 

@@ -142,6 +142,24 @@ def test_notes_never_come_between_a_program_and_its_json(foretune: Foretune, fol
     assert (told.err, len(json.loads(told.out)["notes"])) == ("", 1)
 
 
+def test_options_of_reading_and_business_days_reach_the_forecast(
+    foretune: Foretune, folder: Path, tmp_path: Path
+) -> None:
+    """Ten business days, Monday 6 to Friday 17 May, from 0.5 to 9.5; the fifth is unknown. The forecast goes on on
+    Monday 20 with the last value and 1 more."""
+    path = tmp_path / "office.csv"
+    days = [*range(6, 11), *range(13, 18)]
+    cells = [f"{i},5" if i != 4 else "-999" for i in range(10)]
+    path.write_text("day;load\n" + "".join(f"{d:02}.05.2024;{cell}\n" for d, cell in zip(days, cells, strict=True)))
+    reading = ("--data", path, "--date-format", "%d.%m.%Y", "--decimal", ",", "--na", "-999", "--norm", "none")
+    found = json.loads(foretune("predict", folder, *reading, "--json", "--gpus", 0).out)
+    assert found["times"] == ["2024-05-20 00:00:00", "2024-05-21 00:00:00"]
+    assert found["values"] == [10.5, 10.5]
+    measured = json.loads(foretune("evaluate", folder, *reading, *LENGTHS, "--stride", 2, "--json", "--gpus", 0).out)
+    # contexts end on rows 1, 3, 5 and 7; the last value and 1 is right a step on, 1 too low two steps on
+    assert (measured["points"], measured["mae"]) == (7, pytest.approx(4 / 7))
+
+
 def test_predict_shows_times_values_and_what_is_known(foretune: Foretune, folder: Path) -> None:
     past = foretune("predict", folder, "--series", "a", "--at", "2024-01-01 05:00", "--norm", "context", "--gpus", 0)
     lines = [" ".join(line.split()) for line in past.out.splitlines()]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from tests.tune.cli.command_line import write
+from tests.tune.cli.command_line import Foretune, write
 
 
 def test_a_missing_file_is_named(rejected: Callable[..., str], tmp_path: Path) -> None:
@@ -77,9 +78,28 @@ def test_a_file_that_cannot_be_unpacked_is_rejected(
         ),
         (("--columns", "a,c"), "--columns must name series of the file, got 'c'"),
         (("--time-column", "dat"), "--time-column must be one of its columns, got 'dat'; did you mean 'date'?"),
+        (("--timezone", "Europe/Berlni"), "--timezone must be a zone of the IANA database, got 'Europe/Berlni'; did"),
+        (("--date-format", "dd/mm"), "--date-format is written as for strptime, got 'dd/mm'; like %d/%m/%Y %H:%M"),
+        (("--resample", "mean"), "--resample mean needs the step that rows are brought to; add --freq, like h"),
+        (("--freq", "0h", "--resample", "sum"), "--freq must be a pandas offset like h, 15min, D or MS, got '0h'"),
+        (("--freq", "h", "--resample", "median"), "--resample must be 'mean', 'sum', 'last' or 'max', got 'median'"),
+        (("--decimal", ";"), "--decimal must be a point or a comma, got ';'"),
+        (("--encoding", "utf-9"), "--encoding must be one that Python knows, like gbk or latin-1, got 'utf-9'"),
+        (("--id-columns", "store,"), "--id-columns must name columns, separated by commas, got an empty name"),
     ],
 )
 def test_flags_of_the_data_are_named_as_they_are_typed(
     rejected: Callable[..., str], two_series: Path, flags: tuple[str, str], told: str
 ) -> None:
     assert told in rejected("sweep", "--data", two_series, *flags)
+
+
+def test_options_of_reading_reach_the_sweep(foretune: Foretune, tmp_path: Path) -> None:
+    """Hours in local time with the doubled one, day first, decimal commas: each option has its part in the reading."""
+    stamps = pd.date_range("2024-10-01", periods=800, freq="h", tz="Europe/Berlin").tz_localize(None)
+    rows = "".join(f"{stamp:%d/%m/%Y %H:%M};{i % 24},5;-999\n" for i, stamp in enumerate(stamps))
+    path = write(tmp_path, "mine.csv", "when;load;temp\n" + rows.replace("-999\n", "7,5\n", 700))
+    options = ("--timezone", "Europe/Berlin", "--date-format", "%d/%m/%Y %H:%M", "--decimal", ",", "--na", "-999")
+    planned = foretune("sweep", "--data", path, *options, "--dry-run")
+    assert planned.status == 0, planned.err
+    assert "2 series" in planned.out
