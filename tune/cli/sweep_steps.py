@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tune.planning.plan import SweepRequest
 
 OK, NO_TRIAL_SUCCEEDED, INTERRUPTED = 0, 1, 130
+RESTARTED = "FORETUNE_RAY_RESTARTED"  # set in the environment of a process that goes on after Ray has died
 
 
 def start_sweep(request: SweepRequest, storage: Path, *, dry_run: bool) -> int:
@@ -129,10 +131,28 @@ def _console() -> Console:
 
 
 def _run(sweep: Sweep, console: Console) -> int:
-    ending = run_search(sweep, lambda journal: _callbacks(sweep, journal, console))
+    ending = run_search(
+        sweep, lambda journal: _callbacks(sweep, journal, console), lambda dead: _go_on_without(dead, sweep, console)
+    )
     if ending is Ending.INTERRUPTED:
         return _print_interrupted(sweep, console)
     return _finish(sweep, console, ending)
+
+
+def _go_on_without(dead: str, sweep: Sweep, console: Console) -> NoReturn:
+    """Become `foretune resume`, once: this process's own part of Ray cannot be ended any more. Else exit."""
+    name, storage = sweep.spec.name, sweep.folder.path.parent
+    if RESTARTED in os.environ or os.name != "posix":
+        console.print(
+            f"Ray has died ({dead}); go on with: {command_text('resume', name, storage=storage)}", soft_wrap=True
+        )
+        sys.stdout.flush()
+        os._exit(INTERRUPTED)
+    console.print(f"Ray has died ({dead}); starting it again, and going on")
+    sys.stdout.flush()
+    os.environ[RESTARTED] = "1"
+    program = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
+    os.execv(sys.executable, [*program, "resume", name, "--storage", str(storage)])
 
 
 def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from tune.planning.budget import Budget, look_at_machine, plan_budget
 from tune.ray_backend.clock import SearchClock
@@ -22,16 +22,29 @@ if TYPE_CHECKING:  # Ray takes seconds to import: only once there is something t
 WORKER_RETRIES = 2  # a worker that died is replaced this often, and its trial goes on at its checkpoint
 
 
-def run_search(sweep: Sweep, callbacks_of: Callable[[Journal], Sequence[SweepCallback]]) -> Ending:
+def run_search(
+    sweep: Sweep, callbacks_of: Callable[[Journal], Sequence[SweepCallback]], on_ray_death: Callable[[str], NoReturn]
+) -> Ending:
     """Run the trials that are left, until all have ended, the time is up, or a signal comes; record which.
 
-    The caller holds the sweep. callbacks_of: makes the callbacks, just before the first trial.
+    The caller holds the sweep. callbacks_of: makes the callbacks, just before the first trial. on_ray_death: called
+    with the name of a process of Ray's that has died, on a thread of its own, when all is on record and nothing of Ray
+    runs any more; this function will not return, so it must end or replace the process.
     """
     journal = Journal(sweep.folder)
     clock = SearchClock(sweep.folder, sweep.spec.time_budget_seconds)
     callbacks = [clock, *callbacks_of(journal)]
+
+    def end_without_ray(name: str) -> None:
+        try:
+            for callback in callbacks:
+                callback.close()
+            clock.end(Ending.INTERRUPTED)
+        finally:
+            on_ray_death(name)
+
     try:
-        has_open_trials = _fit(sweep, journal, callbacks, clock)
+        has_open_trials = _fit(sweep, journal, callbacks, clock, end_without_ray)
     finally:
         for callback in callbacks:
             callback.close()
@@ -42,14 +55,20 @@ def run_search(sweep: Sweep, callbacks_of: Callable[[Journal], Sequence[SweepCal
     return ending
 
 
-def _fit(sweep: Sweep, journal: Journal, callbacks: Sequence[SweepCallback], clock: SearchClock) -> bool:
+def _fit(
+    sweep: Sweep,
+    journal: Journal,
+    callbacks: Sequence[SweepCallback],
+    clock: SearchClock,
+    on_ray_death: Callable[[str], None],
+) -> bool:
     """Run Ray Tune; return whether trials are left over."""
     spec = sweep.spec
     machine = look_at_machine()
     budget = plan_budget(
         machine, gpus=spec.gpus, max_concurrent=spec.max_concurrent, gpu_memory_bytes=spec.gpu_memory_bytes
     )
-    with ray_session(num_cpus=machine.cpus, num_gpus=budget.gpus):
+    with ray_session(num_cpus=machine.cpus, num_gpus=budget.gpus, on_death=on_ray_death):
         from tune.ray_backend.search import StudySearch
 
         _check_cluster(budget)
