@@ -17,6 +17,10 @@ class DataError(UserError):
     """A data file that cannot be read as series."""
 
 
+class DamagedFileError(UserError):
+    """A file of ours that does not hold what was written to it."""
+
+
 class TaskError(UserError):
     """Series, split, lengths and strides that do not fit together."""
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
+
+from data.errors import DamagedFileError
 
 
 def flush_file(path: Path) -> None:
@@ -31,3 +35,16 @@ def replace_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object that a file holds; raises FileNotFoundError, or DamagedFileError for all else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise DamagedFileError(f"{path}: the file is damaged ({str(error).splitlines()[0]})") from error
+    if not isinstance(content, dict):
+        raise DamagedFileError(f"{path}: the file is damaged (it holds {type(content).__name__}, not an object)")
+    return content

@@ -186,7 +186,7 @@ class Panel:
         except FileNotFoundError as error:
             missing = Path(error.filename).name
             raise DataError(f"{folder}: a panel folder must hold {missing}, and it does not; {remedy}") from error
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
             raise DataError(f"{folder}: the panel in this folder cannot be read ({error}); {remedy}") from error
         if panel.content_hash != facts.get("content_hash"):
             raise DataError(

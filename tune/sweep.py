@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from data.errors import near_names
+from data.errors import DataError, UserError, near_names
 from tune.records.journal import read_records
 from tune.records.leaderboard import Leaderboard
 from tune.records.search_time import SearchTime
@@ -124,11 +124,37 @@ class Sweep:
             _held.discard(self.folder.path)
             lock.release()
 
+    def panel(self) -> Panel:
+        """Return the sweep's series: its own copy or, where that is damaged, the same ones from where they came.
+
+        Raises SweepError if neither can be had.
+        """
+        from data.panel import Panel  # numpy: a sweep's record is read without it
+
+        try:
+            return Panel.load(self.folder.data)
+        except DataError as error:
+            source = self.spec.data
+            try:
+                again = source.read()
+            except UserError:
+                again = None
+            if again is None or again.content_hash != source.content_hash:
+                now = "cannot be read now" if again is None else "is no longer what the sweep was run on"
+                raise SweepError(
+                    f"{str(error).rsplit('; ', 1)[0]}, and {source.path}, where it came from, {now}; put back a copy"
+                ) from error
+            return again
+
+    def repair_data(self) -> None:
+        """Write the sweep's copy of its series again if it is damaged. The caller holds it."""
+        self.panel().save(self.folder.data)
+
     def reopen_failed(self) -> int:
         """Let the trials that ended in an error be run again; return how many. The caller holds the sweep."""
-        failed = [record for record in read_records(self.folder) if record.error is not None]
-        for record in failed:
-            self.folder.trial(record.trial_id).error.unlink()
+        failed = [error for trial in self.folder.trials() if (error := trial.error).exists()]
+        for error in failed:
+            error.unlink()
         return len(failed)
 
     def leaderboard(self) -> Leaderboard:

@@ -7,7 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from data.files import replace_text
+from data.errors import DamagedFileError
+from data.files import read_object, replace_text
 
 STALE_SECONDS = 300  # a worker that was killed leaves its file
 
@@ -30,10 +31,10 @@ class FeatureProgress:
 
     @classmethod
     def read(cls, file: Path) -> FeatureProgress | None:
-        """Read what a worker wrote; None where nothing is being computed."""
+        """Read what a worker wrote; None where nothing is being computed, or it cannot be told."""
         try:
             if time.time() - file.stat().st_mtime > STALE_SECONDS:
                 return None
-            return cls(**json.loads(file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            return cls(**read_object(file))
+        except (FileNotFoundError, DamagedFileError, TypeError):
             return None

@@ -62,13 +62,21 @@ class FrozenFeatures:
         path = shared.features / f"{digest(key)}.npy"
         device = next(module.parameters()).device
         with FileLock(path.with_suffix(".lock")):
-            if not path.exists():
+            if not _is_whole(path, len(windows)):
                 module.eval()
                 progress = _Progress(shared.features_progress, part.title, len(windows))
                 if not _compute(path, part, windows, micro_batch, precision, progress):
                     return None
         # copy-on-write: torch wants a writable array, and nobody writes
         return cls(np.load(path, mmap_mode="c"), device)
+
+
+def _is_whole(path: Path, rows: int) -> bool:
+    """Whether a file holds the features of so many windows; a damaged one is computed again."""
+    try:
+        return len(np.load(path, mmap_mode="r")) == rows
+    except (OSError, ValueError, EOFError, TypeError):
+        return False
 
 
 @torch.no_grad()

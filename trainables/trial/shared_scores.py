@@ -8,7 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from data.files import replace_text
+from data.errors import DamagedFileError
+from data.files import read_object, replace_text
 from trainables.trial.folders import SharedFolder
 from trainables.trial.report import Scores
 
@@ -26,14 +27,20 @@ def baseline_scores(shared: SharedFolder, name: str, measure: Callable[[], Score
 
 
 def read_scores(path: Path) -> tuple[str, Scores]:
-    """Read the name and the scores of what was measured."""
-    row = json.loads(path.read_text(encoding="utf-8"))
-    return str(row.pop(NAME)), Scores.of(row)
+    """Read the name and the scores of what was measured; raises FileNotFoundError or DamagedFileError."""
+    row = read_object(path)
+    try:
+        return str(row.pop(NAME)), Scores.of(row)
+    except (KeyError, TypeError) as error:
+        raise DamagedFileError(f"{path}: the file is damaged (it holds no scores: {error})") from error
 
 
 def _measured_once(path: Path, name: str, measure: Callable[[], Scores]) -> Scores:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
-            replace_text(path, json.dumps({NAME: name, **measure().to_row()}, indent=1))
-    return read_scores(path)[1]
+        try:
+            return read_scores(path)[1]
+        except (FileNotFoundError, DamagedFileError):
+            scores = measure()
+            replace_text(path, json.dumps({NAME: name, **scores.to_row()}, indent=1))
+            return scores

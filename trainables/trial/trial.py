@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import pickle
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -12,12 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from data.errors import DamagedFileError
+from data.files import read_object
 from data.task.task import ForecastTask, Part
 from data.task.windows import WindowGather
 from trainables.base import Trainable, check_hyper
-from trainables.errors import HyperError
+from trainables.errors import CheckpointError, HyperError
 from trainables.hyper import Hyper
 from trainables.parameters import load_trainable_tensors, trainable_tensors
 from trainables.sweep_trainable import SweepTrainable
@@ -246,12 +250,18 @@ class Trial:
         folder = self.latest.newest()
         if folder is None:
             return
-        state = torch.load(folder / STATE_FILE, map_location=self.device, weights_only=True)
+        try:
+            state = torch.load(folder / STATE_FILE, map_location=self.device, weights_only=True)
+            rows = json.loads((folder / HISTORY_FILE).read_text(encoding="utf-8"))
+            history = [Report.from_row(row) for row in rows]
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            logger.warning("%s is damaged (%s): the trial starts again from epoch 0", folder, error)
+            return
         load_trainable_tensors(self.model.module, state["trained"])
         self.training.optimizer.load_state_dict(state["optimizer"])
         self.training.scaler.load_state_dict(state["scaler"])
         self.training.micro_batch.size = state["micro_batch_size"]
-        self.history = [Report.from_row(row) for row in json.loads((folder / HISTORY_FILE).read_text(encoding="utf-8"))]
+        self.history = history
 
     def load_best(self) -> None:
         """Load the best epoch's weights into the model; HyperError if the trial kept none."""
@@ -261,13 +271,23 @@ class Trial:
 def load_best(model: Trainable, slot: CheckpointSlot, epoch: float | None = None) -> None:
     """Load the weights of the best epoch, or of this one of the last two best, into a built model.
 
-    Raises HyperError if the trial kept none.
+    Raises HyperError if the trial kept none, DamagedFileError if they cannot be read.
     """
     folder = next((f for f in slot.folders() if epoch is None or _epoch_of(f) == epoch), None)
     if folder is None:
         raise HyperError(f"trial {slot.folder.name} must have trained for an epoch to be exported; it kept no weights")
-    load_trainable_tensors(model.module, load_file(folder / WEIGHTS_FILE))
+    try:
+        load_trainable_tensors(model.module, load_file(folder / WEIGHTS_FILE))
+    except (OSError, SafetensorError, CheckpointError) as error:
+        raise DamagedFileError(
+            f"{folder / WEIGHTS_FILE}: the best weights of trial {slot.folder.name} are damaged ({error}); "
+            "export another with --trial"
+        ) from error
 
 
 def _epoch_of(folder: Path) -> float:
-    return Report.from_row(json.loads((folder / REPORT_FILE).read_text(encoding="utf-8"))).epoch
+    """Return the epoch of kept weights; NaN, which is none, where it cannot be read."""
+    try:
+        return Report.from_row(read_object(folder / REPORT_FILE)).epoch
+    except (FileNotFoundError, DamagedFileError, KeyError, TypeError, ValueError):
+        return math.nan

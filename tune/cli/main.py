@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 from typing import Any
 
@@ -12,6 +14,7 @@ from data.errors import UserError
 from tune.cli.group import LazyCommand, LazyGroup
 
 MISTAKE, INTERRUPTED = 2, 130
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 COMMANDS = {
     "sweep": LazyCommand(
@@ -81,6 +84,14 @@ def main() -> None:
     except typer.TyperException as error:
         _print_message(_usage(error), style="red")
         sys.exit(MISTAKE)
+    except BrokenPipeError:  # whoever read us, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
+        sys.exit(MISTAKE)
+    except OSError as error:
+        if error.filename is None and error.errno not in OF_THE_DISK:
+            raise
+        _print_message(_system_error(error), style="red")
+        sys.exit(MISTAKE)
     except _StopError:
         _print_message("stopped; what was on record stays: foretune status")
         sys.exit(INTERRUPTED)
@@ -92,6 +103,14 @@ def _print_message(message: str, *, style: str = "") -> None:
     from rich.text import Text
 
     Console(stderr=True).print(Text(f"foretune: {message}", style=style), soft_wrap=True)
+
+
+def _system_error(error: OSError) -> str:
+    """Say what the system did not let us do, and to which file."""
+    where = error.filename2 or error.filename
+    reason = error.strerror or str(error)
+    place = "" if where is None else f"{where}: "
+    return f"{place}{reason}; check the folder, its permissions and the room on its disk, and try again"
 
 
 def _usage(error: typer.TyperException) -> str:

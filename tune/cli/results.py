@@ -23,7 +23,16 @@ def status(storage: Storage = STORAGE) -> None:
     if not folders:
         make_console().print(f"no sweep in {storage} yet; start one: foretune sweep", soft_wrap=True)
         return
-    print_status(make_console(), [Sweep.open(sweep.path.parent, sweep.name) for sweep in folders])
+    console, sweeps, damaged = make_console(), [], []
+    for sweep in folders:
+        try:
+            sweeps.append(Sweep.open(sweep.path.parent, sweep.name))
+        except UserError as error:
+            damaged.append(str(error))
+    if sweeps:
+        print_status(console, sweeps)
+    for message in damaged:
+        console.print(f"damaged: {message}", soft_wrap=True)
 
 
 def leaderboard(

@@ -92,6 +92,11 @@ def resume_sweep(name: str, storage: Path, changes: Resumption) -> int:
             return _finish(sweep, console, Ending.FINISHED)
         if sweep.time_is_used_up:
             return _finish(sweep, console, Ending.TIME_BUDGET)
+        with console.status("reading the data, loading the model"):
+            from tune.registry import find_trainable  # torch: seconds
+
+            sweep.repair_data()
+            find_trainable(sweep.spec.trainable)
         return _run(sweep, console)
 
 

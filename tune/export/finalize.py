@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.errors import UserError, near_names
+from data.errors import DamagedFileError, UserError, near_names
 from trainables.trial.report import Scores
 from tune.records.comparison import Comparison
 from tune.records.leaderboard import Leaderboard
@@ -34,8 +34,14 @@ def finalize(sweep: Sweep) -> Leaderboard:
     board = sweep.leaderboard()
     board = board.with_end(score_finalists(models, board), compare_best(models, board))
     shutil.rmtree(sweep.folder.best, ignore_errors=True)
-    if board.best is not None and board.beats_initial:
-        export_trial(models, board, board.best, sweep.folder.best)
+    for standing in board.standings:
+        if standing.gain is None or standing.gain <= 0:
+            continue
+        try:
+            export_trial(models, board, standing, sweep.folder.best)
+            break
+        except DamagedFileError as error:
+            logger.warning("%s; the next best is exported instead", error)
     board.write_csv(sweep.folder)
     write_report(sweep.folder, board, sweep.spec)
     return board
@@ -76,7 +82,8 @@ def score_finalists(models: TrialModels, board: Leaderboard) -> TestScores:
             scores[name] = initial.scores_of(forecaster, "test")
     for standing in board.standings[:FINALISTS]:
         if standing.rank is not None:
-            scores[standing.trial_id] = models.trained(standing).scores("test")
+            with suppress(DamagedFileError):  # said when it comes to the export
+                scores[standing.trial_id] = models.trained(standing).scores("test")
     write_test_scores(models.sweep.folder, scores)
     return scores
 

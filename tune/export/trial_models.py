@@ -7,7 +7,6 @@ from functools import cached_property
 
 import torch
 
-from data.panel import Panel
 from data.task.task import ForecastTask, Part
 from trainables.base import check_hyper
 from trainables.hyper import Hyper
@@ -62,7 +61,7 @@ class TrialModels:
 
     @cached_property
     def task(self) -> ForecastTask:
-        return ForecastTask(Panel.load(self.sweep.folder.data), self.sweep.spec.task)
+        return ForecastTask(self.sweep.panel(), self.sweep.spec.task)
 
     def initial(self, standing: Standing) -> TrialModel:
         """Build a trial's model as it was before training."""

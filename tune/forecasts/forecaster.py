@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch import Tensor
+from torch import Tensor, nn
 
+from data.errors import UserError
 from data.normalization import context_normalization
 from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask
@@ -20,6 +21,7 @@ from data.task.task_spec import TaskSpec
 from data.task.windows import Batch
 from trainables.base import check_hyper
 from trainables.errors import CheckpointError
+from trainables.hyper import Hyper
 from trainables.pretrained import read_config
 from trainables.sweep_trainable import SweepModel
 from trainables.trial.precision import autocast
@@ -110,9 +112,21 @@ class Checkpoint:
             if device.type == "cpu":
                 values = {key: value for key, value in values.items() if key not in GPU_FIELDS}
             hyper = check_hyper(self.model_class, values)
-            module = model.rebuild(self.folder, hyper, task)
+            module = self._rebuild(model, hyper, task)
         module.to(device).eval()
         return Loaded(model, hyper.precision, device)
+
+    def _rebuild(self, model: SweepModel, hyper: Hyper, task: ForecastTask) -> nn.Module:
+        """Build an export's model; whatever its code and its files fail of is the checkpoint's fault."""
+        try:
+            return model.rebuild(self.folder, hyper, task)
+        except (UserError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(
+                f"{self.name}: the checkpoint cannot be loaded ({reason}); export the trial again"
+            ) from error
 
 
 def open_checkpoint(name: str, trusted: str | None = None) -> Checkpoint:

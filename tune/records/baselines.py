@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
+from data.errors import DamagedFileError
 from trainables.trial.report import Scores
 from trainables.trial.shared_scores import read_scores
 from tune.records.sweep_folder import SweepFolder
@@ -34,9 +36,15 @@ class Pair:
 
 
 def read_baselines(folder: SweepFolder) -> list[Baseline]:
-    """Read the baselines of a sweep's folder, in order of name; none where the sweep has measured none."""
-    paths = sorted(folder.shared.baselines.glob("*.json"), key=lambda path: path.stem)
-    return [Baseline(*read_scores(path)) for path in paths]
+    """Read the baselines of a sweep's folder, in order of name; none where the sweep has measured none.
+
+    One whose file is damaged is left out; the next trial measures it again.
+    """
+    found = []
+    for path in sorted(folder.shared.baselines.glob("*.json"), key=lambda path: path.stem):
+        with suppress(DamagedFileError):
+            found.append(Baseline(*read_scores(path)))
+    return found
 
 
 def unbeaten_by(best: Scores, baselines: Iterable[Baseline], metric: str) -> list[Pair]:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from data.files import replace_text
+from data.errors import DamagedFileError
+from data.files import read_object, replace_text
 from tune.records.sweep_folder import SweepFolder
 
 
@@ -23,7 +24,10 @@ class Comparison:
 
     @classmethod
     def read(cls, folder: SweepFolder) -> Comparison | None:
-        """Read what `write` wrote; None where there is nothing."""
-        if not folder.comparison.exists():
+        """Read what `write` wrote; None where there is nothing, or where it is damaged: `finish` writes it again."""
+        try:
+            found = read_object(folder.comparison)
+            sentences = {str(name): str(sentence) for name, sentence in found["sentences"].items()}
+            return cls(str(found["trial_id"]), found["best_epoch"], sentences)
+        except (FileNotFoundError, DamagedFileError, KeyError, AttributeError):
             return None
-        return cls(**json.loads(folder.comparison.read_text(encoding="utf-8")))

@@ -7,10 +7,12 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from data.files import replace_text
+from data.errors import DamagedFileError
+from data.files import read_object, replace_text
 from trainables.trial.report import COLUMNS, Report, Row
 from tune.records.sweep_folder import SweepFolder, TrialFolder
 from tune.records.trial_record import TrialConfig, TrialRecord
@@ -22,11 +24,20 @@ def read_records(folder: SweepFolder) -> list[TrialRecord]:
 
 
 def read_record(folder: TrialFolder) -> TrialRecord:
-    """Return one trial: its last report of each epoch, where an interruption made two."""
-    config = TrialConfig.from_row(json.loads(folder.params.read_text(encoding="utf-8")))
-    error = folder.error.read_text(encoding="utf-8") if folder.error.exists() else None
-    by_epoch = {report.epoch: report for report in _reports(folder.result)}
-    return TrialRecord(config, tuple(by_epoch[epoch] for epoch in sorted(by_epoch)), error)
+    """Return one trial: its last report of each epoch, where an interruption made two.
+
+    Reports that result.json has lost are those of progress.csv, without a model's further scores. A trial whose
+    params.json is damaged has failed: what it was run with is not known.
+    """
+    by_epoch = {report.epoch: report for report in (*_csv_reports(folder.progress), *_reports(folder.result))}
+    reports = tuple(by_epoch[epoch] for epoch in sorted(by_epoch))
+    try:
+        config = TrialConfig.from_row(read_object(folder.params))
+    except (FileNotFoundError, DamagedFileError, KeyError, TypeError) as error:
+        reason = "is missing" if isinstance(error, FileNotFoundError) else "is damaged"
+        return TrialRecord(TrialConfig(folder.trial_id, 0, {}), reports, f"{folder.params} {reason}")
+    error_text = folder.error.read_text(encoding="utf-8", errors="replace") if folder.error.exists() else None
+    return TrialRecord(config, reports, error_text)
 
 
 class Journal:
@@ -97,10 +108,21 @@ def _csv_line(row: Row) -> str:
 
 
 def _reports(path: Path) -> Iterator[Report]:
-    if not path.exists():
+    """Read a report a line; one that a kill or a fault of the disk left unreadable is passed over."""
+    if not path.is_file():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError, KeyError, TypeError, OverflowError, RecursionError):
             yield Report.from_row(json.loads(line))
-        except json.JSONDecodeError:
-            continue  # half a line that a kill left; its report is made again from the checkpoint
+
+
+def _csv_reports(path: Path) -> Iterator[Report]:
+    """Read the same reports from progress.csv."""
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").replace("\0", "").splitlines()
+    with suppress(csv.Error):
+        for row in csv.DictReader(lines):
+            with suppress(ValueError, KeyError, TypeError, OverflowError):
+                cells = {name: row[name] or None for name in COLUMNS}
+                yield Report.from_row({k: float(v) if v and k != "stopped_by" else v for k, v in cells.items()})

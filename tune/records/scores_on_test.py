@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from data.files import replace_text
+from data.errors import DamagedFileError
+from data.files import read_object, replace_text
 from trainables.trial.report import Scores
 from tune.records.sweep_folder import SweepFolder
 
@@ -29,11 +30,12 @@ def write_test_scores(folder: SweepFolder, scores: TestScores) -> None:
 
 
 def read_test_scores(folder: SweepFolder) -> TestScores:
-    """Read what `write_test_scores` wrote; nothing where the search has not ended."""
-    if not folder.test_scores.exists():
+    """Read what `write_test_scores` wrote; nothing where the search has not ended, or the file is damaged: `finish`
+    writes it again."""
+    try:
+        return {
+            name: Scores.of({VALIDATION + key.removeprefix(TEST): value for key, value in row.items()})
+            for name, row in read_object(folder.test_scores).items()
+        }
+    except (FileNotFoundError, DamagedFileError, AttributeError, TypeError):
         return {}
-    rows = json.loads(folder.test_scores.read_text(encoding="utf-8"))
-    return {
-        name: Scores.of({VALIDATION + key.removeprefix(TEST): value for key, value in row.items()})
-        for name, row in rows.items()
-    }

@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from data.files import replace_text
+from data.errors import DamagedFileError
+from data.files import read_object, replace_text
 from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
 
@@ -30,12 +31,12 @@ class SearchTime:
     def read(cls, folder: SweepFolder) -> SearchTime:
         """Read it; where the file is damaged, the seconds are those that the trials report, one after another."""
         try:
-            content = json.loads(folder.clock.read_text(encoding="utf-8"))
+            content = read_object(folder.clock)
             ended = content.get("ended")
             return cls(float(content["seconds"]), None if ended is None else Ending(ended))
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (DamagedFileError, ValueError, KeyError, TypeError):
             return cls(sum(record.seconds for record in read_records(folder)))
 
     def write(self, folder: SweepFolder) -> None:

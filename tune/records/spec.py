@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from data.errors import UserError
-from data.files import replace_text
+from data.errors import DamagedFileError, UserError
+from data.files import read_object, replace_text
 from data.read_options import ReadOptions
 from data.task.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
 from trainables.trial.report import ZERO_SHOT
 from tune.records.sweep_folder import SweepFolder
+from tune.validation_messages import validation_messages
 
 if TYPE_CHECKING:
     from data.panel import Panel
@@ -53,8 +53,6 @@ class DataSource(ReadOptions):
     @classmethod
     def checked(cls, **values: object) -> DataSource:
         """Make one of values as they were typed; SweepError with all mistakes."""
-        from tune.validation_messages import validation_messages
-
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -119,14 +117,21 @@ class SweepSpec(SweepSettings):
     def read(cls, folder: SweepFolder) -> SweepSpec:
         """Read sweep.json; raises SweepError if it is missing, damaged, or of another version of the format."""
         try:
-            content = json.loads(folder.spec.read_text(encoding="utf-8"))
-            if isinstance(content, dict):
-                _check_version(folder, content)
+            content = read_object(folder.spec)
+            _check_version(folder, content)
             return cls.model_validate(content)
         except FileNotFoundError as error:
             raise SweepError(f"{folder.path}: a sweep's folder holds sweep.json, and there is none") from error
-        except (json.JSONDecodeError, ValidationError) as error:
-            raise SweepError(f"{folder.spec}: cannot be read as a sweep: {str(error).splitlines()[0]}") from error
+        except (DamagedFileError, ValidationError) as error:
+            reason = (
+                ", ".join(f"{name} {text}" for name, text in validation_messages(error).items())
+                if isinstance(error, ValidationError)
+                else str(error)
+            )
+            raise SweepError(
+                f"{folder.spec}: cannot be read as a sweep: {reason.removeprefix(f'{folder.spec}: ')}; "
+                "put back a copy of it, or start a new sweep"
+            ) from error
 
 
 def _check_version(folder: SweepFolder, content: Mapping[str, object]) -> None:

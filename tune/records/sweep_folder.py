@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +111,7 @@ class SweepFolder:
         return TrialFolder(self.path / trial_id)
 
     def trials(self) -> list[TrialFolder]:
-        """Return the trials on record, in order of their ids."""
-        found = [TrialFolder(path.parent) for path in self.path.glob("t*/params.json")]
+        """Return the trials on record, in order of their ids; a folder without any of its files has not started."""
+        folders = [TrialFolder(path) for path in self.path.glob("t*") if re.fullmatch(r"t\d{4,}", path.name)]
+        found = [trial for trial in folders if trial.params.exists() or trial.result.exists()]
         return sorted(found, key=lambda folder: (len(folder.trial_id), folder.trial_id))
