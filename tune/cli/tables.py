@@ -87,6 +87,8 @@ def print_leaderboard(console: Console, board: Leaderboard) -> None:
     _print_test(console, board)
     for name, sentence in board.comparison.items():
         console.print(f"{name}: {sentence}", soft_wrap=True)
+    for reason in board.damaged:
+        console.print(f"damaged: {reason}", soft_wrap=True)
     console.print(verdict_sentence(board), style="green" if board.beats_initial else "yellow")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,6 +14,8 @@ from tune.records.search_time import Ending
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback
 from tune.sweep import Sweep
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # Ray takes seconds to import: only once there is something to run
     from ray import tune as ray_tune
@@ -31,6 +34,10 @@ def run_search(
     with the name of a process of Ray's that has died, on a thread of its own, when all is on record and nothing of Ray
     runs any more; this function will not return, so it must end or replace the process.
     """
+    from tune.ray_backend.study import recover_configurations
+
+    for trial_id in recover_configurations(sweep.folder):
+        logger.warning("%s was damaged: written again from the study", sweep.folder.trial(trial_id).params)
     journal = Journal(sweep.folder)
     clock = SearchClock(sweep.folder, sweep.spec.time_budget_seconds)
     callbacks = [clock, *callbacks_of(journal)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -11,11 +12,13 @@ import sqlalchemy
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from data.files import replace_text
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
 from trainables.trial.report import Report
+from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
-from tune.records.trial_record import TrialRecord
+from tune.records.trial_record import TrialConfig, TrialRecord
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,19 @@ def distribution_of(domain: Domain) -> BaseDistribution:
             return IntDistribution(int(low), int(high), log=True)
         case _:
             return FloatDistribution(float(low), float(high), log=domain.kind == "log")
+
+
+def recover_configurations(folder: SweepFolder) -> list[str]:
+    """Write the lost params.json of trials again, from the study; return the ids of those trials."""
+    lost = {record.trial_id for record in read_records(folder) if not record.hyper}
+    recovered = []
+    for trial in (_read_trials(folder) or ()) if lost else ():
+        trial_id = _trial_id(trial)
+        if trial_id in lost:
+            row = TrialConfig.from_row(trial.user_attrs[CONFIG]).to_row()
+            replace_text(folder.trial(trial_id).params, json.dumps(row, indent=1))
+            recovered.append(trial_id)
+    return recovered
 
 
 def _storage(folder: SweepFolder) -> optuna.storages.RDBStorage:
@@ -130,7 +146,8 @@ def _frozen(record: TrialRecord, earlier: FrozenTrial | None, space: SearchSpace
         domains[name], params[name] = domain, record.hyper[name.rpartition("/")[2]]
         return params[name]
 
-    space.sample(recall)
+    if record.hyper:  # of a trial whose configuration is lost, nothing is known
+        space.sample(recall)
     state, value = _end_of(record)
     by_step = {_step(r): r.best_so_far for r in record.trained if r.best_so_far is not None}
     return optuna.trial.create_trial(

@@ -35,7 +35,7 @@ def read_record(folder: TrialFolder) -> TrialRecord:
         config = TrialConfig.from_row(read_object(folder.params))
     except (FileNotFoundError, DamagedFileError, KeyError, TypeError) as error:
         reason = "is missing" if isinstance(error, FileNotFoundError) else "is damaged"
-        return TrialRecord(TrialConfig(folder.trial_id, 0, {}), reports, f"{folder.params} {reason}")
+        return TrialRecord(TrialConfig(folder.trial_id, 0, {}), error=f"{folder.params} {reason}")
     error_text = folder.error.read_text(encoding="utf-8", errors="replace") if folder.error.exists() else None
     return TrialRecord(config, reports, error_text)
 

@@ -42,6 +42,7 @@ class Leaderboard:
     sweep: its name. metric: smaller is better. initial: the scores of the initial model, of the strongest one where
     there are several. baselines: what was measured beside the trials. initial_name: zero-shot or untrained.
     test: scores on the test part for the initial model, the baselines and the best few; empty until the search ended.
+    damaged: why trials cannot be read, a sentence each.
     comparison: what else the best trial's model is worth, a sentence by name, where its kind has something to say.
 
     >>> from trainables.trial.report import Report
@@ -62,6 +63,7 @@ class Leaderboard:
     baselines: Sequence[Baseline] = ()
     initial_name: str = ZERO_SHOT
     comparison: Mapping[str, str] = field(default_factory=dict)
+    damaged: Sequence[str] = ()
 
     @classmethod
     def of(
@@ -84,6 +86,7 @@ class Leaderboard:
             standings=rank_trials(records, metric, sweep_is_running=sweep_is_running),
             baselines=baselines,
             initial_name=initial_name,
+            damaged=[r.error for r in records if r.error is not None and not r.hyper],
         )
 
     @classmethod
