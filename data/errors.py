@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -29,3 +30,8 @@ def near_names(name: str, known: Iterable[str]) -> str:
     """Return '; did you mean "x"?' for the closest known names, or '' when none is near."""
     close = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+
+
+def without_controls(text: str) -> str:
+    """Return a text with its control characters written out, which a terminal would obey: '\\x1b' for the escape."""
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) == "Cc" and c != "\n" else c for c in text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,28 @@ def replace_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(path)
+
+
+def write_output(path: Path, text: str) -> None:
+    """Write a text file that the user has named; '-' is standard output.
+
+    A file's content is replaced in one step; a link is followed, and a device or a pipe is written to, not replaced.
+    """
+    if path == Path("-"):
+        sys.stdout.write(text)
+        return
+    target = path.resolve()
+    if target.exists() and not target.is_file():
+        with target.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    else:
+        replace_text(target, text)
+
+
+def safe_cell(value: object) -> object:
+    """Return a cell of a CSV file that no spreadsheet takes for a formula: such a text gets an apostrophe before it."""
+    is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if is_formula else value
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from data.errors import DataError, UserError, near_names
+from data.errors import DataError, UserError, near_names, without_controls
 from tune.records.journal import read_records
 from tune.records.leaderboard import Leaderboard
 from tune.records.search_time import SearchTime
@@ -188,7 +188,8 @@ def _is_locked(path: Path) -> bool:
 
 def check_name(storage: Path, name: str) -> Path:
     """Return the folder for a new sweep; SweepError if the name is taken or no folder can have it."""
-    if not name or name != Path(name).name or name.startswith(".") or any(c in name for c in '<>:"|?*\\'):
+    is_plain = name == Path(name).name and not name.startswith(".") and without_controls(name) == name
+    if not name or not is_plain or any(c in name for c in '<>:"|?*\\\n'):
         raise SweepError(f"--name must be a plain folder name, got {name!r}")
     folder = (storage / name).absolute()
     if folder.exists():

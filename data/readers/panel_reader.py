@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from data.errors import DataError, near_names
+from data.errors import DataError, near_names, without_controls
 from data.panel import Panel
 from data.read_options import FORMATS, ReadOptions
 from data.readers.cleaning import clean_panel
@@ -35,9 +36,21 @@ def read_panel(
         near = near_names(source.name, siblings) or "; check the path"
         raise DataError(f"{source}: the data file must exist, and it does not{near}")
     if source.is_dir():
-        return read_folder(source, max_files=max_files, min_rows=min_rows, clean=clean, options=chosen)
-    panel = read_file(source, chosen, corpus=clean)
-    return clean_panel(panel, min_rows=min_rows, source=str(source)) if clean else panel
+        panel = read_folder(source, max_files=max_files, min_rows=min_rows, clean=clean, options=chosen)
+    else:
+        panel = read_file(source, chosen, corpus=clean)
+        panel = clean_panel(panel, min_rows=min_rows, source=str(source)) if clean else panel
+    return _printable(panel)
+
+
+def _printable(panel: Panel) -> Panel:
+    """Write control characters in names out: a terminal would obey them."""
+    ids, notes = tuple(map(without_controls, panel.ids)), tuple(map(without_controls, panel.notes))
+    if (ids, notes) == (panel.ids, panel.notes):
+        return panel
+    if len(set(ids)) < len(ids):
+        return replace(panel, notes=notes)  # two names that look alike are kept apart
+    return replace(panel, ids=ids, notes=notes)
 
 
 def _options(given: dict[str, object]) -> ReadOptions:

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from data.errors import UserError
 from tune.cli.console import make_console
 from tune.cli.options import DATA, Data, option, takes_read_options
 
@@ -62,7 +63,7 @@ def evaluate(
     ] = None,
     gpus: Gpus = None,
     trust: Trust = None,
-    csv: Annotated[Path | None, option("Write the errors of each series to this file.", OUTPUT)] = None,
+    csv: Annotated[Path | None, option("Write the errors of each series here; - is standard output.", OUTPUT)] = None,
     json_: Json = False,
 ) -> None:
     """Measure a checkpoint: MAE, MSE and RMSE in the units of the data, by horizon step and by series.
@@ -87,13 +88,18 @@ def evaluate(
         norm=norm,
         gpus=gpus,
     )
-    csv = None if csv is None else csv.expanduser().absolute()
+    to_stdout = csv == Path("-")
+    if to_stdout and json_:
+        raise UserError("--csv - and --json both write to standard output; give --csv a file")
+    csv = csv if csv is None or to_stdout else csv.expanduser().absolute()
     if csv is not None:
         check_csv(csv)
     with _progress() as progress:
         evaluation = evaluate(request, part=part, batch_size=batch_size, progress=progress)  # type: ignore[arg-type]
     if csv is not None:
         evaluation.write_csv(csv)
+    if to_stdout:
+        return
     if json_:
         _print_json(evaluation.to_dict())
         return

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from data.errors import UserError
+from data.errors import UserError, without_controls
 from tune.cli.group import LazyCommand, LazyGroup
 
 MISTAKE, INTERRUPTED = 2, 130
@@ -98,11 +98,11 @@ def main() -> None:
 
 
 def _print_message(message: str, *, style: str = "") -> None:
-    """Print on stderr, unwrapped and with every bracket as it is."""
+    """Print on stderr, unwrapped, with every bracket as it is and control characters written out."""
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True).print(Text(f"foretune: {message}", style=style), soft_wrap=True)
+    Console(stderr=True).print(Text(f"foretune: {without_controls(message)}", style=style), soft_wrap=True)
 
 
 def _system_error(error: OSError) -> str:

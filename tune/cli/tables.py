@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -139,9 +141,15 @@ def _print_test(console: Console, board: Leaderboard) -> None:
 
 def leaderboard_markdown(board: Leaderboard) -> str:
     columns = [*_scores(board), *_hyperparameters(board), *COSTS]
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(row.get(name, "") for name in columns) + " |" for row in leaderboard_rows(board)]
+    rows = [columns, *([row.get(name, "") for name in columns] for row in leaderboard_rows(board))]
+    lines = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
+    lines.insert(1, "|" + "---|" * len(columns))
     return "\n".join([*lines, "", verdict_sentence(board)])
+
+
+def _markdown_cell(text: str) -> str:
+    """A cell that is neither two nor a tag."""
+    return html.escape(text, quote=False).replace("|", "\\|").replace("\n", " ")
 
 
 def print_status(console: Console, sweeps: list[Sweep]) -> None:

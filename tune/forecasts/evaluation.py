@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.files import replace_text
+from data.files import safe_cell, write_output
 from data.metrics import ForecastErrors
 from data.task.split import parse_split
 from data.task.task import ForecastTask, Part
@@ -103,19 +103,22 @@ class Evaluation:
         }
 
     def write_csv(self, path: Path) -> None:
-        """Write a line a series; RequestError if the file cannot be written."""
+        """Write a line a series, '-' to standard output; RequestError if the file cannot be written."""
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, list(self.of_series(0)), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.of_series(i) for i in range(len(self.windows)))
+        for i in range(len(self.windows)):
+            writer.writerow({name: safe_cell(value) for name, value in self.of_series(i).items()})
         try:
-            replace_text(path, buffer.getvalue())
+            write_output(path, buffer.getvalue())
         except OSError as error:
             raise _unwritable(path, error.strerror or str(error)) from error
 
 
 def check_csv(path: Path) -> None:
     """Reject, before any work, a file that could not be written; RequestError."""
+    if path == Path("-"):
+        return
     if path.is_dir():
         raise _unwritable(path, "it is a folder")
     if not path.parent.is_dir():

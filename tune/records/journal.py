@@ -124,5 +124,7 @@ def _csv_reports(path: Path) -> Iterator[Report]:
     with suppress(csv.Error):
         for row in csv.DictReader(lines):
             with suppress(ValueError, KeyError, TypeError, OverflowError):
+                if any(row[name] is None for name in COLUMNS):
+                    continue  # half a line: its last number may be cut
                 cells = {name: row[name] or None for name in COLUMNS}
                 yield Report.from_row({k: float(v) if v and k != "stopped_by" else v for k, v in cells.items()})

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from data.files import replace_text
+from data.files import replace_text, safe_cell
 from trainables.trial.report import METRICS, ZERO_SHOT, Scores
 from tune.records.baselines import Baseline, Pair, read_baselines, unbeaten_by
 from tune.records.comparison import Comparison
@@ -175,8 +175,9 @@ class Leaderboard:
         keys = sorted({key for s in self.standings for key in (*s.scores.extra, *s.hyper)})
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, [*_PLAIN_COLUMNS, *keys], lineterminator="\n", extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(self._csv_rows())
+        writer.writerow({key: safe_cell(key) for key in (*_PLAIN_COLUMNS, *keys)})
+        for row in self._csv_rows():
+            writer.writerow({key: safe_cell(value) for key, value in row.items()})
         return buffer.getvalue()
 
     def _csv_rows(self) -> Iterable[dict[str, object]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -202,9 +204,42 @@ def test_an_unwritable_csv_is_one_message(
     def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tune.forecasts.evaluation.replace_text", full_disk)
+    monkeypatch.setattr("tune.forecasts.evaluation.write_output", full_disk)
     told = rejected("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
     assert told == f"--csv must name a file that can be written, got {tmp_path / 'a.csv'}: No space left on device"
+
+
+def test_the_csv_goes_through_links_and_into_devices_and_pipes(
+    foretune: Foretune, folder: Path, tmp_path: Path
+) -> None:
+    """A link stays one, a pipe is written to, `-` is standard output; all three get the same lines."""
+    link, target, pipe = tmp_path / "link.csv", tmp_path / "target.csv", tmp_path / "pipe"
+    link.symlink_to(target)
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    for path in (link, pipe):
+        assert foretune("evaluate", folder, "--csv", path, "--gpus", 0).status == 0
+    reader.join(timeout=30)
+    assert link.is_symlink()
+    assert pipe.is_fifo()
+    printed = foretune("evaluate", folder, "--csv", "-", "--gpus", 0)
+    assert [target.read_text()] == read == [printed.out]
+    assert printed.out.startswith("series,windows,points,")
+    assert Path("/dev/null").is_char_device()
+    assert foretune("evaluate", folder, "--csv", "/dev/null", "--gpus", 0).status == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_names_are_no_formulas_in_a_csv_and_never_reach_the_terminal_as_commands(
+    foretune: Foretune, folder: Path, jsonl: Jsonl
+) -> None:
+    path = jsonl("odd.jsonl", **{"=1+1": A, "@sum": B, "\x1b[31mred": A, "-2": B}, start="2024-01-01", freq="h")
+    found = foretune("evaluate", folder, "--data", path, *LENGTHS, "--stride", 2, "--csv", "-", "--gpus", 0).out
+    names = [row["series"] for row in csv.DictReader(found.splitlines())]
+    assert sorted(names) == sorted(["'=1+1", "'@sum", "\\x1b[31mred", "'-2"])
+    assert "\x1b" not in foretune("evaluate", folder, "--data", path, *LENGTHS, "--stride", 2, "--gpus", 0).out
 
 
 def test_help_names_every_flag(foretune: Foretune, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,3 +159,13 @@ def test_status_names_the_starts_where_they_differ(better: Sweep, tmp_path: Path
     assert "zero-shot" in told(other).splitlines()[1].split()
     assert "0.5 (untrained)" in told(better, other)
     assert "0.75 (zero-shot)" in told(better, other)
+
+
+def test_markdown_and_csv_hold_names_as_text_alone(tmp_path: Path) -> None:
+    """A baseline whose name is a column mark, a tag and a formula stays one cell of text in both."""
+    add_trial(tmp_path, "t0000", [0.5, 0.25])
+    add_baseline(tmp_path, "=a|<b>", 0.75)
+    board = read(tmp_path)
+    (line,) = [line for line in leaderboard_markdown(board).splitlines() if "=a" in line]
+    assert "| =a\\|&lt;b&gt; |" in line
+    assert "\n'=a|<b>," in "\n".join(f"{line[line.find(',') + 1 :]}" for line in board.to_csv().splitlines())

@@ -68,12 +68,20 @@ def test_half_a_line_that_a_kill_left_is_ignored_and_the_next_stands_alone(journ
     journal.append("t0000", row(0, 0.9))
     journal.append("t0000", row(1, 0.8))
     cut_last_line(journal.folder.trial("t0000").result, 20)
+    cut_last_line(journal.folder.trial("t0000").progress, 12)  # a kill comes before this line is begun
     assert read_record(journal.folder.trial("t0000")).reports == (row(0, 0.9),)
     journal.append("t0000", row(1, 0.8))
     assert read_record(journal.folder.trial("t0000")).reports == (
         row(0, 0.9),
         row(1, 0.8),
     )
+
+
+def test_a_report_that_the_disk_has_lost_is_read_from_progress_csv(journal: Journal) -> None:
+    journal.append("t0000", row(0, 0.9))
+    journal.append("t0000", row(1, 0.8))
+    journal.folder.trial("t0000").result.write_bytes(b"\xff\x00 junk\n[1]\n")
+    assert read_record(journal.folder.trial("t0000")).reports == (row(0, 0.9), row(1, 0.8))
 
 
 def test_a_line_that_lacks_only_its_end_still_counts(journal: Journal) -> None:
