@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from pathvalidate import ValidationError, validate_filename
 
-from data.errors import DataError, UserError, near_names, without_controls
+from data.errors import DataError, UserError, near_names
+from tune.command_text import command_text
 from tune.records.journal import read_records
 from tune.records.leaderboard import Leaderboard
 from tune.records.search_time import SearchTime
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from data.panel import Panel
 
 
+LONGEST_NAME = 200  # bytes; files beside a sweep's folder are called like it, and a little longer
 _held: set[Path] = set()  # the sweeps that this process holds
 
 
@@ -188,15 +192,27 @@ def _is_locked(path: Path) -> bool:
 
 def check_name(storage: Path, name: str) -> Path:
     """Return the folder for a new sweep; SweepError if the name is taken or no folder can have it."""
-    is_plain = name == Path(name).name and not name.startswith(".") and without_controls(name) == name
-    if not name or not is_plain or any(c in name for c in '<>:"|?*\\\n'):
-        raise SweepError(f"--name must be a plain folder name, got {name!r}")
+    try:
+        validate_filename(name, platform="universal", max_len=LONGEST_NAME)
+    except ValidationError as error:
+        reason = error.description or error.reason.description
+        raise SweepError(f"--name must be a plain folder name, got {name!r:.80}: {reason}") from error
+    if name.startswith((".", "-")):
+        raise SweepError(f"--name must be a plain folder name, got {name!r}: it begins with {name[0]}")
     folder = (storage / name).absolute()
     if folder.exists():
-        raise SweepError(
-            f"--name {name} is already used ({folder}); choose another, or go on with: foretune resume {name}"
-        )
+        go_on = command_text("resume", name, storage=storage)
+        raise SweepError(f"--name {name} is already used ({folder}); choose another, or go on with: {go_on}")
     return folder
+
+
+def check_storage(storage: Path) -> None:
+    """Reject a storage folder that could not be written, before anything is made; SweepError."""
+    there = next(path for path in (storage.absolute(), *storage.absolute().parents) if path.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise SweepError(
+            f"--storage must be a folder that can hold the sweep, got {storage}: permission denied in {there}"
+        )
 
 
 def sweep_folders(storage: Path) -> list[SweepFolder]:

@@ -33,7 +33,6 @@ Data = Annotated[str | None, option("File, folder, or the name of a bundled data
 Storage = Annotated[Path, typer.Option("--storage", help="Folder of the sweeps.", callback=folder)]
 Name = Annotated[str, typer.Argument(help="A sweep's name.")]
 
-STORAGE = Path("ray_results")
 
 # The fields of `data.read_options.ReadOptions`, in the order of --help; lists are typed with commas.
 _LISTS = ("columns", "id_columns", "na")

@@ -11,7 +11,8 @@ import typer
 
 from data.errors import UserError, near_names
 from tune.cli.console import make_console
-from tune.cli.options import STORAGE, Name, Storage, folder
+from tune.cli.options import Name, Storage, folder
+from tune.command_text import STORAGE, command_text
 from tune.sweep import Sweep, sweep_folders
 
 
@@ -21,7 +22,9 @@ def status(storage: Storage = STORAGE) -> None:
 
     folders = sweep_folders(storage)
     if not folders:
-        make_console().print(f"no sweep in {storage} yet; start one: foretune sweep", soft_wrap=True)
+        make_console().print(
+            f"no sweep in {storage} yet; start one: {command_text('sweep', storage=storage)}", soft_wrap=True
+        )
         return
     console, sweeps, damaged = make_console(), [], []
     for sweep in folders:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, NoReturn
 from rich.console import Console
 
 from data.samples.bundled import SAMPLES
-from tune.cli.console import command_text, make_console, print_facts
+from tune.cli.console import make_console, print_facts
 from tune.cli.progress import LiveProgress, PlainProgress
 from tune.cli.sweep_state import SweepState
 from tune.cli.tables import print_leaderboard
+from tune.command_text import command_text
 from tune.export.finalize import finalize
 from tune.ray_backend.run import run_search
 from tune.records.journal import Journal, read_records
@@ -27,7 +28,7 @@ from tune.records.leaderboard_file import LeaderboardFile
 from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback
-from tune.sweep import Sweep, check_name
+from tune.sweep import Sweep, check_name, check_storage
 
 if TYPE_CHECKING:
     from tune.planning.plan import SweepRequest
@@ -39,9 +40,9 @@ RESTARTED = "FORETUNE_RAY_RESTARTED"  # set in the environment of a process that
 def start_sweep(request: SweepRequest, storage: Path, *, dry_run: bool) -> int:
     """Plan a sweep, run it, finish it; return the exit status."""
     console = _console()
+    check_storage(storage)
     if request.name is not None:
-        with _storable(storage):
-            check_name(storage, request.name)
+        check_name(storage, request.name)
     with console.status("reading the data, loading the model"):
         from tune.planning.plan import describe_plan, plan_sweep  # torch: seconds
 

@@ -12,13 +12,13 @@ from tune.cli.options import (
     DATA,
     MACHINE,
     SEARCH,
-    STORAGE,
     Data,
     Name,
     Storage,
     option,
     takes_read_options,
 )
+from tune.command_text import STORAGE
 
 
 @takes_read_options

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from data.errors import DamagedFileError, UserError, near_names
 from trainables.trial.report import Scores
+from tune.command_text import command_text
 from tune.records.comparison import Comparison
 from tune.records.leaderboard import Leaderboard
 from tune.records.scores_on_test import TestScores, write_test_scores
@@ -57,7 +58,8 @@ def export(sweep: Sweep, *, trial_id: str | None, target: Path, force: bool) -> 
     if standing is None:
         known = [s.trial_id for s in board.standings]
         what = "trial that has trained for an epoch" if trial_id is None else f"trial {trial_id}"
-        hint = f"its trials are {', '.join(known)}" if known else f"go on with: foretune resume {sweep.spec.name}"
+        go_on = command_text("resume", sweep.spec.name, storage=sweep.folder.path.parent)
+        hint = f"its trials are {', '.join(known)}" if known else f"go on with: {go_on}"
         raise SweepError(f"{sweep.spec.name} has no {what}; {hint}{near_names(trial_id or '', known)}")
     if standing.rank is None:
         raise SweepError(f"{standing.trial_id} has not trained for an epoch, so there is nothing to export")

@@ -10,7 +10,7 @@ import psutil
 
 from tune.records.spec import SweepError
 
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
@@ -130,10 +130,12 @@ def _memory_per_trial(machine: Machine, gpus: int, concurrent: int, limit: int |
 
 def parse_memory(text: str) -> int:
     """Turn '8GB', '8GiB' or '8000MB' into bytes; SweepError otherwise."""
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]I?B|B)?\s*", text.upper())
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", plain := text.strip()):
+        raise SweepError(f"--gpu-memory needs a unit, got {text!r}; give {plain}GB, {plain}GiB or {plain}MB")
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([KMG]I?B|B)\s*", text.upper())
     if match is None or float(match.group(1)) == 0:
         raise SweepError(f"--gpu-memory must be a size like 8GB or 7.5GiB, got {text!r}")
-    return int(float(match.group(1)) * _UNITS[match.group(2) or ""])
+    return int(float(match.group(1)) * _UNITS[match.group(2)])
 
 
 def parse_duration(text: str) -> float:

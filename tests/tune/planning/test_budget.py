@@ -158,7 +158,6 @@ def test_this_machine_has_a_core_and_knows_the_memory_of_each_gpu() -> None:
         ("4KiB", 4096),
         ("3kB", 3000),
         ("100B", 100),
-        ("8000000000", 8_000_000_000),
     ],
 )
 def test_a_size_is_read(text: str, count: int) -> None:
@@ -169,6 +168,11 @@ def test_a_size_is_read(text: str, count: int) -> None:
 def test_a_text_that_is_no_size_is_rejected(text: str) -> None:
     with pytest.raises(SweepError, match="--gpu-memory must be a size like 8GB"):
         parse_memory(text)
+
+
+def test_a_size_without_a_unit_is_asked_about() -> None:
+    with pytest.raises(SweepError, match="--gpu-memory needs a unit, got '8'; give 8GB, 8GiB or 8MB"):
+        parse_memory("8")
 
 
 @pytest.mark.parametrize(

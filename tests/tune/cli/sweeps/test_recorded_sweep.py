@@ -19,8 +19,9 @@ def test_a_sweep_that_is_not_there_gets_near_names(rejected: Callable[..., str],
 
 
 def test_an_empty_storage_says_how_to_begin(foretune: Foretune, rejected: Callable[..., str], tmp_path: Path) -> None:
-    ended = foretune("status", "--storage", tmp_path / "none")
-    assert ended == Ended(0, f"no sweep in {tmp_path / 'none'} yet; start one: foretune sweep\n", "")
+    none = tmp_path / "none"
+    ended = foretune("status", "--storage", none)
+    assert ended == Ended(0, f"no sweep in {none} yet; start one: foretune sweep --storage {none}\n", "")
     assert rejected("resume", "night1").endswith("there is none yet")
 
 

@@ -16,8 +16,7 @@ from tests.paths import REPOSITORY
 from tests.tune.cli.command_line import Foretune
 from tests.tune.reports import config
 from tune.cli import sweep_steps
-from tune.cli.console import command_text
-from tune.cli.options import STORAGE
+from tune.command_text import STORAGE, command_text
 from tune.records.journal import Journal, read_records
 from tune.records.search_time import Ending, SearchTime
 from tune.records.sweep_folder import SweepFolder

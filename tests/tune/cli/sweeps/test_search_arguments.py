@@ -97,9 +97,44 @@ def test_a_list_of_points_is_not_tried_more_often_than_it_is_long(rejected: Call
     assert message == "--trials must be at most 12, the points of moirai-grid, got 13"
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", "/tmp/x", ".hidden", "", "a:b"])
-def test_a_name_must_be_a_plain_folder_name(rejected: Callable[..., str], name: str) -> None:
-    assert rejected("sweep", "--name", name).startswith(f"--name must be a plain folder name, got {name!r}")
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a/b",
+        "..",
+        "/tmp/x",
+        ".hidden",
+        "",
+        "a:b",
+        "a\nb",
+        "\x1b[31m",
+        "CON",
+        "nul",
+        "night.",
+        "night ",
+        "x" * 201,
+        "ö" * 120,
+    ],
+)
+def test_a_name_that_no_folder_can_have_everywhere_is_rejected_before_the_data_is_read(
+    rejected: Callable[..., str], name: str, dry: tuple[str, ...]
+) -> None:
+    message = rejected("sweep", "--data", "nowhere.csv", "--name", name, *dry)
+    assert message.startswith(f"--name must be a plain folder name, got {name!r:.80}")
+    assert "\x1b" not in message
+
+
+def test_a_name_that_looks_like_an_option_is_rejected(rejected: Callable[..., str]) -> None:
+    assert rejected("sweep", "--name=-x").startswith("--name must be a plain folder name, got '-x'")
+
+
+def test_a_storage_folder_without_permission_is_rejected_before_the_data_is_read(
+    rejected: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tune.sweep.os.access", lambda path, mode: False)  # root may write everywhere
+    message = rejected("sweep", "--data", "nowhere.csv", "--dry-run", storage=tmp_path / "mine")
+    assert message.endswith(f"got {tmp_path / 'mine'}: permission denied in {tmp_path}")
 
 
 def test_a_sweep_that_is_there_is_never_overwritten(rejected: Callable[..., str], night1: Path) -> None:
