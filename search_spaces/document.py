@@ -10,6 +10,7 @@ import yaml
 from search_spaces.domain import parse_scalar
 from search_spaces.mistakes import Mistakes
 
+MOST_VALUES = 100_000  # of a space with its aliases written out
 _TAG = "tag:yaml.org,2002:"
 _REMEDY = "correct it there (indent with spaces, close quotes and brackets, a space after each colon)"
 
@@ -28,6 +29,8 @@ def read_document(path: Path, mistakes: Mistakes) -> dict[object, object]:
     except yaml.MarkedYAMLError as error:
         place = _place(error.problem_mark or error.context_mark)
         mistakes.add(place, f"not YAML: {error.problem or error.context}; {_REMEDY}")
+    except RecursionError:
+        mistakes.add("", "must not be nested so deeply; a space has five levels at most")
     except yaml.YAMLError as error:
         mistakes.add("", f"not YAML: {' '.join(str(error).split())}; {_REMEDY}")
     else:
@@ -45,6 +48,7 @@ def _load(text: str, mistakes: Mistakes) -> object:
         node = loader.get_single_node()
         if node is None:
             return None
+        _reject_bombs(node, {})
         for key, first_line in _repeated_keys(node, set()):
             message = f"key {key.value!r} is given twice (first on line {first_line}); keep one"
             mistakes.add(_place(key.start_mark), message)
@@ -55,6 +59,24 @@ def _load(text: str, mistakes: Mistakes) -> object:
 
 def _place(mark: yaml.Mark | None) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def _reject_bombs(node: yaml.Node, values: dict[int, int | None]) -> int:
+    """Return how many values a node holds when its aliases are written out; MarkedYAMLError for far too many.
+
+    values: those of the nodes that are counted, None while one is being counted: an alias of it has no end.
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in values:
+        values[id(node)] = None
+        children = [child for pair in node.value for child in (pair if isinstance(pair, tuple) else (pair,))]
+        values[id(node)] = 1 + sum(_reject_bombs(child, values) for child in children)
+    count = values[id(node)]
+    if count is None or count > MOST_VALUES:
+        what = "without end" if count is None else f"of {count:,} values"
+        raise yaml.MarkedYAMLError(problem=f"aliases (*name) make it {what}", problem_mark=node.start_mark)
+    return count
 
 
 def _repeated_keys(node: yaml.Node, seen: set[int]) -> Iterator[tuple[yaml.ScalarNode, int]]:

@@ -52,6 +52,17 @@ class Domain:
             return False
         return not self.is_finite or (value - self.low) % self.step == 0
 
+    def nearest(self, value: object) -> object:
+        """Return the value of a range that is nearest to a number; what is no number, or is for a choice, as it is."""
+        if self.kind == "choice" or not _is_number(value):
+            return value
+        inside = min(max(value, self.low), self.high)
+        if not self.is_finite:
+            return inside
+        steps = round((inside - self.low) / self.step)
+        last = int((self.high - self.low) // self.step)
+        return int(self.low + self.step * min(steps, last))
+
     def cast(self, value: object) -> Scalar:
         """Return a contained value in the domain's own type: int, float, or the choice as the file has it."""
         assert self.contains(value), f"{value!r} is not in {self.to_text()}"

@@ -126,8 +126,14 @@ def _fill_points(space: SearchSpace, key: str, domain: Domain) -> SearchSpace:
     if filled:
         note = f"{key}={domain.to_text()}: the initial points start at {show(domain.first_value())}"
         space = replace(space, notes=(*space.notes, note))
+    moved = [{**point, key: domain.nearest(point[key])} if key in point else point for point in points]
+    if changed := sum(
+        domain.contains(m[key]) and m[key] != p[key] for m, p in zip(moved, points, strict=True) if key in p
+    ):
+        note = f"{key}={domain.to_text()}: moved {changed} of {len(points)} initial points into it"
+        space = replace(space, notes=(*space.notes, note))
     space = _keep_points(
-        replace(space, initial_points=tuple(points)),
+        replace(space, initial_points=tuple(moved)),
         f"{key}={domain.to_text()}",
         lambda point: key not in point or domain.contains(point[key]),
     )

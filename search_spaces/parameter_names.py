@@ -8,6 +8,21 @@ from data.errors import near_names
 from search_spaces.mistakes import Mistakes
 from search_spaces.space import SearchSpace
 
+# What other tools call a parameter of ours.
+COMMON_NAMES = {
+    "learning_rate": "lr",
+    "max_lr": "lr",
+    "num_epochs": "epochs",
+    "num_train_epochs": "epochs",
+    "max_epochs": "epochs",
+    "train_batch_size": "batch_size",
+    "per_device_train_batch_size": "batch_size",
+    "num_warmup_steps": "warmup_steps",
+    "warmup_ratio": "warmup_fraction",
+    "wd": "weight_decay",
+    "early_stopping_patience": "patience",
+}
+
 
 def check_parameter_names(space: SearchSpace, known: Iterable[str]) -> None:
     """Raise SpaceError, with near names, for every parameter that the trainable does not have."""
@@ -16,7 +31,9 @@ def check_parameter_names(space: SearchSpace, known: Iterable[str]) -> None:
     for place, names in _places(space):
         for name in names:
             if name not in known:
-                hint = near_names(name, known) or f"; it knows {', '.join(known)}"
+                usual = COMMON_NAMES.get(name)
+                meant = f"; did you mean {usual!r}?" if usual in known else near_names(name, known)
+                hint = meant or f"; it knows {', '.join(known)}"
                 mistakes.add(place, f"{space.trainable!r} has no parameter {name!r}{hint}")
     mistakes.raise_if_any()
 

@@ -53,3 +53,27 @@ def test_file_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
     path.write_bytes("description: Größe\n".encode("latin-1"))
     with pytest.raises(SpaceError, match=r"latin\.yaml: must be UTF-8 text, got byte 0xf6"):
         load_space(str(path))
+
+
+def test_aliases_are_allowed(tmp_path: Path) -> None:
+    text = "trainable: t\nsearch: {a: &range {int: [1, 2]}, b: *range}\n"
+    space = read(tmp_path, text)
+    assert space.search["a"] == space.search["b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("trainable: t\nfirst: &f [*f]\n", "aliases (*name) make it without end"),
+        (
+            "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 30)),
+            "aliases (*name) make it of",
+        ),
+        ("a: " + "[" * 50_000, "must not be nested so deeply"),
+    ],
+    ids=["recursive", "bomb", "deep"],
+)
+def test_a_document_without_measure_is_one_message(tmp_path: Path, text: str, message: str) -> None:
+    (found,) = mistakes_of(tmp_path, text)
+    assert message in found

@@ -136,3 +136,20 @@ def test_finite_domain_lists_its_values_in_order() -> None:
 
 def test_small_numbers_are_shown_without_padding() -> None:
     assert show([5e-7, 1.5e-5, 0.1, 64, 0.0]) == "[5e-7, 1.5e-5, 0.1, 64, 0]"
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "nearest"),
+    [
+        (Domain("int", 1, 3), 10, 3),
+        (Domain("int", 2, 9, step=3), 100, 8),  # 2, 5, 8
+        (Domain("int", 2, 9, step=3), 6, 5),
+        (Domain("int", 2, 9, step=3), -1, 2),
+        (Domain("log", 1e-5, 1e-4), 5e-6, 1e-5),
+        (Domain("uniform", 0.0, 0.2), 0.1, 0.1),
+        (Domain("choice", values=(16, 32)), 64, 64),
+        (Domain("int", 1, 3), "many", "many"),
+    ],
+)
+def test_the_nearest_value_of_a_range(domain: Domain, value: object, nearest: object) -> None:
+    assert domain.nearest(value) == nearest

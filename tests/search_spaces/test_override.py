@@ -49,11 +49,27 @@ def test_order_of_settings_does_not_matter() -> None:
     assert forwards == backwards
 
 
-def test_domain_replaces_a_searched_one_in_each_branch_and_drops_what_lies_outside() -> None:
+def test_domain_replaces_a_searched_one_in_each_branch_and_moves_what_lies_outside_into_it() -> None:
     space = override_space(load_space("moirai-small"), {"lr": "log:1e-5:1e-4"})
     assert space.parameters()["full/lr"] == Domain("log", low=1e-5, high=1e-4)
     assert sorted(float(str(point["lr"])) for point in space.initial_points) == [1e-5, 1e-5, 2e-5, 5e-5, 1e-4]
-    assert space.notes == ("lr=log:1e-05:0.0001: left out 1 of 6 initial points, which it does not allow",)
+    assert space.notes == (
+        "lr=log:1e-05:0.0001: moved 1 of 6 initial points into it",
+        "merged 6 initial points that became equal into 5",
+    )
+
+
+def test_a_shorter_range_keeps_every_initial_point_with_all_else_that_it_says() -> None:
+    before = load_space("moirai-small").initial_points
+    space = override_space(load_space("moirai-small"), {"epochs": "int:1:3"})
+    assert [point["epochs"] for point in space.initial_points] == [3] * 6
+    assert [point["lr"] for point in space.initial_points] == [point["lr"] for point in before]
+    assert space.notes == ("epochs=int:1:3: moved 6 of 6 initial points into it",)
+
+
+def test_only_a_choice_that_is_gone_costs_an_initial_point() -> None:
+    space = override_space(load_space("moirai-small"), {"batch_size": "choice:16,32"})
+    assert space.notes == ("batch_size=choice:16,32: left out 6 of 6 initial points, which it does not allow",)
 
 
 def test_domain_of_a_fixed_parameter_starts_at_the_value_it_was_fixed_to() -> None:

@@ -22,3 +22,12 @@ def test_unknown_parameters_are_reported_with_near_names(tmp_path: Path) -> None
     assert len(lines) == 3
     assert "conditional.strategy.head_only.fixed: 'moirai' has no parameter 'patience'" in lines[1]
     check_parameter_names(space, [*known, "patience"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("learning_rate", "lr"), ("num_train_epochs", "epochs"), ("wd", "weight_decay")]
+)
+def test_a_name_of_other_tools_leads_to_ours(tmp_path: Path, typed: str, meant: str) -> None:
+    known = ["pretrained", "strategy", "lr", "epochs", "batch_size", "warmup_steps", "weight_decay", "patience"]
+    with pytest.raises(SpaceError, match=f"has no parameter '{typed}'; did you mean '{meant}'"):
+        check_parameter_names(override_space(read(tmp_path, VALID), {typed: "2"}), known)

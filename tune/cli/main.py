@@ -123,6 +123,17 @@ def _usage(error: typer.TyperException) -> str:
 
         if isinstance(cause, ValidationError):
             message = f"{param.opts[0]} {', '.join(validation_messages(cause).values())}"
+    if setting := _setting_of(getattr(error, "option_name", "")):
+        return f"{message.partition(' (')[0].rstrip('.')}: it is searched; fix it with --set {setting}=VALUE"
     context = getattr(error, "ctx", None)
     where = f"{context.command_path} --help" if context is not None else "foretune --help"
     return f"{message.rstrip('.')}{'' if message.endswith('?') else ';'} see {where}"
+
+
+def _setting_of(option: str) -> str | None:
+    """Return the parameter of a space that an option which is none is meant for: lr for --learning-rate."""
+    from search_spaces.parameter_names import COMMON_NAMES
+
+    name = option.lstrip("-").replace("-", "_")
+    name = COMMON_NAMES.get(name, name)
+    return name if name in COMMON_NAMES.values() else None

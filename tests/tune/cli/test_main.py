@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,11 @@ def test_a_hub_that_refuses_connections_is_reported_without_the_noise_of_its_ret
     assert ended.status == 2
     assert len(ended.err.splitlines()) == 1
     assert "cannot be had from the Hub" in ended.err
+
+
+@pytest.mark.parametrize(("option", "parameter"), [("--epochs", "epochs"), ("--lr", "lr"), ("--learning-rate", "lr")])
+def test_a_parameter_of_a_space_typed_as_an_option_leads_to_set(
+    rejected: Callable[..., str], option: str, parameter: str
+) -> None:
+    message = rejected("sweep", option, "5")
+    assert message == f"No such option: {option}: it is searched; fix it with --set {parameter}=VALUE"
