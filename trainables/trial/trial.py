@@ -21,7 +21,7 @@ from data.files import read_object
 from data.task.task import ForecastTask, Part
 from data.task.windows import WindowGather
 from trainables.base import Trainable, check_hyper
-from trainables.errors import CheckpointError, HyperError
+from trainables.errors import HyperError
 from trainables.hyper import Hyper
 from trainables.parameters import load_trainable_tensors, trainable_tensors
 from trainables.sweep_trainable import SweepTrainable
@@ -271,14 +271,15 @@ class Trial:
 def load_best(model: Trainable, slot: CheckpointSlot, epoch: float | None = None) -> None:
     """Load the weights of the best epoch, or of this one of the last two best, into a built model.
 
-    Raises HyperError if the trial kept none, DamagedFileError if they cannot be read.
+    Raises HyperError if the trial kept none, DamagedFileError if they cannot be read, CheckpointError if they are of
+    another model.
     """
     folder = next((f for f in slot.folders() if epoch is None or _epoch_of(f) == epoch), None)
     if folder is None:
         raise HyperError(f"trial {slot.folder.name} must have trained for an epoch to be exported; it kept no weights")
     try:
         load_trainable_tensors(model.module, load_file(folder / WEIGHTS_FILE))
-    except (OSError, SafetensorError, CheckpointError) as error:
+    except (OSError, SafetensorError) as error:
         raise DamagedFileError(
             f"{folder / WEIGHTS_FILE}: the best weights of trial {slot.folder.name} are damaged ({error}); "
             "export another with --trial"
