@@ -25,7 +25,6 @@ from data.times.rows import Rows
 
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
-_HEAD_BYTES = 4096  # which tell UTF-16 by their zeros
 _SEPARATORS = ",;\t|"
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LONGEST_HIGH_RUNS = 10_000  # bytes looked at to tell an encoding

@@ -146,3 +146,9 @@ def test_a_series_that_never_changes_and_one_that_is_stuck_are_noted(write):
 def test_missing_at_the_start_stays_missing(write):
     values = read_panel(write(wide(["NA", *range(1, ROWS)]))).in_units(0)
     np.testing.assert_array_equal(values, [NAN, *range(1, ROWS)])
+
+
+def test_a_header_of_a_thousand_columns_is_read_whole(write):
+    names = [f"sensor number {i:04}" for i in range(1000)]
+    text = wide([",".join(str(i) for _ in names) for i in range(3)], header=",".join(["time", *names]))
+    assert read_panel(write(text)).ids == tuple(names)
