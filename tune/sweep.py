@@ -138,21 +138,29 @@ class Sweep:
         try:
             return Panel.load(self.folder.data)
         except DataError as error:
-            source = self.spec.data
-            try:
-                again = source.read()
-            except UserError:
-                again = None
-            if again is None or again.content_hash != source.content_hash:
-                now = "cannot be read now" if again is None else "is no longer what the sweep was run on"
-                raise SweepError(
-                    f"{str(error).rsplit('; ', 1)[0]}, and {source.path}, where it came from, {now}; put back a copy"
-                ) from error
-            return again
+            return self._panel_again(error)
 
     def repair_data(self) -> None:
         """Write the sweep's copy of its series again if it is damaged. The caller holds it."""
-        self.panel().save(self.folder.data)
+        from data.panel import Panel
+
+        try:
+            Panel.load(self.folder.data)
+        except DataError as error:
+            self._panel_again(error).save(self.folder.data)
+
+    def _panel_again(self, damage: DataError) -> Panel:
+        """Read the series from where they came."""
+        source = self.spec.data
+        try:
+            again = source.read()
+        except UserError:
+            again = None
+        if again is None or again.content_hash != source.content_hash:
+            now = "cannot be read now" if again is None else "is no longer what the sweep was run on"
+            what = str(damage).rsplit("; ", 1)[0]
+            raise SweepError(f"{what}, and {source.path}, where it came from, {now}; put back a copy") from damage
+        return again
 
     def reopen_failed(self) -> int:
         """Let the trials that ended in an error be run again; return how many. The caller holds the sweep."""

@@ -73,7 +73,7 @@ def _find_layout(path: Path, options: ReadOptions) -> _Layout:
     """Find encoding, separator and the line of the columns' names from the first lines."""
     encoding, notes = _encoding(path, options)
     with open_unpacked(path) as file:
-        raw = file.read(_HEAD_BYTES)
+        raw = file.read(_HEAD_BYTES) + file.readline()  # a header may be longer
     text = codecs.getincrementaldecoder(encoding)().decode(raw)
     lines = text.splitlines()
     skipped = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))

@@ -33,7 +33,7 @@ def parse_times(
 
     codes: (rows,), the series of each row: where several formats fit, the one that gives regular steps is taken.
     Text is read in one format: that of options.date_format, ISO 8601, or one with the month or the day first. Digits
-    are dates where they can be (2024013123), else time since 1970, in a unit told by their size. Times with a zone
+    are dates where they can be (2024013123), else time since 1970, in the unit of their size. Times with a zone
     are brought to UTC, or to the local calendar where a step is a day or more.
     Raises DataError at the first timestamp that is missing or cannot be read, and if two formats fit equally.
     """
@@ -73,7 +73,7 @@ def are_dates_in_digits(column: pd.Series) -> bool:
 
 
 def parse_epoch_number(number: float) -> pd.Timestamp | None:
-    """Read one number as time since 1970 in a unit told by its size; None if it is of no unit's size."""
+    """Read one number as time since 1970 in the unit of its size; None if it is of no unit's size."""
     for unit, (_, low) in _EPOCHS.items():
         if low <= number < 1000 * low:
             return pd.Timestamp(number, unit=unit)

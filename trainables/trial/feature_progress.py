@@ -31,7 +31,7 @@ class FeatureProgress:
 
     @classmethod
     def read(cls, file: Path) -> FeatureProgress | None:
-        """Read what a worker wrote; None where nothing is being computed, or it cannot be told."""
+        """Read what a worker wrote; None where nothing is being computed, or it cannot be read."""
         try:
             if time.time() - file.stat().st_mtime > STALE_SECONDS:
                 return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import psutil
@@ -37,7 +36,7 @@ def ray_temp_folder() -> Path:
     """Return the folder where Ray keeps its sessions, as Ray finds it."""
     from ray._common.utils import get_default_ray_temp_dir
 
-    return Path(get_default_ray_temp_dir() or tempfile.gettempdir())
+    return Path(get_default_ray_temp_dir())
 
 
 def _lives(mark: Path) -> bool:

@@ -36,9 +36,10 @@ def run_search(
     """
     from tune.ray_backend.study import recover_configurations
 
-    for trial_id in recover_configurations(sweep.folder):
-        logger.warning("%s was damaged: written again from the study", sweep.folder.trial(trial_id).params)
     journal = Journal(sweep.folder)
+    if recovered := recover_configurations(sweep.folder, journal.records):
+        logger.warning("params.json of %s was damaged: written again from the study", ", ".join(recovered))
+        journal = Journal(sweep.folder)
     clock = SearchClock(sweep.folder, sweep.spec.time_budget_seconds)
     callbacks = [clock, *callbacks_of(journal)]
 

@@ -16,7 +16,6 @@ from data.files import replace_text
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
 from trainables.trial.report import Report
-from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialConfig, TrialRecord
 
@@ -69,9 +68,9 @@ def distribution_of(domain: Domain) -> BaseDistribution:
             return FloatDistribution(float(low), float(high), log=domain.kind == "log")
 
 
-def recover_configurations(folder: SweepFolder) -> list[str]:
+def recover_configurations(folder: SweepFolder, records: Sequence[TrialRecord]) -> list[str]:
     """Write the lost params.json of trials again, from the study; return the ids of those trials."""
-    lost = {record.trial_id for record in read_records(folder) if not record.hyper}
+    lost = {record.trial_id for record in records if not record.hyper}
     recovered = []
     for trial in (_read_trials(folder) or ()) if lost else ():
         trial_id = _trial_id(trial)

@@ -30,7 +30,7 @@ def filled(counts):
     }
 
 
-def refusal(*files, **options):
+def rejection(*files, **options):
     with pytest.raises(UserError) as error:
         count(*files, **options)
     return str(error.value)

@@ -15,7 +15,7 @@ from data.passages import Tally, read_site_map
 from data.passages import file as passages_file
 from data.passages.cells import DayCells
 from data.passages.sample import BAD_ONE_IN, write_sample_passages
-from tests.data.passages.records import FIVE, count, filled, refusal
+from tests.data.passages.records import FIVE, count, filled, rejection
 
 # What is counted
 
@@ -194,7 +194,7 @@ def test_malformed_rows_count_with_the_lines_they_swallow(write):
 def test_a_quotation_mark_left_open_for_ever_is_refused_with_its_line(write, monkeypatch):
     monkeypatch.setattr(passages_file, "BLOCK_BYTES", 256)
     rows = "A,1,2023-12-01 00:00:00,x\n"
-    assert "line 12 is the first with an odd number" in refusal(write(rows * 10 + '"' + rows * 100))
+    assert "line 12 is the first with an odd number" in rejection(write(rows * 10 + '"' + rows * 100))
 
 
 def test_unwanted_directions_are_dropped(write):
@@ -204,10 +204,10 @@ def test_unwanted_directions_are_dropped(write):
 
 
 def test_nothing_usable_is_refused_with_the_reasons(write):
-    message = refusal(write("A,9,2023-12-01 00:00:00,x\nA,1,never,x\n"))
+    message = rejection(write("A,9,2023-12-01 00:00:00,x\nA,1,never,x\n"))
     assert message.startswith("at least one row must be usable, and of 2 none is: 1 bad direction, 1 bad time")
     assert "'never'" in message
-    assert "none of the 1 files has one" in refusal(write("", "b.csv"))
+    assert "none of the 1 files has one" in rejection(write("", "b.csv"))
 
 
 def test_a_file_that_gives_nothing_is_warned_of(write):
@@ -220,10 +220,10 @@ def test_a_file_that_gives_nothing_is_warned_of(write):
 
 def test_a_file_given_twice_is_refused_under_any_name(write, tmp_path):
     path = write(FIVE)
-    assert "is " + str(path) in refusal(path, path)
-    assert "a file must be given once" in refusal(path, tmp_path / "." / ".." / tmp_path.name / "a.csv")
+    assert "is " + str(path) in rejection(path, path)
+    assert "a file must be given once" in rejection(path, tmp_path / "." / ".." / tmp_path.name / "a.csv")
     copy = write(FIVE, "b.csv")
-    message = refusal(path, copy)
+    message = rejection(path, copy)
     assert message.startswith(str(copy))
     assert f"has the same bytes as {path}" in message
 

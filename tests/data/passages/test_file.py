@@ -9,7 +9,7 @@ import pytest
 from data.errors import DataError, UserError
 from data.passages import PassageFormat, Tally, find_csv_files
 from data.passages import file as passages_file
-from tests.data.passages.records import FIVE, HEADER, count, filled, refusal
+from tests.data.passages.records import FIVE, HEADER, count, filled, rejection
 
 # How files may look
 
@@ -92,14 +92,14 @@ def test_other_columns_can_be_named(write):
 
 
 def test_a_missing_column_is_refused_with_those_there_and_the_near_one(write):
-    message = refusal(write("x", header="XH,kkmc,FXLX,GCSJ\n"))
+    message = rejection(write("x", header="XH,kkmc,FXLX,GCSJ\n"))
     assert "needs the columns KKMC, FXLX, GCSJ, and 'KKMC' is missing from XH, kkmc, FXLX, GCSJ" in message
     assert "did you mean 'kkmc'?, or name the column with --site-column" in message
-    assert "did you mean 'GCSJ1'" in refusal(write("x", header="KKMC,FXLX,GCSJ1\n"))
+    assert "did you mean 'GCSJ1'" in rejection(write("x", header="KKMC,FXLX,GCSJ1\n"))
 
 
 def test_all_files_that_cannot_be_read_are_reported_at_once(write, tmp_path):
-    message = refusal(
+    message = rejection(
         write("x", header="a,b\n"), write("", "b.csv", header=""), tmp_path / "no.csv", write(FIVE, "c.csv")
     )
     assert len(message.splitlines()) == 3
@@ -109,24 +109,24 @@ def test_all_files_that_cannot_be_read_are_reported_at_once(write, tmp_path):
 
 
 def test_other_files_that_are_no_passages_are_rejected(write, tmp_path):
-    assert "is there twice" in refusal(write("x", header="KKMC,KKMC,FXLX,GCSJ\n"))
-    assert "UTF-16" in refusal(write(FIVE, encoding="utf-16"))
+    assert "is there twice" in rejection(write("x", header="KKMC,KKMC,FXLX,GCSJ\n"))
+    assert "UTF-16" in rejection(write(FIVE, encoding="utf-16"))
     broken = tmp_path / "broken.csv.gz"
     broken.write_bytes(gzip.compress((HEADER + FIVE).encode())[:-20])
-    assert "broken.csv.gz" in refusal(broken)
-    assert "at least one file" in refusal()
+    assert "broken.csv.gz" in rejection(broken)
+    assert "at least one file" in rejection()
 
 
 def test_a_column_that_names_no_sites_is_rejected(write, monkeypatch):
     monkeypatch.setattr(passages_file, "MAX_SITES", 100)
     rows = "".join(f"plate {i},1,2023-12-01 00:00:00,x\n" for i in range(200))
-    assert "choose another with --site-column" in refusal(write(rows))
+    assert "choose another with --site-column" in rejection(write(rows))
 
 
 def test_days_without_end_are_rejected(write, monkeypatch):
     monkeypatch.setattr(passages_file, "MAX_DAYS", 20)
     rows = "".join(f"A,1,{1990 + i}-01-01 00:00:00,x\n" for i in range(25))
-    assert "choose the period with --start and --end" in refusal(write(rows))
+    assert "choose the period with --start and --end" in rejection(write(rows))
 
 
 def test_formats_that_cannot_be_are_rejected():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from data.passages import Tally
-from tests.data.passages.records import FIVE, count, filled, refusal
+from tests.data.passages.records import FIVE, count, filled, rejection
 
 
 def test_buckets_may_be_longer(write):
@@ -18,7 +18,7 @@ def test_buckets_may_be_longer(write):
 
 @pytest.mark.parametrize("bucket", ["7min", "30s", "90s", "2D", "0min", "-5min", "often", "NaT", "7h"])
 def test_a_bucket_must_divide_a_day(write, bucket):
-    assert refusal(write(FIVE), bucket=bucket).startswith("--bucket must be whole minutes that divide a day, got")
+    assert rejection(write(FIVE), bucket=bucket).startswith("--bucket must be whole minutes that divide a day, got")
 
 
 def test_a_period_can_be_given_to_the_bucket(write):
@@ -48,11 +48,11 @@ def test_a_period_may_span_months_and_days_without_a_row(write):
     ],
 )
 def test_a_period_that_does_not_fit_is_rejected(write, period, told):
-    assert told in refusal(write(FIVE), **period)
+    assert told in rejection(write(FIVE), **period)
 
 
 def test_no_row_in_the_period_is_rejected(write):
-    assert "none is: 5 outside period" in refusal(write(FIVE), start="2020-01-01", end="2020-01-02")
+    assert "none is: 5 outside period" in rejection(write(FIVE), start="2020-01-01", end="2020-01-02")
 
 
 def test_the_month_is_the_one_with_most_rows(write):

@@ -18,7 +18,7 @@ def series_of(panel):
     return {name: panel.series(i).tolist() for i, name in enumerate(panel.ids)}
 
 
-def refusal(path, **options):
+def rejection(path, **options):
     """The message with which reading is rejected; it always names the file."""
     with pytest.raises(DataError) as error:
         read_panel(path, **options)

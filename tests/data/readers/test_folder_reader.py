@@ -150,9 +150,9 @@ def test_a_name_in_two_files_is_taken_from_the_first(write):
 
 def test_a_corpus_of_which_nothing_is_left_is_refused_with_the_reasons(write):
     folder = write(short=table([1, 2]), empty="")
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(DataError) as rejection:
         corpus(folder, min_rows=10)
-    message = str(refusal.value)
+    message = str(rejection.value)
     assert message.startswith(f"{folder}: a corpus needs a file that can be read as series, and has none: ")
     assert "empty.csv (a file of series must not be empty)" in message
     assert "short.csv (a series needs 10 good values, and the most that one has is 2)" in message

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import NAN, refusal, series_of
+from tests.data.readers.series_files import NAN, rejection, series_of
 
 
 def test_json_lines_have_one_series_a_line(write):
@@ -32,7 +32,7 @@ def test_a_bare_sequence_is_called_by_its_line(write):
 def test_columns_choose_the_ids_of_json_lines(write):
     path = write('{"id": "xx", "sequence": [1]}\n{"id": "yy", "sequence": [3]}\n', "x.jsonl")
     assert series_of(read_panel(path, columns=["yy"])) == {"yy": [3]}
-    assert "did you mean 'yy'" in refusal(path, columns=["yyy"])
+    assert "did you mean 'yy'" in rejection(path, columns=["yyy"])
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_columns_choose_the_ids_of_json_lines(write):
 )
 def test_a_malformed_json_line_is_refused_by_its_number(write, line, message):
     path = write(json.dumps({"id": "a", "sequence": [1], "freq": "h"}) + "\n" + line + "\n", "x.jsonl")
-    assert message in refusal(path)
+    assert message in rejection(path)
 
 
 def test_infinite_values_in_json_lines_are_reported(write):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import LONG, NAN, WIDE, refusal, series_of
+from tests.data.readers.series_files import LONG, NAN, WIDE, rejection, series_of
 
 
 def test_a_long_csv_has_an_id_a_time_and_a_value(write):
@@ -31,7 +31,7 @@ def test_long_columns_that_are_not_read_are_reported(write):
 
 def test_columns_choose_the_ids_of_a_long_file(write):
     assert series_of(read_panel(write(LONG), columns=["y"])) == {"y": [7, 8]}
-    assert "did you mean" not in refusal(write(LONG), columns=["zzz"])
+    assert "did you mean" not in rejection(write(LONG), columns=["zzz"])
 
 
 def test_a_long_file_with_another_time_column_is_still_long(write):
@@ -42,7 +42,7 @@ def test_a_long_file_with_another_time_column_is_still_long(write):
 def test_one_id_may_not_have_two_rows_at_one_time_but_two_ids_may(write):
     text = "id,time,value\nx,2020-01-01,1\ny,2020-01-01,1\nx,2020-01-02,1\ny,2020-01-02,1\n"
     assert len(read_panel(write(text))) == 2
-    assert "line 6" in refusal(write(text + "x,2020-01-02,9\n"))
+    assert "line 6" in rejection(write(text + "x,2020-01-02,9\n"))
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,11 @@ def test_one_id_may_not_have_two_rows_at_one_time_but_two_ids_may(write):
     ],
 )
 def test_a_wrong_long_row_is_rejected(write, line, message):
-    assert message in refusal(write(LONG + line + "\n"))
+    assert message in rejection(write(LONG + line + "\n"))
 
 
 def test_a_file_read_as_long_must_have_the_columns(write):
-    assert "needs a column with the id, named id or" in refusal(write(WIDE), format="long-csv")
+    assert "needs a column with the id, named id or" in rejection(write(WIDE), format="long-csv")
 
 
 def test_a_long_file_may_be_read_as_wide(write):

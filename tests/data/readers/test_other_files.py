@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import WIDE, refusal, series_of
+from tests.data.readers.series_files import WIDE, rejection, series_of
 
 GIBIBYTE = 1 << 30
 
@@ -83,7 +83,7 @@ def test_a_tsf_file_is_read(write):
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a.tsf", "a.parquet", "a.csv.gz", "a.csv.zip", "a.jsonl.gz"])
 def test_a_file_that_is_not_what_its_name_says_is_one_message(write, name):
-    assert len(refusal(write("what is this?\n", name)).splitlines()) == 1
+    assert len(rejection(write("what is this?\n", name)).splitlines()) == 1
 
 
 def test_lists_of_values_in_parquet_are_series(tmp_path):
@@ -138,7 +138,7 @@ def test_a_packed_file_that_grows_without_measure_is_stopped(tmp_path, memory):
             file.write(bytes(1 << 24))
     assert path.stat().st_size < GIBIBYTE >> 7
     tracemalloc.reset_peak()
-    assert "times its size" in refusal(path)
+    assert "times its size" in rejection(path)
     assert memory() < GIBIBYTE >> 2
 
 
@@ -146,7 +146,7 @@ def test_a_parquet_file_that_grows_without_measure_is_rejected(tmp_path):
     path = tmp_path / "bomb.parquet"
     pq.write_table(pa.table({"y": pa.array(np.zeros(50_000_000))}), path, compression="zstd")
     assert path.stat().st_size < 1 << 20
-    assert "must not hold 50,000,000 rows" in refusal(path)
+    assert "must not hold 50,000,000 rows" in rejection(path)
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,6 @@ def test_a_parquet_file_that_grows_without_measure_is_rejected(tmp_path):
     ids=["depth", "deep field", "digits", "year 1", "no step", "huge step", "mapping", "number"],
 )
 def test_an_absurd_line_is_one_message(write, line):
-    message = refusal(write(line + "\n", "f.jsonl"))
+    message = rejection(write(line + "\n", "f.jsonl"))
     assert "line 1" in message
     assert len(message) < 500

@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import DataError
 from data.readers.panel_reader import FORMATS, read_panel
-from tests.data.readers.series_files import WIDE, refusal
+from tests.data.readers.series_files import WIDE, rejection
 
 
 def test_a_folder_gives_every_column_of_every_table_in_it(write, tmp_path):
@@ -20,7 +20,7 @@ def test_a_folder_gives_every_column_of_every_table_in_it(write, tmp_path):
     assert panel.ids == ("one/a", "one/c", "three/a", "three/b", "two/a", "two/b")
     assert panel.name == tmp_path.name
     assert read_panel(tmp_path, columns=["two/b"]).ids == ("two/b",)
-    assert "did you mean" in refusal(tmp_path, columns=["two/bb"])
+    assert "did you mean" in rejection(tmp_path, columns=["two/bb"])
 
 
 def test_a_folder_tells_the_notes_of_each_file(write, tmp_path):
@@ -42,20 +42,20 @@ def test_a_folder_with_one_series_in_two_files_is_rejected(write, tmp_path):
 
 
 def test_an_empty_folder_is_rejected(tmp_path):
-    assert "must hold .csv or .parquet files" in refusal(tmp_path)
+    assert "must hold .csv or .parquet files" in rejection(tmp_path)
 
 
 def test_a_missing_file_is_refused_with_the_nearest_name(write, tmp_path):
     write(WIDE, "ETTh1.csv")
-    assert "did you mean 'ETTh1.csv'" in refusal(tmp_path / "ETTh2.csv")
-    assert "check the path" in refusal(tmp_path / "nowhere" / "x.csv")
+    assert "did you mean 'ETTh1.csv'" in rejection(tmp_path / "ETTh2.csv")
+    assert "check the path" in rejection(tmp_path / "nowhere" / "x.csv")
 
 
 def test_an_unknown_format_is_refused_with_the_nearest_name(write):
-    assert "did you mean 'parquet'" in refusal(write(WIDE), format="parket")
+    assert "did you mean 'parquet'" in rejection(write(WIDE), format="parket")
 
 
 def test_a_suffix_that_tells_no_format_is_rejected(write):
     path = write(WIDE, "file.dat")
-    assert all(name in refusal(path) for name in FORMATS)
+    assert all(name in rejection(path) for name in FORMATS)
     assert len(read_panel(path, format="wide-csv")) == 2

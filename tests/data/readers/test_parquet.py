@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import LONG, NAN, WIDE, refusal, series_of
+from tests.data.readers.series_files import LONG, NAN, WIDE, rejection, series_of
 
 
 def test_a_wide_parquet_file_reads_like_its_csv(write, tmp_path):
@@ -39,10 +39,10 @@ def test_parquet_integers_with_missing_values_and_zones_are_read(tmp_path):
 
 
 def test_a_file_that_is_no_parquet_is_rejected(write):
-    assert "not a readable parquet file" in refusal(write("date,a\n", "file.parquet"))
+    assert "not a readable parquet file" in rejection(write("date,a\n", "file.parquet"))
 
 
 def test_a_parquet_row_is_named_by_its_number(tmp_path):
     frame = pd.DataFrame({"date": ["2020-01-01", "oops"], "a": [1, 2]})
     frame.to_parquet(tmp_path / "file.parquet")
-    assert "row 1: a timestamp" in refusal(tmp_path / "file.parquet")
+    assert "row 1: a timestamp" in rejection(tmp_path / "file.parquet")

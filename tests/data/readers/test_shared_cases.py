@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import refusal
+from tests.data.readers.series_files import rejection
 from tests.paths import SHARED
 
 CASES = SHARED / "cases" / "data"
@@ -59,7 +59,7 @@ def test_a_case_of_times(file, freq, start):
 
 @pytest.mark.parametrize(("file", "remedy", "options", "freq", "rows"), REMEDIES)
 def test_a_case_that_is_asked_about_and_its_remedy(file, remedy, options, freq, rows):
-    assert remedy in refusal(CASES / file)
+    assert remedy in rejection(CASES / file)
     panel = read_panel(CASES / file, **options)
     assert (panel.freq, int(panel.lengths[0])) == (freq, rows)
 
@@ -100,6 +100,6 @@ def test_a_case_of_decimal_commas():
 
 @pytest.mark.parametrize("file", ["freqbig.jsonl", "freq0.jsonl", "bignum.jsonl"])
 def test_an_absurd_case_is_one_message(file):
-    message = refusal(CASES / file)
+    message = rejection(CASES / file)
     assert "line 1" in message
     assert len(message.splitlines()) == 1

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import NAN, WIDE, refusal, series_of
+from tests.data.readers.series_files import NAN, WIDE, rejection, series_of
 from tests.paths import SHARED
 
 
@@ -55,7 +55,7 @@ def test_columns_that_are_no_numbers_are_dropped_with_a_note(write):
 
 
 def test_a_column_asked_for_must_hold_numbers(write):
-    message = refusal(write("date,a\n2020-01-01,1\n2020-01-02,2..5\n"), columns=["a"])
+    message = rejection(write("date,a\n2020-01-01,1\n2020-01-02,2..5\n"), columns=["a"])
     assert "line 3: column 'a' must hold numbers, got '2..5'" in message
 
 
@@ -65,9 +65,9 @@ def test_columns_asked_for_come_in_the_order_asked_for(write):
 
 def test_an_unknown_column_is_refused_with_the_nearest_name(write):
     path = write(WIDE.replace("a,b", "HUFL,HULL"))
-    assert "did you mean 'HUFL'" in refusal(path, columns=["HUFFL"])
-    assert "choose among 'HUFL', 'HULL'" in refusal(path, columns=["zzz"])
-    assert "did you mean 'date'" in refusal(path, time_column="dat")
+    assert "did you mean 'HUFL'" in rejection(path, columns=["HUFFL"])
+    assert "choose among 'HUFL', 'HULL'" in rejection(path, columns=["zzz"])
+    assert "did you mean 'date'" in rejection(path, time_column="dat")
 
 
 def test_the_time_column_may_have_any_name_and_place(write):
@@ -139,7 +139,7 @@ def test_three_hundred_columns_are_read(write):
     ],
 )
 def test_a_csv_that_holds_no_series_is_rejected(write, text, message):
-    assert message in refusal(write(text))
+    assert message in rejection(write(text))
 
 
 @pytest.mark.parametrize(

@@ -161,9 +161,9 @@ def test_a_short_series_contributes_nothing_and_stops_nobody():
 
 def test_no_window_at_all_is_refused_with_rows_there_rows_needed_and_the_remedy():
     # 30 rows, ratio: validation has rows 24 to 27, too few for a prediction of 4
-    with pytest.raises(TaskError) as refusal:
+    with pytest.raises(TaskError) as rejection:
         small(np.arange(30.0), prediction_length=4)
-    message = str(refusal.value)
+    message = str(rejection.value)
     assert "no series has a val window" in message
     assert "needs 7 rows (context_length 3 + prediction_length 4)" in message
     assert "'s0' has rows 24 to 27" in message

@@ -6,7 +6,7 @@ import pytest
 
 from data.naive import season_length
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import refusal
+from tests.data.readers.series_files import rejection
 
 NAN = np.nan
 
@@ -77,7 +77,7 @@ def test_readings_at_uneven_times_are_asked_to_be_resampled_and_the_remedy_works
     minutes = np.random.default_rng(0).integers(0, 60, 200)
     stamps = [pd.Timestamp("2024-01-01") + pd.Timedelta(hours=i, minutes=m) for i, m in enumerate(minutes.tolist())]
     path = write(rows(stamps))
-    assert "--freq h --resample mean" in refusal(path)
+    assert "--freq h --resample mean" in rejection(path)
     assert read_panel(path, freq="h", resample="mean").in_units(0).tolist() == [*range(200)]
 
 
@@ -93,7 +93,7 @@ def test_series_of_two_frequencies_are_named_with_both(write):
     hourly = [f"fast,{stamp:%Y-%m-%d %H:%M},1" for stamp in pd.date_range("2024-01-01", periods=200, freq="h")]
     daily = [f"slow,{stamp:%Y-%m-%d %H:%M},2" for stamp in pd.date_range("2024-01-01", periods=200, freq="D")]
     path = write("unique_id,ds,y\n" + "\n".join([*hourly, *daily]) + "\n")
-    message = refusal(path)
+    message = rejection(path)
     assert "'fast'" in message
     assert "'slow'" in message
     panel = read_panel(path, freq="D", resample="sum")

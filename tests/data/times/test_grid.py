@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import NAN, WIDE, refusal, series_of
+from tests.data.readers.series_files import NAN, WIDE, rejection, series_of
 
 
 @pytest.mark.parametrize(
@@ -46,39 +46,39 @@ def test_unsorted_rows_are_sorted_with_a_note(write):
 
 def test_duplicate_timestamps_are_refused_naming_the_first(write):
     text = WIDE + "2020-01-01 02:00,4,40\n2020-01-01 00:00,5,50\n"
-    message = refusal(write(text))
+    message = rejection(write(text))
     assert "line 5" in message
     assert "2020-01-01 02:00:00 is there twice (2 such rows" in message
 
 
 def test_a_timestamp_off_the_grid_is_refused_naming_its_line(write):
-    message = refusal(write(WIDE + "2020-01-01 03:20,4,40\n2020-01-01 04:00,5,50\n"))
+    message = rejection(write(WIDE + "2020-01-01 03:20,4,40\n2020-01-01 04:00,5,50\n"))
     assert "line 5" in message
     assert "2020-01-01 03:20:00 is off that grid" in message
 
 
 def test_a_mistyped_year_is_refused_before_it_fills_memory(write):
-    message = refusal(write(WIDE + "2202-01-01 03:00,4,40\n"))
+    message = rejection(write(WIDE + "2202-01-01 03:00,4,40\n"))
     assert "line 5" in message
     assert "mostly empty" in message
 
 
 def test_a_timestamp_that_cannot_be_read_is_refused_with_line_and_value(write):
-    message = refusal(write(WIDE + "\n2020-13-01 03:00,4,40\n"))
+    message = rejection(write(WIDE + "\n2020-13-01 03:00,4,40\n"))
     assert "line 6" in message  # the blank line 5 counts
     assert "'2020-13-01 03:00'" in message
 
 
 def test_a_wrong_iso_date_is_not_read_with_day_and_month_exchanged(write):
-    assert "'2020-13-02'" in refusal(write("date,a\n2020-12-02,1\n2020-13-02,2\n"))
+    assert "'2020-13-02'" in rejection(write("date,a\n2020-12-02,1\n2020-13-02,2\n"))
 
 
 def test_dates_of_several_forms_are_refused_rather_than_guessed_one_by_one(write):
-    assert "line 3" in refusal(write("date,a\n13/01/2020,1\n1 Feb 2020,2\n"))
+    assert "line 3" in rejection(write("date,a\n13/01/2020,1\n1 Feb 2020,2\n"))
 
 
 def test_a_missing_timestamp_is_rejected(write):
-    assert "line 5" in refusal(write(WIDE + ",4,40\n"))
+    assert "line 5" in rejection(write(WIDE + ",4,40\n"))
 
 
 @pytest.mark.parametrize(
@@ -92,11 +92,11 @@ def test_a_time_column_of_numbers_is_time_since_1970(write, digits, unit):
 
 @pytest.mark.parametrize("numbers", [(1, 2), (20161701, 20161702), (1467331200, 1467334800000), (2.5, 1.5)])
 def test_a_time_column_of_other_numbers_is_rejected(write, numbers):
-    assert "must be text such as" in refusal(write("time,a\n{},1\n{},2\n".format(*numbers)))
+    assert "must be text such as" in rejection(write("time,a\n{},1\n{},2\n".format(*numbers)))
 
 
 def test_a_time_since_1970_must_not_be_missing(write):
-    assert "line 3: a timestamp must be like" in refusal(write("unix,a\n1467331200,1\n,2\n1467338400,2\n"))
+    assert "line 3: a timestamp must be like" in rejection(write("unix,a\n1467331200,1\n,2\n1467338400,2\n"))
 
 
 def test_the_time_once_more_as_a_number_is_no_series(write):

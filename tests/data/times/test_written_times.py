@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from data.readers.panel_reader import read_panel
-from tests.data.readers.series_files import refusal
+from tests.data.readers.series_files import rejection
 
 
 def lines(times):
@@ -70,8 +70,8 @@ def test_longer_steps_are_read_however_they_are_written(write, cells, freq, star
 @pytest.mark.parametrize(("day", "format"), [(2, "%d/%m/%Y"), (1, "%m/%d/%Y")])
 def test_two_readings_that_fit_equally_are_asked_about_and_the_remedy_works(write, day, format):
     path = write(lines([f"{i:02}/{i + day:02}/2024" for i in range(1, 11)]))
-    assert "fits both" in refusal(path)
-    assert f"--date-format '{format}'" in refusal(path) or format == "%m/%d/%Y"
+    assert "fits both" in rejection(path)
+    assert f"--date-format '{format}'" in rejection(path) or format == "%m/%d/%Y"
     read_panel(path, date_format=format, freq="D", resample="last")
 
 
@@ -104,7 +104,7 @@ def test_numbers_since_1970_have_the_unit_of_their_size(write, unit, times):
     ],
 )
 def test_a_time_that_cannot_be_read_is_named_by_its_line(write, cells, says):
-    assert says in refusal(write(lines(cells)))
+    assert says in rejection(write(lines(cells)))
 
 
 def test_a_daily_series_in_local_time_with_offsets_stays_daily(write):
@@ -122,11 +122,11 @@ def test_local_hours_with_offsets_are_counted_in_utc(write):
 def test_naive_local_hours_need_their_zone_when_an_hour_is_there_twice(write):
     stamps = pd.date_range("2024-10-26", periods=72, freq="h", tz="Europe/Berlin").tz_localize(None)
     path = write(lines(stamps.strftime("%Y-%m-%d %H:%M")))
-    assert "--timezone" in refusal(path)
+    assert "--timezone" in rejection(path)
     panel = read_panel(path, timezone="Europe/Berlin")
     assert (panel.freq, panel.starts[0], panel.in_units(0).tolist()) == ("h", "2024-10-25T22:00:00", [*range(72)])
 
 
 def test_an_hour_that_a_zone_skips_is_named(write):
     path = write(lines(written("%Y-%m-%d %H:%M", start="2024-03-31", rows=6)))
-    assert "Europe/Berlin has no 2024-03-31 02:00:00" in refusal(path, timezone="Europe/Berlin")
+    assert "Europe/Berlin has no 2024-03-31 02:00:00" in rejection(path, timezone="Europe/Berlin")
