@@ -17,7 +17,7 @@ import pandas as pd
 
 from data.errors import DataError
 from data.read_options import ReadOptions
-from data.readers.packed import UNPACKING_ERRORS, is_packed, open_unpacked
+from data.readers.packed import open_unpacked
 from data.readers.tabular.names import ID_NAMES, PARTS, PERIOD_NAMES, TIME_NAMES
 from data.readers.tabular.numbers import SILENT, Cells
 from data.readers.tabular.table import Table
@@ -54,11 +54,6 @@ def read_csv(path: Path, name: str, options: ReadOptions) -> Table:
         raise DataError(
             f"{path}: text must be UTF-8, UTF-16, GBK or Latin-1, but {error}; name what it is with --encoding"
         ) from error
-    except UNPACKING_ERRORS as error:
-        if not is_packed(path):
-            raise
-        reason = str(error) or type(error).__name__
-        raise DataError(f"{path}: the file cannot be unpacked ({reason}); unpack it, or pack it again") from error
 
 
 def _read(path: Path, name: str, options: ReadOptions) -> Table:
@@ -147,15 +142,19 @@ def _parse(path: Path, layout: _Layout, dtypes: dict[str, type]) -> pd.DataFrame
         "low_memory": False,
     }
     try:
-        with open_unpacked(path) as raw, warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # it warns of cells that would be lost
-            text = io.TextIOWrapper(raw, encoding=layout.encoding, newline="")
-            frame: pd.DataFrame = pd.read_csv(text, **options)
-            return frame
+        return _frame(path, layout, options)
     except pd.errors.EmptyDataError:
         return pd.DataFrame(columns=list(layout.names))
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         return _with_trailing_separators(path, options, layout, error)
+
+
+def _frame(path: Path, layout: _Layout, options: dict[str, Any]) -> pd.DataFrame:
+    """Let pandas parse the file; what it would only warn of is an error too: cells that would be lost."""
+    with open_unpacked(path) as raw, warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        frame: pd.DataFrame = pd.read_csv(io.TextIOWrapper(raw, encoding=layout.encoding, newline=""), **options)
+        return frame
 
 
 def _with_trailing_separators(path: Path, options: dict[str, Any], layout: _Layout, error: Exception) -> pd.DataFrame:
@@ -163,10 +162,7 @@ def _with_trailing_separators(path: Path, options: dict[str, Any], layout: _Layo
     names = [*layout.names, "trailing"]
     options = {**options, "names": names, "na_values": {**options["na_values"], "trailing": [""]}}
     try:
-        with open_unpacked(path) as raw, warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            text = io.TextIOWrapper(raw, encoding=layout.encoding, newline="")
-            frame: pd.DataFrame = pd.read_csv(text, **options)
+        frame = _frame(path, layout, options)
         if frame["trailing"].isna().all():
             return frame.drop(columns="trailing")
     except (pd.errors.ParserError, pd.errors.ParserWarning):

@@ -10,7 +10,7 @@ from typing import Any
 from data.errors import DataError
 from data.panel import Panel
 from data.read_options import ReadOptions
-from data.readers.packed import UNPACKING_ERRORS, is_packed, open_unpacked
+from data.readers.packed import open_unpacked
 from data.readers.records import panel_of_records, records_of
 
 
@@ -32,16 +32,11 @@ def panel_from_jsonl(path: Path, name: str, options: ReadOptions) -> Panel:
 
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
     """Give the lines that are not blank, with their numbers from 1."""
-    try:
-        with open_unpacked(path) as file:
-            for number, line in enumerate(file, 1):
-                text = line.decode(encoding if number == 1 else encoding.removesuffix("-sig"))
-                if text.strip():
-                    yield number, text
-    except UNPACKING_ERRORS as error:
-        if not is_packed(path) or isinstance(error, UnicodeError):
-            raise
-        raise DataError(f"{path}: the file cannot be unpacked ({error}); unpack it, or pack it again") from error
+    with open_unpacked(path) as file:
+        for number, line in enumerate(file, 1):
+            text = line.decode(encoding if number == 1 else encoding.removesuffix("-sig"))
+            if text.strip():
+                yield number, text
 
 
 def _record(text: str, where: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
@@ -18,25 +18,35 @@ from data.errors import DataError
 
 MOST_TIMES = 200  # its packed size, that a file may unpack to; series of real numbers pack to a fifth or a tenth
 ALWAYS_FINE = 64 << 20  # bytes that any file may unpack to
-UNPACKING_ERRORS = (OSError, EOFError, ValueError, ImportError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_UNPACKING_ERRORS = (OSError, EOFError, ValueError, ImportError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _PACKED = re.compile(r"\.(gz|bz2|zip|xz|zst)$", re.IGNORECASE)
-
-
-def is_packed(path: Path) -> bool:
-    """Return by its name whether a file is packed."""
-    return bool(_PACKED.search(path.name))
 
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading, unpacked; DataError while it is read if it unpacks to far more than its size."""
+    """Open a file for reading, unpacked.
+
+    Raises DataError, then or while it is read, if it cannot be unpacked, or unpacks to far more than its size.
+    """
     kind = _PACKED.search(path.name)
     if kind is None:
         with path.open("rb") as plain:
             yield plain
         return
-    with path.open("rb") as packed, _unpacking(path, packed, kind[1].lower()) as stream:
+    with path.open("rb") as packed, ExitStack() as opened:
+        with _in_words(path):
+            stream = opened.enter_context(_unpacking(path, packed, kind[1].lower()))
         yield cast(BinaryIO, io.BufferedReader(_Limited(path, packed, stream)))
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Say of whatever an unpacker raises that the file cannot be unpacked."""
+    try:
+        yield
+    except _UNPACKING_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{path}: the file cannot be unpacked ({reason}); unpack it, or pack it again") from error
 
 
 @contextmanager
@@ -72,7 +82,8 @@ class _Limited(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed's buffer has no type
-        block = self.stream.read(len(buffer))
+        with _in_words(self.path):
+            block = self.stream.read(len(buffer))
         self.given += len(block)
         taken = self.packed.tell()
         if self.given > max(ALWAYS_FINE, MOST_TIMES * taken):

@@ -217,10 +217,10 @@ def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
                 console.print(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}")
                 break
         return NO_TRIAL_SUCCEEDED
-    if board.beats_initial:
+    if exported := sweep.folder.best.is_dir():
         console.print(f"best checkpoint: {sweep.folder.best}", soft_wrap=True)
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
-    _print_next_commands(sweep, console, exported=board.beats_initial)
+    _print_next_commands(sweep, console, exported=exported)
     return OK
 
 
