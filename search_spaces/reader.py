@@ -13,7 +13,14 @@ from search_spaces.mistakes import Mistakes
 
 KEYS = ("description", "trainable", "trials", "fixed", "search", "conditional", "first", "task", "recommended_space")
 DEFAULT_TRIALS = 20
-_TASK_COUNTS = ("context_length", "prediction_length", "train_stride", "eval_stride", "max_windows")
+_TASK_COUNTS = (
+    "context_length",
+    "prediction_length",
+    "train_stride",
+    "eval_stride",
+    "max_windows",
+    "max_eval_windows",
+)
 _TASK_KEYS = ("data", "split", *_TASK_COUNTS, "scale")
 _SCALES = ("none", "standard")
 

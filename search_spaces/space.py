@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from search_spaces.branch import Branch, Conditional, branch_name, complete_paths
 from search_spaces.domain import Domain, Scalar, is_scalar
+from search_spaces.extremes import list_extremes
 from search_spaces.grid import list_grid
 from search_spaces.mistakes import Mistakes
 from search_spaces.reader import read_fields
@@ -142,6 +143,10 @@ class SearchSpace:
                     {**path.fixed, **{name: values[min(i, len(values) - 1)] for name, values in marks.items()}}
                 )
         return configs
+
+    def extremes(self) -> Iterator[dict[str, object]]:
+        """Give whole configurations that show a rule of up to three parameters, if the space can break it anywhere."""
+        return iter(self.grid()) if self.is_points else list_extremes(self.paths().values())
 
     def numbers(self, name: str) -> list[float]:
         """List the numbers that a parameter has at the corners, in order; empty if the space does not name it."""

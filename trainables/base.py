@@ -124,6 +124,14 @@ class ForecastTrainable(ABC, Generic[HyperT]):
 Trainable = ForecastTrainable[Hyper]
 
 
+def windows_to_train_on(
+    model: ForecastTrainable[HyperT], hyper: HyperT, task: ForecastTask, device: torch.device
+) -> WindowGather:
+    """Give a model's training windows, or as many of them as the task draws; a trial trains on these."""
+    windows, most = model.training_windows(hyper, task, device), task.spec.most_windows("train")
+    return windows if most is None else windows.draw(most, task.spec.window_generator("train"))
+
+
 def check_hyper(model: type[Trainable], values: Mapping[str, object]) -> Hyper:
     """Make a trial's hyperparameters of plain values; HyperError names every wrong one."""
     try:

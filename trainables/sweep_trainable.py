@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from data.naive import season_length, seasonal_naive
 from data.task.task import ForecastTask
 from data.task.windows import Batch
-from trainables.base import ForecastTrainable, HyperT, Trainable
+from trainables.base import ForecastTrainable, HyperT, Trainable, windows_to_train_on
 from trainables.hyper import Hyper
 from trainables.trial.report import ZERO_SHOT, Scores
 
@@ -78,7 +78,7 @@ class SweepTrainable(ForecastTrainable[HyperT]):
     def preview(self, hyper: HyperT, task: ForecastTask) -> int:
         """Check that the model loads and fits, and return its number of training windows."""
         self.build(hyper, task)
-        return len(self.training_windows(hyper, task, torch.device("cpu")))
+        return len(windows_to_train_on(self, hyper, task, torch.device("cpu")))
 
     @classmethod
     def workload(cls, hyper: HyperT, task: ForecastTask) -> Workload | None:

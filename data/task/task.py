@@ -173,7 +173,7 @@ class ForecastTask:
         if not len(index):
             raise TaskError(self._no_window(part, first, end))
         most = spec.most_windows(part)
-        return index if most is None else index.draw(most, np.random.default_rng((spec.window_seed, PARTS.index(part))))
+        return index if most is None else index.draw(most, spec.window_generator(part))
 
     def _no_window(self, part: Part, first: NDArray[np.int64], end: NDArray[np.int64]) -> str:
         """Say which rows the part has, which it needs, and what to change."""

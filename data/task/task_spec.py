@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from data.errors import TaskError
@@ -20,9 +21,8 @@ class TaskSpec(BaseModel):
     context_length, prediction_length: rows.
     train_stride, eval_stride: rows from one window to the next, in training and in validation and test.
     scale: 'standard' takes off each series' training mean and divides by its deviation; 'none' leaves it.
-    max_windows: at most so many train windows, and an eighth of it, one at least, of validation and of test, drawn
-    by window_seed; None takes all, and neither is then written down: such a record, and the task's fingerprint, are
-    what they were before windows could be drawn.
+    max_windows: at most so many train windows; max_eval_windows: of validation and of test, each. They are drawn by
+    window_seed; None takes all. Where none is drawn, none of the three is written down.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,13 +34,21 @@ class TaskSpec(BaseModel):
     eval_stride: int = Field(default=1, ge=1)
     scale: Literal["none", "standard"] = "none"
     max_windows: int | None = Field(default=None, ge=1)
+    max_eval_windows: int | None = Field(default=None, ge=1)
     window_seed: int = Field(default=0, ge=0)
 
     def most_windows(self, part: Part) -> int | None:
         """Return how many windows a part may have, None for all."""
-        if self.max_windows is None or part == "train":
-            return self.max_windows
-        return max(1, self.max_windows // 8)
+        return self.max_windows if part == "train" else self.max_eval_windows
+
+    def window_generator(self, part: Part) -> np.random.Generator:
+        """Return what draws a part's windows, at its beginning."""
+        return np.random.default_rng((self.window_seed, PARTS.index(part)))
+
+    @property
+    def draws_windows(self) -> bool:
+        """Whether some part takes only a number of its windows, drawn by the seed."""
+        return (self.max_windows, self.max_eval_windows) != (None, None)
 
     @field_validator("split")
     @classmethod
@@ -55,5 +63,5 @@ class TaskSpec(BaseModel):
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out how windows are drawn where none is."""
         facts: dict[str, Any] = write(self)
-        unused = () if self.max_windows is not None else ("max_windows", "window_seed")
+        unused = () if self.draws_windows else ("max_windows", "max_eval_windows", "window_seed")
         return {name: value for name, value in facts.items() if name not in unused}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -31,8 +33,13 @@ class WindowIndex:
         """Return `count` of the windows, drawn without replacement and in the index's order; all, if they are fewer."""
         if count >= len(self):
             return self
-        drawn = np.sort(rng.choice(len(self), size=count, replace=False))
+        drawn = _drawn(len(self), count, rng)
         return WindowIndex(self.starts[drawn], self.series[drawn])
+
+
+def _drawn(total: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `count` of the numbers below `total`, without replacement, in order."""
+    return np.sort(rng.choice(total, size=count, replace=False))
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,15 @@ class WindowGather:
     def __len__(self) -> int:
         """Return the number of windows."""
         return len(self._starts)
+
+    def draw(self, count: int, rng: np.random.Generator) -> Self:
+        """Return these windows, or `count` of them, as `WindowIndex.draw` does."""
+        if count >= len(self):
+            return self
+        fewer = copy.copy(self)
+        drawn = torch.from_numpy(_drawn(len(self), count, rng)).to(self.device)
+        fewer._starts, fewer._series = self._starts[drawn], self._series[drawn]
+        return fewer
 
     @property
     def device(self) -> torch.device:

@@ -11,6 +11,7 @@ import torch
 from data.task.windows import Batch, WindowGather
 from trainables.base import Trainable
 from trainables.hyper import Hyper
+from trainables.trial.checks import steps_an_epoch
 from trainables.trial.evaluation import FeatureStore
 from trainables.trial.memory import MicroBatch
 from trainables.trial.precision import autocast
@@ -52,7 +53,7 @@ class Training:
         self.optimizer = model.optimizer.over(model.module, hyper)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=hyper.precision == "fp16")
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        self.steps_per_epoch = math.ceil(len(windows) / hyper.batch_size)
+        self.steps_per_epoch = steps_an_epoch(hyper, len(windows))
         self.total_steps = self.steps_per_epoch * hyper.epochs
         self.schedule = Schedule(hyper.schedule, hyper.warmup_of(self.total_steps), self.total_steps, hyper.floor_ratio)
         self._shuffled: tuple[int, torch.Tensor] | None = None

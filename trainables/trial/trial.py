@@ -20,17 +20,16 @@ from data.errors import DamagedFileError
 from data.files import read_object
 from data.task.task import ForecastTask, Part
 from data.task.windows import WindowGather
-from trainables.base import Trainable, check_hyper
+from trainables.base import Trainable, windows_to_train_on
 from trainables.errors import HyperError
-from trainables.hyper import Hyper
 from trainables.parameters import load_trainable_tensors, trainable_tensors
 from trainables.sweep_trainable import SweepTrainable
 from trainables.trial.checkpoint import CheckpointSlot
+from trainables.trial.checks import check_evaluations, check_values
 from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
 from trainables.trial.folders import BEST, LATEST, SharedFolder
 from trainables.trial.frozen import FrozenFeatures
 from trainables.trial.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
-from trainables.trial.precision import check_precision
 from trainables.trial.report import Report, Scores, StopReason, best_report, whole
 from trainables.trial.shared_scores import baseline_scores, initial_scores
 from trainables.trial.training import DivergenceError, Training
@@ -59,16 +58,6 @@ class TrialSpec:
     gpu_memory_bytes: int | None = None
 
 
-def check_evaluations(hyper: Hyper, n_windows: int) -> None:
-    """Reject more evaluations an epoch than it has optimiser steps; HyperError."""
-    steps = math.ceil(n_windows / hyper.batch_size)
-    if hyper.evals_per_epoch > steps:
-        raise HyperError(
-            f"evals_per_epoch must be at most the {steps} optimiser steps of an epoch ({n_windows} windows, "
-            f"batch_size {hyper.batch_size}), got {hyper.evals_per_epoch}; lower it, batch_size or --train-stride"
-        )
-
-
 class Trial:
     """One fine-tuning run; `step` does a stretch of it and returns a report, until one has a stop reason.
 
@@ -79,14 +68,12 @@ class Trial:
 
     def __init__(self, model: Trainable, spec: TrialSpec, task: ForecastTask, device: torch.device) -> None:
         self.model, self.spec, self.task, self.device = model, spec, task, device
-        self.hyper = check_hyper(type(model), spec.hyper)
+        self.hyper = check_values(model, spec.hyper, task, device)
         cap_gpu_memory(device, spec.gpu_memory_bytes)
         reset_peak_memory(device)
         torch.manual_seed(spec.seed)
-        model.check(self.hyper, task)
-        check_precision(self.hyper.precision, device)
         model.build(self.hyper, task).to(device)
-        self.train_windows = model.training_windows(self.hyper, task, device)
+        self.train_windows = windows_to_train_on(model, self.hyper, task, device)
         check_evaluations(self.hyper, len(self.train_windows))
         self.eval_batch = MicroBatch(model.eval_batch_size)
         self.train_features = self._frozen("train", self.train_windows)

@@ -28,6 +28,7 @@ def sweep(
     max_files: Annotated[int | None, option("Of a folder, the first so many files.", DATA)] = None,
     split: Annotated[str | None, option("ratio (or time), series, ett, or date:TRAIN_END,VAL_END.", DATA)] = None,
     max_windows: Annotated[int | None, option("Draw so many training windows at most.", DATA)] = None,
+    max_eval_windows: Annotated[int | None, option("And so many of validation, and of test.", DATA)] = None,
     context_length: Annotated[int | None, option("Rows a model sees.", DATA)] = None,
     prediction_length: Annotated[int | None, option("Rows it forecasts.", DATA)] = None,
     train_stride: Annotated[int | None, option("Rows between training windows.", DATA)] = None,
@@ -66,6 +67,7 @@ def sweep(
         task={
             "split": split,
             "max_windows": max_windows,
+            "max_eval_windows": max_eval_windows,
             "context_length": context_length,
             "prediction_length": prediction_length,
             "train_stride": train_stride,

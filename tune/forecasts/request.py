@@ -168,7 +168,7 @@ def _spec(request: ForecastRequest, checkpoint: Checkpoint, data: Data) -> tuple
     export = checkpoint.export
     recorded = {} if export is None else export.task.model_dump(exclude={"train_stride"})
     if not data.is_recorded:
-        of_its_data = ("split", "scale", "max_windows", "window_seed")
+        of_its_data = ("split", "scale", "max_windows", "max_eval_windows", "window_seed")
         recorded = {key: value for key, value in recorded.items() if key not in of_its_data}
     given: dict[str, object] = {
         "context_length": request.context_length,

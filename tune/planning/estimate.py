@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from trainables.hyper import Hyper
 from trainables.sweep_trainable import Workload
+from trainables.trial.checks import steps_an_epoch
 from tune.format import duration, long_duration, memory, quantity
 from tune.planning.budget import Budget, Machine
 from tune.planning.throughput import measure_flops
@@ -41,7 +42,7 @@ class Load:
     def epoch_flops(self) -> float:
         """Operations of an epoch: its training windows, its optimiser steps and its validations."""
         work = self.workload
-        steps = math.ceil(self.train_windows / self.hyper.batch_size)
+        steps = steps_an_epoch(self.hyper, self.train_windows)
         validation = self.hyper.evals_per_epoch * self.val_windows * work.eval_flops
         return self.train_windows * work.train_flops + steps * work.step_flops + validation
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 
 from data.errors import near_names
@@ -19,11 +20,11 @@ from data.samples.bundled import PRETRAINED, SAMPLES
 from data.task.task import ForecastTask, TaskSpec
 from search_spaces.library import load_space
 from search_spaces.space import SearchSpace
-from trainables.base import ForecastTrainable
 from tune.format import domain_text, duration
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.planning.estimate import Estimate
-from tune.planning.space_check import Model, Setting, check_configurations, count_loads, find_model, fit_space
+from tune.planning.proposals import Proposals, check_proposals, has_own_windows, notes_on
+from tune.planning.space_check import Model, Setting, find_model, fit_space
 from tune.records.spec import (
     DataSource,
     SweepError,
@@ -74,7 +75,6 @@ class SweepRequest:
 class Plan:
     """A sweep that can start: its spec, its series and windows, its model class, its share of the machine.
 
-    train_windows: how many a trial trains on; the fewest and the most where that depends on its hyperparameters.
     estimate: None for a model that does not count its work.
     """
 
@@ -83,7 +83,7 @@ class Plan:
     panel: Panel
     task: ForecastTask
     model: Model
-    train_windows: tuple[int, int]
+    proposals: Proposals
     machine: Machine
     budget: Budget
     estimate: Estimate | None
@@ -92,7 +92,8 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """What the user should know before it starts."""
         of_estimate = self.estimate.notes if self.estimate else ()
-        return (*self.panel.notes, *self.space.notes, *_stride_note(self), *of_estimate)
+        of_proposals = notes_on(self.proposals, self.spec, self.model, self.task)
+        return (*self.panel.notes, *self.space.notes, *_stride_note(self), *of_proposals, *of_estimate)
 
 
 def plan_sweep(request: SweepRequest) -> Plan:
@@ -102,7 +103,7 @@ def plan_sweep(request: SweepRequest) -> Plan:
     trainable, model = find_model(space, request.space)
     space = _absolute_folders(fit_space(space, model, source=request.space, settings=request.settings))
     task_spec, settings = _read_flags(request, space)
-    if request.task.get("train_stride") is not None and _has_own_windows(model):
+    if request.task.get("train_stride") is not None and has_own_windows(model):
         raise SweepError(
             f"--train-stride is for models that train on the task's windows, and {trainable} cuts its own from whole "
             "sequences; take --set stride=N"
@@ -116,12 +117,12 @@ def plan_sweep(request: SweepRequest) -> Plan:
         max_concurrent=settings.max_concurrent,
         gpu_memory_bytes=settings.gpu_memory_bytes,
     )
-    if task_spec.max_windows is not None:
+    if task_spec.draws_windows:
         task_spec = task_spec.model_copy(update={"window_seed": settings.seed})
     source, panel = _read_data(request, space, model, task_spec)
     task = ForecastTask(panel, task_spec)
-    checked = check_configurations(model, space, task, has_gpu=budget.gpus > 0)
-    windows = [count for _, count in checked]
+    device = torch.device("cuda" if budget.gpus else "cpu")
+    proposals = check_proposals(model, space, task, device=device)
     spec = SweepSpec(
         name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
         space=space.to_dict(),
@@ -133,9 +134,9 @@ def plan_sweep(request: SweepRequest) -> Plan:
         versions=installed_versions(),
         **settings.model_dump(),
     )
-    loads = count_loads(model, task, checked)
+    loads = proposals.loads(model, task)
     estimate = Estimate(loads, spec, machine, budget) if loads else None
-    return Plan(spec, space, panel, task, model, (min(windows), max(windows)), machine, budget, estimate)
+    return Plan(spec, space, panel, task, model, proposals, machine, budget, estimate)
 
 
 def _absolute_folders(space: SearchSpace) -> SearchSpace:
@@ -218,17 +219,12 @@ def installed_versions() -> dict[str, str]:
 def _stride_note(plan: Plan) -> tuple[str, ...]:
     """Warn of training windows that all begin at one hour: a model may learn that hour alone."""
     stride, season = plan.spec.task.train_stride, season_length(plan.panel.freq)
-    if season == 1 or stride % season or _has_own_windows(plan.model):
+    if season == 1 or stride % season or has_own_windows(plan.model):
         return ()
     return (
         f"train stride {stride} is a multiple of the season of {season} rows, so every training window of a series "
         f"begins at the same place in it; --train-stride {stride - 1} sees all places",
     )
-
-
-def _has_own_windows(model: Model) -> bool:
-    """Whether a model cuts its training windows by itself, so that the task's train_stride does nothing."""
-    return model.training_windows is not ForecastTrainable.training_windows
 
 
 def _span(numbers: tuple[int, int], divisor: float = 1) -> str:
@@ -239,11 +235,12 @@ def _span(numbers: tuple[int, int], divisor: float = 1) -> str:
 
 def describe_plan(plan: Plan) -> dict[str, str]:
     """What would be done, in numbers, for --dry-run and for the head of a sweep."""
+    train_windows = plan.proposals.train_windows
     windows = {part: len(getattr(plan.task, part)) for part in ("val", "test")}
     batches = plan.space.numbers("batch_size")
-    steps = ", ".join(f"{_span(plan.train_windows, b)} at batch {b:g}" for b in batches)
+    steps = ", ".join(f"{_span(train_windows, b)} at batch {b:g}" for b in batches)
     spec, budget = plan.spec, plan.budget
-    cut = "whole sequences" if _has_own_windows(plan.model) else f"stride {spec.task.train_stride}"
+    cut = "whole sequences" if has_own_windows(plan.model) else f"stride {spec.task.train_stride}"
     where = f"{budget.gpus} GPU ({plan.machine.gpu_names[0]})" if budget.gpus else "CPU"
     searched = ", ".join(f"{name} {domain_text(domain)}" for name, domain in plan.space.parameters().items())
     facts = {
@@ -252,7 +249,7 @@ def describe_plan(plan: Plan) -> dict[str, str]:
         f"frequency {plan.panel.freq or 'unknown'}",
         "task": f"context {spec.task.context_length}, prediction {spec.task.prediction_length}, split "
         f"{spec.task.split}, scale {spec.task.scale}",
-        "windows": f"{_span(plan.train_windows)} train ({cut}), {windows['val']} validation and {windows['test']} test "
+        "windows": f"{_span(train_windows)} train ({cut}), {windows['val']} validation and {windows['test']} test "
         f"(stride {spec.task.eval_stride})",
         "optimiser steps an epoch": steps or "depends on the batch size",
         "space": f"{plan.space.name}, trainable {plan.space.trainable}",

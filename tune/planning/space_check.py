@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from data.errors import near_names
-from data.task.task import ForecastTask
 from search_spaces.mistakes import SpaceError
 from search_spaces.override import override_space
 from search_spaces.parameter_names import check_parameter_names
 from search_spaces.space import SearchSpace
-from trainables.base import check_hyper
-from trainables.hyper import Hyper
 from trainables.sweep_trainable import SweepModel
-from tune.planning.estimate import Load
-from tune.records.spec import SweepError
 from tune.registry import TrainableError, absolute_name, find_trainable
 from tune.validation_messages import MISSING, validation_messages
 
@@ -86,7 +82,7 @@ def _value_mistakes(space: SearchSpace, model: Model, *, source: str, settings: 
     """Say which values of the space the model rejects, each once, where it was written."""
     known = model.hyper_type.model_fields
     mistakes: dict[str, str] = {}
-    for configuration in space.corners():
+    for configuration in itertools.chain(space.corners(), space.extremes()):
         unknown = [key for key in configuration if key not in known]
         try:
             model.hyper_type.model_validate({key: value for key, value in configuration.items() if key in known})
@@ -104,39 +100,3 @@ def _place(name: str, message: str, source: str, settings: Mapping[str, Setting]
     if message == MISSING:
         return f"{source}: {name} {MISSING}; give it under fixed or search, or with --set {name}=VALUE"
     return ": ".join(part for part in (source, name, message) if part)
-
-
-def check_configurations(
-    model: Model, space: SearchSpace, task: ForecastTask, *, has_gpu: bool
-) -> list[tuple[Hyper, int]]:
-    """Check that what the space holds goes with task and machine, and that each model it starts from loads and fits.
-
-    Returns the configurations at the space's corners, each with how many windows it trains on.
-    """
-    windows: dict[tuple[object, ...], int] = {}
-    checked = []
-    for configuration in space.corners():
-        hyper = check_hyper(model, configuration)
-        if hyper.precision != "fp32" and not has_gpu:
-            raise SweepError(
-                f"precision {hyper.precision} needs a GPU that has it, and this sweep runs on the CPU; use fp32"
-            )
-        trainable = model()
-        trainable.check(hyper, task)
-        sizes = tuple(getattr(hyper, name) for name in hyper.structure)  # a checkpoint may reject them
-        built = (hyper.initial_model, configuration.get("strategy"), sizes)
-        if built not in windows:
-            windows[built] = trainable.preview(hyper, task)
-        checked.append((hyper, windows[built]))
-    return checked
-
-
-def count_loads(model: Model, task: ForecastTask, checked: list[tuple[Hyper, int]]) -> tuple[Load, ...]:
-    """Count what the configurations ask of the machine; nothing where the model does not count one of them."""
-    loads = []
-    for hyper, windows in checked:
-        work = model.workload(hyper, task)
-        if work is None:
-            return ()
-        loads.append(Load(hyper, work, windows, len(task.val)))
-    return tuple(loads)

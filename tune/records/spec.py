@@ -119,6 +119,7 @@ class SweepSpec(SweepSettings):
         try:
             content = read_object(folder.spec)
             _check_version(folder, content)
+            _name_eval_windows(content)
             return cls.model_validate(content)
         except FileNotFoundError as error:
             raise SweepError(f"{folder.path}: a sweep's folder holds sweep.json, and there is none") from error
@@ -142,6 +143,13 @@ def _check_version(folder: SweepFolder, content: Mapping[str, object]) -> None:
             f"{folder.spec}: a sweep's folder must be of format version {FORMAT_VERSION}, got {was}; "
             "read it with the foretune that wrote it, or start a new sweep"
         )
+
+
+def _name_eval_windows(content: Mapping[str, object]) -> None:
+    """Give a record from before validation had a limit of its own the one it had: an eighth of training's."""
+    task = content.get("task")
+    if isinstance(task, dict) and isinstance(most := task.get("max_windows"), int):
+        task.setdefault("max_eval_windows", max(1, most // 8))
 
 
 def check_searcher(name: str, space: SearchSpace) -> None:

@@ -230,18 +230,18 @@ def test_a_fingerprint_without_drawn_windows_is_what_it_was_before_there_were_an
 
 def test_a_spec_writes_down_how_windows_are_drawn_only_where_they_are():
     lengths = {"context_length": 3, "prediction_length": 2}
-    assert not {"max_windows", "window_seed"} & TaskSpec(**lengths).model_dump().keys()
+    assert not {"max_windows", "max_eval_windows", "window_seed"} & TaskSpec(**lengths).model_dump().keys()
     spec = TaskSpec(**lengths, max_windows=8, window_seed=5)
     assert (spec.model_dump()["max_windows"], spec.model_dump()["window_seed"]) == (8, 5)
     for each in (spec, TaskSpec(**lengths)):
         assert TaskSpec(**json.loads(each.model_dump_json())) == each
 
 
-def test_as_many_windows_are_drawn_as_asked_for_and_an_eighth_of_them_to_evaluate():
+def test_as_many_windows_are_drawn_as_each_part_may_have():
     # 300 rows, ratio: 240 - 5 + 1 train windows, 30 - 2 + 1 of validation and of test
     whole = small(np.arange(300.0))
     assert (len(whole.train), len(whole.val), len(whole.test)) == (236, 29, 29)
-    drawn = small(np.arange(300.0), max_windows=40)
+    drawn = small(np.arange(300.0), max_windows=40, max_eval_windows=5)
     assert (len(drawn.train), len(drawn.val), len(drawn.test)) == (40, 5, 5)
     assert len(drawn.gather("train")) == 40
     for part in ("train", "val", "test"):
@@ -253,9 +253,16 @@ def test_as_many_windows_are_drawn_as_asked_for_and_an_eighth_of_them_to_evaluat
     assert other.train.starts.tolist() != drawn.train.starts.tolist()
 
 
-@pytest.mark.parametrize(("max_windows", "counts"), [(1, (1, 1, 1)), (15, (15, 1, 1)), (1000, (236, 29, 29))])
-def test_evaluation_keeps_one_window_and_nothing_is_made_up(max_windows, counts):
-    task = small(np.arange(300.0), max_windows=max_windows)
+@pytest.mark.parametrize(
+    ("limits", "counts"),
+    [
+        ({"max_windows": 15}, (15, 29, 29)),
+        ({"max_eval_windows": 1}, (236, 1, 1)),
+        ({"max_windows": 1000, "max_eval_windows": 1000}, (236, 29, 29)),
+    ],
+)
+def test_a_limit_is_for_its_parts_alone_and_nothing_is_made_up(limits, counts):
+    task = small(np.arange(300.0), **limits)
     assert (len(task.train), len(task.val), len(task.test)) == counts
 
 

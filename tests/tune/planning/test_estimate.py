@@ -194,5 +194,6 @@ def test_a_model_that_does_not_count_is_not_estimated() -> None:
 
 def test_the_last_smaller_batch_is_a_step_too() -> None:
     plan = plan_sweep(SweepRequest(space=str(TOY / "toy.yaml"), set={"batch_size": "4"}))
-    told = describe_plan(replace(plan, train_windows=(56_231, 56_231)))
+    corners = [replace(proposal, train_windows=56_231) for proposal in plan.proposals.corners]
+    told = describe_plan(replace(plan, proposals=replace(plan.proposals, corners=corners)))
     assert told["optimiser steps an epoch"] == "14058 at batch 4"  # 14,057 of 4, and one of 3

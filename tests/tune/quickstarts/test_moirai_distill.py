@@ -14,7 +14,20 @@ from tune.planning.plan import SweepRequest, plan_sweep
 
 CORPUS = SAMPLES["corpus"]
 SWEEP = (
-    *("sweep", "moirai-distill-quickstart", "--name", "d", "--max-windows", "240", "--trials", "2", "--seed", "0"),
+    *(
+        "sweep",
+        "moirai-distill-quickstart",
+        "--name",
+        "d",
+        "--max-windows",
+        "240",
+        "--max-eval-windows",
+        "30",
+        "--trials",
+        "2",
+        "--seed",
+        "0",
+    ),
     *("--set", "epochs=1", "--set", "batch_size=16", "--set", "num_samples=20"),
 )
 

@@ -39,3 +39,15 @@ def test_a_folder_of_another_format_version_is_rejected_with_one_message(
     better.folder.spec.write_text(json.dumps(record if version is None else {**record, "format_version": version}))
     with pytest.raises(SweepError, match=f"must be of format version {FORMAT_VERSION}, got {said}; read it with"):
         SweepSpec.read(better.folder)
+
+
+def test_a_record_from_before_validation_had_its_own_limit_keeps_the_windows_it_was_measured_on(better: Sweep) -> None:
+    record = json.loads(better.folder.spec.read_text())
+    record["task"] |= {"max_windows": 2000, "window_seed": 0}
+    record["task"].pop("max_eval_windows", None)
+    better.folder.spec.write_text(json.dumps(record))
+    task = SweepSpec.read(better.folder).task
+    assert (task.most_windows("train"), task.most_windows("val"), task.most_windows("test")) == (2000, 250, 250)
+    record["task"]["max_eval_windows"] = None
+    better.folder.spec.write_text(json.dumps(record))
+    assert SweepSpec.read(better.folder).task.most_windows("val") is None
