@@ -23,6 +23,8 @@ _FLOAT = re.compile(r"[-+]?(?=\.?[0-9])([0-9]*\.[0-9]*([eE][-+]?[0-9]+)?|[0-9]+[
 _WORDS: dict[str, Scalar] = {"null": None, "~": None, "true": True, "false": False}
 _ITEM = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'[^']*'|[^,]*?)\s*(,|$)""")
 _NUMBERS = re.compile(r"[A-Za-z_]+:[-+.0-9eE]+([:,][-+.0-9eE]+)+")
+_NO_KIND = re.compile(r"\s*(?P<first>[-+.0-9eE]+)\s*(?P<mark>[:,])\s*[-+.0-9eE]+\s*((?P=mark)\s*[-+.0-9eE]+\s*)*")
+_NOT_FINITE = re.compile(r"[-+]?\.?(nan|inf|infinity)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,16 @@ class Domain:
         last = self.values[-1] if self.kind == "choice" else self.high
         return self.first_value(), self.cast(last) if self.contains(last) else self.grid()[-1]
 
+    def fraction(self) -> float | None:
+        """Return a value inside that is no whole number; None where the domain has whole numbers or choices alone."""
+        if self.is_finite:
+            return None
+        for part in (0.5, 0.3):  # no two such points between two bounds are whole
+            inside = self.low + part * (self.high - self.low)
+            if inside != int(inside):
+                return inside
+        return self.low + math.pi / 4 * (self.high - self.low)
+
     def arguments(self) -> list[Scalar]:
         """Return what follows the kind in YAML: [low, high], [low, high, step] or the choices."""
         if self.kind == "choice":
@@ -119,7 +131,24 @@ def parse_domain(text: str) -> Domain | Scalar:
         return build_domain(kind, _split_choices(rest) if kind == "choice" else _split_bounds(rest))
     if colon and (near_names(kind, KINDS) or _NUMBERS.fullmatch(text)):
         raise SpaceError(f"{unknown_kind(kind)}; write {FORMS}, or quote a plain text")
+    if match := _NO_KIND.fullmatch(text):
+        _reject_without_kind(text, match["mark"])
     return _unquote(text)
+
+
+def _reject_without_kind(text: str, mark: str) -> None:
+    """Reject numbers that are no domain because its kind was left out; text of other kinds passes."""
+    values = [parse_scalar(part) for part in text.split(mark)]
+    numbers = [value for value in values if _is_number(value)]
+    if len(numbers) < len(values):
+        return
+    if mark == ",":
+        forms = f"choice:{','.join(map(show, values))}"
+    else:
+        bounds = ":".join(map(show, (min(numbers), max(numbers))))
+        kinds = ("int", "uniform") if all(isinstance(value, int) for value in numbers) else ("log", "uniform")
+        forms = " or ".join(f"{kind}:{bounds}" for kind in kinds)
+    raise SpaceError(f"must name the kind of domain, got {text!r}; write {forms}, or quote a plain text")
 
 
 def parse_scalar(text: str) -> Scalar:
@@ -230,6 +259,8 @@ def _choice_mistakes(arguments: object) -> list[str]:
 
 
 def _bound_mistake(kind: str, name: str, bound: object) -> str:
+    if isinstance(bound, str) and _NOT_FINITE.fullmatch(bound):
+        return f"{name} must be a finite number, got {bound}"
     if not _is_number(bound):
         return f"{name} must be a number, got {show(bound)}"
     if kind in ("int", "logint") and bound != int(bound):

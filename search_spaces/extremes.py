@@ -15,8 +15,8 @@ MOST_LISTED = 9  # values of a domain that are all taken; of more, the ends
 def list_extremes(paths: Iterable[Branch]) -> Iterator[dict[str, object]]:
     """Give configurations in which any three parameters of a path take their marks together, each once.
 
-    The marks of a domain are its values, where they are few, and else its two ends; the parameters that are not among
-    the three have their first value.
+    The marks of a domain are its values, where they are few, else its two ends, and where it has fractions one of them;
+    the parameters that are not among the three have their first value.
     """
     for path in paths:
         marks = {name: _marks(domain) for name, domain in path.search.items()}
@@ -34,4 +34,5 @@ def list_extremes(paths: Iterable[Branch]) -> Iterator[dict[str, object]]:
 def _marks(domain: Domain) -> list[Scalar]:
     if domain.is_finite and domain.size <= MOST_LISTED:
         return domain.grid()
-    return list(domain.ends())
+    fraction = domain.fraction()
+    return [*domain.ends(), *(() if fraction is None else (fraction,))]

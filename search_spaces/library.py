@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import near_names
 from search_spaces.document import read_document
 from search_spaces.mistakes import Mistakes, SpaceError
-from search_spaces.reader import read_fields
+from search_spaces.reader import read_partly
 from search_spaces.space import SearchSpace
 
 _FOLDER = Path(__file__).resolve().parent
 _SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class SpaceReading:
+    """A space, whole or without what is wrong in its file.
+
+    mistakes: one line each. unread: the parameters and sections that the mistakes are in.
+    """
+
+    space: SearchSpace
+    mistakes: tuple[str, ...] = ()
+    unread: frozenset[str] = frozenset()
 
 
 def load_space(name_or_path: str) -> SearchSpace:
@@ -19,6 +32,14 @@ def load_space(name_or_path: str) -> SearchSpace:
 
     Raises SpaceError with every mistake of the file, or with the names nearest to an unknown one.
     """
+    reading = read_space(name_or_path)
+    if reading.mistakes:
+        raise SpaceError("\n".join(reading.mistakes))
+    return reading.space
+
+
+def read_space(name_or_path: str) -> SpaceReading:
+    """Read what can be read of a space; raises SpaceError where that is nothing, or where there is no such space."""
     text = name_or_path.strip()
     if text in (shipped := _shipped()):
         return _read_file(shipped[text])
@@ -48,6 +69,7 @@ def _shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(_FOLDER.glob("*/*.yaml"), key=lambda path: path.stem)}
 
 
-def _read_file(path: Path) -> SearchSpace:
+def _read_file(path: Path) -> SpaceReading:
     mistakes = Mistakes(path.name)
-    return SearchSpace(name=path.stem, **read_fields(read_document(path, mistakes), mistakes))
+    fields, unread = read_partly(read_document(path, mistakes), mistakes)
+    return SpaceReading(SearchSpace(name=path.stem, **fields), tuple(mistakes.lines), unread)

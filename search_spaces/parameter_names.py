@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from data.errors import near_names
 from search_spaces.mistakes import Mistakes
@@ -31,11 +31,15 @@ def check_parameter_names(space: SearchSpace, known: Iterable[str]) -> None:
     for place, names in _places(space):
         for name in names:
             if name not in known:
-                usual = COMMON_NAMES.get(name)
-                meant = f"; did you mean {usual!r}?" if usual in known else near_names(name, known)
-                hint = meant or f"; it knows {', '.join(known)}"
-                mistakes.add(place, f"{space.trainable!r} has no parameter {name!r}{hint}")
+                mistakes.add(place, unknown_parameter(space.trainable, name, known))
     mistakes.raise_if_any()
+
+
+def unknown_parameter(trainable: str, name: str, known: Collection[str]) -> str:
+    """Say that a trainable has no such parameter, and which was meant or which it has."""
+    usual = COMMON_NAMES.get(name)
+    meant = f"; did you mean {usual!r}?" if usual in known else near_names(name, known)
+    return f"{trainable!r} has no parameter {name!r}{meant or '; it knows ' + ', '.join(known)}"
 
 
 def _places(space: SearchSpace) -> list[tuple[str, Iterable[str]]]:

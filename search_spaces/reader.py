@@ -41,9 +41,21 @@ class SpaceFields(TypedDict):
 
 def read_fields(document: Mapping[object, object], mistakes: Mistakes) -> SpaceFields:
     """Check a whole document and return its fields; raises SpaceError with all its mistakes."""
-    fields = _Reader(document, mistakes).read()
+    fields, _ = read_partly(document, mistakes)
     mistakes.raise_if_any()
     return fields
+
+
+def read_partly(document: Mapping[object, object], mistakes: Mistakes) -> tuple[SpaceFields, frozenset[str]]:
+    """Return what can be read of a document, its mistakes added, and which parameters and sections cannot.
+
+    What is wrong is left out, and with it the initial points.
+    """
+    reader = _Reader(document, mistakes)
+    fields = reader.read()
+    if mistakes.lines:
+        fields["initial_points"] = () if fields["search"] else ({},)
+    return fields, frozenset(reader.broken)
 
 
 class _Reader:
@@ -52,12 +64,12 @@ class _Reader:
     def __init__(self, document: Mapping[object, object], mistakes: Mistakes) -> None:
         self._document = document
         self._mistakes = mistakes
-        self._broken: set[str] = set()  # parameters and sections with a mistake that is already in the list
+        self.broken: set[str] = set()  # parameters and sections with a mistake that is already in the list
 
     def read(self) -> SpaceFields:
         document = self._document
         self._check_names("", document, KEYS)
-        self._broken |= {near for name in document for near in _near_keys(name)}
+        self.broken |= {near for name in document for near in _near_keys(name)}
         description = self._text("description", document.get("description", ""))
         trainable = self._text("trainable", document.get("trainable"))
         recommended_space = self._text("recommended_space", document.get("recommended_space", ""))
@@ -65,12 +77,12 @@ class _Reader:
         search = self._search("search", document.get("search"))
         self._check_disjoint("fixed", fixed, "search", search)
         conditional = self._conditional(fixed, search)
-        reader = InitialPointsReader(fixed, search, conditional, broken=self._broken, mistakes=self._mistakes)
+        reader = InitialPointsReader(fixed, search, conditional, broken=self.broken, mistakes=self._mistakes)
         initial_points = reader.read(document.get("first"))
         return SpaceFields(
             description=" ".join(description.split()),
             trainable=trainable,
-            trials=self._trials(None if search or self._broken else len(initial_points)),
+            trials=self._trials(None if search or self.broken else len(initial_points)),
             fixed=fixed,
             search=search,
             conditional=conditional,
@@ -97,7 +109,7 @@ class _Reader:
         if isinstance(value, dict):
             return {branch_name(name) if is_scalar(name) else str(name): v for name, v in value.items()}
         if value is not None:
-            self._broken.add(place)
+            self.broken.add(place)
             self._mistakes.add(place, f"must hold 'name: value' lines, got {show(value)}")
         return {}
 
@@ -114,7 +126,7 @@ class _Reader:
         for name, item in self._section(place, value).items():
             domain = self._domain(f"{place}.{name}", item)
             if domain is None:
-                self._broken.add(name)
+                self.broken.add(name)
             else:
                 domains[name] = domain
         return domains
@@ -139,7 +151,7 @@ class _Reader:
         if len(section) > 1:
             message = f"one parameter at most may decide, got {', '.join(section)}; keep one"
             self._mistakes.add("conditional", message)
-            self._broken.add("conditional")
+            self.broken.add("conditional")
         conditional = {}
         for decider, value in section.items():
             place = f"conditional.{decider}"
@@ -169,15 +181,15 @@ class _Reader:
         place = f"conditional.{decider}"
         domain = search.get(decider)
         if domain is None or domain.kind != "choice":
-            if decider not in self._broken:
+            if decider not in self.broken:
                 got = "is not searched" if domain is None else f"is searched as {domain.to_text()}"
                 message = f"the deciding parameter must be a choice under search, but {decider} {got}"
                 self._mistakes.add(place, f"{message}{near_names(decider, search)}")
-            self._broken.add("conditional")
+            self.broken.add("conditional")
             return False
         values = [branch_name(value) for value in domain.values]
         if set(values) != set(branches):
-            self._broken.add("conditional")
+            self.broken.add("conditional")
         for name in values:
             if name not in branches:
                 self._mistakes.add(place, f"misses the branch {name!r}; add '{name}: {{}}' at least")

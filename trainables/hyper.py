@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 ONECYCLE_RISE = 0.3  # of all steps
+
+
+def _kinds(annotation: object) -> set[object]:
+    """Return the types in an annotation: those of a union, and of the values of a Literal."""
+    inside = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return {type(value) for value in inside}
+    return set().union(*map(_kinds, inside)) if inside else {annotation}
 
 
 class Hyper(BaseModel):
@@ -20,7 +28,7 @@ class Hyper(BaseModel):
     shared_by_all_trials: the fields that must have one value in all trials of a sweep.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     structure: ClassVar[tuple[str, ...]] = ()
     shared_by_all_trials: ClassVar[tuple[str, ...]] = ()
 
@@ -38,6 +46,15 @@ class Hyper(BaseModel):
     evals_per_epoch: int = Field(default=1, ge=1)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     micro_batch_size: int | None = Field(default=None, ge=1)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number_is_true_or_false(cls, value: object, info: ValidationInfo) -> object:
+        """Reject true and false for a number, which Python takes for 1 and 0."""
+        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+            raise ValueError(f"must be a number, got {str(value).lower()}")
+        return value
 
     @model_validator(mode="after")
     def _one_warmup(self) -> Hyper:

@@ -89,6 +89,11 @@ def test_text_without_a_kind_is_one_plain_value(text: str, value: object) -> Non
         ("lgo:1e-6:1e-4", "unknown kind of domain 'lgo'; did you mean 'log'?"),
         ("choise:a,b", "unknown kind of domain 'choise'; did you mean 'choice'?"),
         ("normal:0:1", "unknown kind of domain 'normal'"),
+        ("log:1e-6:inf", "high must be a finite number, got inf"),
+        ("uniform:-.inf:1", "low must be a finite number, got -.inf"),
+        ("1e-3:1e-5", "must name the kind of domain, got '1e-3:1e-5'; write log:1e-5:0.001 or uniform:1e-5:0.001"),
+        ("1:3", "write int:1:3 or uniform:1:3, or quote a plain text"),
+        ("8, 16,32", "write choice:8,16,32, or quote a plain text"),
         ("", "must be one value or a domain, got ''"),
         ("[1, 2]", "must be one value or a domain, got '[1, 2]'"),
     ],
@@ -153,3 +158,18 @@ def test_small_numbers_are_shown_without_padding() -> None:
 )
 def test_the_nearest_value_of_a_range(domain: Domain, value: object, nearest: object) -> None:
     assert domain.nearest(value) == nearest
+
+
+@pytest.mark.parametrize(
+    ("text", "fraction"),
+    [("uniform:1:3", 1.6), ("uniform:1:4", 2.5), ("log:1e-6:1e-4", 5.05e-5), ("int:1:3", None), ("choice:1,2.5", None)],
+)
+def test_a_range_with_fractions_shows_one(text: str, fraction: float | None) -> None:
+    domain = parse_domain(text)
+    assert isinstance(domain, Domain)
+    assert domain.fraction() == (None if fraction is None else pytest.approx(fraction))
+
+
+@pytest.mark.parametrize("text", ["'1:3'", "a:1", "1e-3:x", "::"])
+def test_text_that_only_looks_like_numbers_is_text(text: str) -> None:
+    assert isinstance(parse_domain(text), str)

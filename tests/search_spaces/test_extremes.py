@@ -17,9 +17,9 @@ def space_of(**search: str) -> SearchSpace:
 
 def test_three_parameters_meet_at_all_their_ends() -> None:
     found = list(space_of(lr="log:1e-6:1e-4", epochs="int:1:100", batch_size="choice:8,16").extremes())
-    wanted = {(lr, e, b) for lr in (1e-6, 1e-4) for e in (1, 100) for b in (8, 16)}
+    wanted = {(lr, e, b) for lr in (1e-6, 1e-4, 5.05e-5) for e in (1, 100) for b in (8, 16)}
     assert {(c["lr"], c["epochs"], c["batch_size"]) for c in found} == wanted
-    assert len(found) == 8
+    assert len(found) == 12
     assert all(c["patience"] == 2 for c in found)
 
 
@@ -27,8 +27,8 @@ def test_any_three_of_more_parameters_meet() -> None:
     names = ("a", "b", "c", "d", "e")
     found = list(space_of(**dict.fromkeys(names, "uniform:0:1")).extremes())
     for three in itertools.combinations(names, 3):
-        assert {tuple(c[name] for name in three) for c in found} == set(itertools.product((0.0, 1.0), repeat=3))
-    assert len(found) == len({tuple(c[name] for name in names) for c in found}) < 32
+        assert {tuple(c[name] for name in three) for c in found} == set(itertools.product((0.0, 0.5, 1.0), repeat=3))
+    assert len(found) == len({tuple(c[name] for name in names) for c in found}) < 3**5
 
 
 def test_a_short_list_of_whole_numbers_is_taken_whole_and_a_long_one_at_its_ends() -> None:

@@ -34,11 +34,9 @@ def show_space(name: Annotated[str, typer.Argument(help="A shipped space or a YA
 @spaces_app.command("check")
 def check_space(file: Annotated[str, typer.Argument(help="A YAML file.")]) -> None:
     """Check a space of your own against the model it is for; all mistakes at once."""
-    from tune.planning.space_check import find_model, fit_space
+    from tune.planning.space_check import load_fitting_space
 
-    space = load_space(file)
-    _, model = find_model(space, file)
-    fit_space(space, model, source=file, settings={})
+    _, _, space = load_fitting_space(file, {})
     searched = len(space.parameters())
     message = f"{file}: a space for {space.trainable}, {searched} parameter(s) searched, no mistakes"
     make_console().print(message, soft_wrap=True)

@@ -18,13 +18,12 @@ from data.naive import season_length
 from data.panel import Panel
 from data.samples.bundled import PRETRAINED, SAMPLES
 from data.task.task import ForecastTask, TaskSpec
-from search_spaces.library import load_space
 from search_spaces.space import SearchSpace
 from tune.format import domain_text, duration
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.planning.estimate import Estimate
 from tune.planning.proposals import Proposals, check_proposals, has_own_windows, notes_on
-from tune.planning.space_check import Model, Setting, find_model, fit_space
+from tune.planning.space_check import Model, Setting, load_fitting_space
 from tune.records.spec import (
     DataSource,
     SweepError,
@@ -99,9 +98,8 @@ class Plan:
 def plan_sweep(request: SweepRequest) -> Plan:
     """Check a request and work out the sweep; raises a UserError for whatever cannot be."""
     DataSource.checked(**request.reading, path="")  # what was typed comes before what must be read
-    space = load_space(request.space)
-    trainable, model = find_model(space, request.space)
-    space = _absolute_folders(fit_space(space, model, source=request.space, settings=request.settings))
+    trainable, model, space = load_fitting_space(request.space, request.settings)
+    space = _absolute_folders(space)
     task_spec, settings = _read_flags(request, space)
     if request.task.get("train_stride") is not None and has_own_windows(model):
         raise SweepError(

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from data.errors import near_names
+from data.errors import UserError, near_names
+from search_spaces.library import read_space
 from search_spaces.mistakes import SpaceError
 from search_spaces.override import override_space
-from search_spaces.parameter_names import check_parameter_names
+from search_spaces.parameter_names import COMMON_NAMES, check_parameter_names, unknown_parameter
+from search_spaces.reader import KEYS
 from search_spaces.space import SearchSpace
 from trainables.sweep_trainable import SweepModel
 from tune.registry import TrainableError, absolute_name, find_trainable
 from tune.validation_messages import MISSING, validation_messages
 
 Model = type[SweepModel]
+SECTIONS = {"fixed", "search", "conditional"}
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,47 @@ def find_model(space: SearchSpace, source: str) -> tuple[str, Model]:
         raise TrainableError(f"{Path(source).name}: {error}") from error
 
 
-def fit_space(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> SearchSpace:
-    """Return the space with the settings applied, checked by the model; raises SpaceError with all mistakes."""
+def load_fitting_space(source: str, settings: Mapping[str, Setting]) -> tuple[str, Model, SearchSpace]:
+    """Read a space and fit it to its model; return the trainable's name, its class, and the space.
+
+    Raises SpaceError with all mistakes, in the file and against the model, or TrainableError.
+    """
+    reading = read_space(source)
+    if not reading.mistakes:
+        trainable, model = find_model(reading.space, source)
+        return trainable, model, fit_space(reading.space, model, source=source, settings=settings)
+    mistakes = list(reading.mistakes)
+    if reading.space.trainable:
+        try:
+            _, model = find_model(reading.space, source)
+            fit_space(reading.space, model, source=source, settings=settings, unread=reading.unread)
+        except UserError as error:
+            mistakes += str(error).splitlines()
+    raise SpaceError("\n".join(mistakes))
+
+
+def fit_space(
+    space: SearchSpace,
+    model: Model,
+    *,
+    source: str,
+    settings: Mapping[str, Setting],
+    unread: Collection[str] = (),
+) -> SearchSpace:
+    """Return the space with the settings applied, checked by the model; raises SpaceError with all mistakes.
+
+    unread: parameters and sections of its file that could not be read; they are not missing.
+    """
     known = list(model.hyper_type.model_fields)
     mistakes = _unknown_settings(space, settings, known)
     try:
         check_parameter_names(space, known)
     except SpaceError as error:
         mistakes += [f"{Path(source).name}: {line.removeprefix(f'{space.name}: ')}" for line in str(error).splitlines()]
+    mistakes += [
+        f"{Path(source).name}: {unknown_parameter(space.trainable, name, known)}"
+        for name in sorted({*unread} - {*known, *KEYS})
+    ]
     usable: dict[str, str] = {}
     for key, setting in settings.items():
         try:
@@ -58,7 +94,7 @@ def fit_space(space: SearchSpace, model: Model, *, source: str, settings: Mappin
         else:
             usable |= {key: setting.value} if key in known else {}
     space = override_space(space, usable)
-    mistakes += _value_mistakes(space, model, source=Path(source).name, settings=settings)
+    mistakes += _value_mistakes(space, model, source=Path(source).name, settings=settings, unread=unread)
     mistakes += [
         _place(name, "must be one value, the same for all trials", Path(source).name, settings)
         for name in model.hyper_type.shared_by_all_trials
@@ -73,25 +109,75 @@ def _unknown_settings(space: SearchSpace, settings: Mapping[str, Setting], known
     mistakes = []
     for key, setting in settings.items():
         if key not in known:
-            hint = near_names(key, known) or f"; it knows {', '.join(known)}"
-            mistakes.append(f"{setting.typed}: {space.trainable!r} has no parameter {key!r}{hint}")
+            mistakes.append(f"{setting.typed}: {unknown_parameter(space.trainable, key, known)}")
     return mistakes
 
 
-def _value_mistakes(space: SearchSpace, model: Model, *, source: str, settings: Mapping[str, Setting]) -> list[str]:
-    """Say which values of the space the model rejects, each once, where it was written."""
+def _value_mistakes(
+    space: SearchSpace,
+    model: Model,
+    *,
+    source: str,
+    settings: Mapping[str, Setting],
+    unread: Collection[str],
+) -> list[str]:
+    """Say which values of the space the model rejects, each once, where it was written.
+
+    Of values between those that the file names, and of values together, only what breaks another rule.
+    """
+    named = [found for config in space.corners() for found in _findings(model, config, unread)]
+    rules = {(name, _rule(message)) for name, message in named}
+    between: dict[tuple[str, str], tuple[str, str]] = {}
+    for config in space.extremes():
+        for name, message in _findings(model, config, unread):
+            if (name, _rule(message)) not in rules:
+                between.setdefault((name, _rule(message)), (name, message))
+    order = [*settings, *model.hyper_type.model_fields, ""]
+    found = sorted([*named, *between.values()], key=lambda each: order.index(each[0]))
+    lines = (
+        _place(name, f"{message}{_whole_remedy(space, name, message)}", source, settings) for name, message in found
+    )
+    return list(dict.fromkeys(lines))
+
+
+def _findings(model: Model, configuration: Mapping[str, object], unread: Collection[str]) -> list[tuple[str, str]]:
+    """Say which parameters of a configuration the model rejects and why; those that it does not know are others'."""
     known = model.hyper_type.model_fields
-    mistakes: dict[str, str] = {}
-    for configuration in itertools.chain(space.corners(), space.extremes()):
-        unknown = [key for key in configuration if key not in known]
-        try:
-            model.hyper_type.model_validate({key: value for key, value in configuration.items() if key in known})
-        except ValidationError as error:
-            for name, message in validation_messages(error).items():
-                if message != MISSING or not any(near_names(key, [name]) for key in unknown):
-                    mistakes[_place(name, message, source, settings)] = name
-    order = [*settings, *known, ""]
-    return sorted(mistakes, key=lambda line: order.index(mistakes[line]))
+    unknown = [key for key in configuration if key not in known]
+    try:
+        model.hyper_type.model_validate({key: value for key, value in configuration.items() if key in known})
+    except ValidationError as error:
+        return [
+            (name, message)
+            for name, message in validation_messages(error).items()
+            if message != MISSING
+            or not (_is_unread(name, unread) or any(_means(key, name) for key in (*unknown, *unread)))
+        ]
+    return []
+
+
+def _rule(message: str) -> str:
+    """Return a message without the value that broke the rule."""
+    return message.partition(", got ")[0]
+
+
+def _is_unread(name: str, unread: Collection[str]) -> bool:
+    """Whether a parameter may be in what could not be read of a file."""
+    return name in unread or not SECTIONS.isdisjoint(unread)
+
+
+def _means(key: str, name: str) -> bool:
+    """Whether a name that the model does not know may have meant this parameter."""
+    return COMMON_NAMES.get(key) == name or bool(near_names(key, [name]))
+
+
+def _whole_remedy(space: SearchSpace, name: str, message: str) -> str:
+    """Name the domain of whole numbers to take instead of one with fractions."""
+    domain = next((path.search[name] for path in space.paths().values() if name in path.search), None)
+    if domain is None or domain.is_finite or not message.startswith("must be a whole number"):
+        return ""
+    kind = "logint" if domain.kind == "log" and domain.low >= 1 else "int"
+    return f", which {domain.to_text()} may propose; take {kind}:{math.ceil(domain.low)}:{math.floor(domain.high)}"
 
 
 def _place(name: str, message: str, source: str, settings: Mapping[str, Setting]) -> str:

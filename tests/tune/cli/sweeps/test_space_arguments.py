@@ -113,3 +113,23 @@ def test_a_context_of_more_tokens_than_the_model_has_is_rejected(rejected: Calla
 
 def test_half_precision_needs_a_gpu(rejected: Callable[..., str]) -> None:
     assert "precision bf16 needs a GPU" in rejected("sweep", "--set", "precision=bf16")
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("epochs=uniform:1:3", "must be a whole number, got 1.6, which uniform:1:3 may propose; take int:1:3"),
+        ("batch_size=log:8:64", "must be a whole number, got 24.8, which log:8:64 may propose; take logint:8:64"),
+        ("epochs=true", "must be a number, got true"),
+        ("batch_size=choice:true,16", "must be a number, got true"),
+        ("lr=nan", "must be a finite number, got 'nan'"),
+        ("weight_decay=inf", "must be a finite number, got 'inf'"),
+    ],
+)
+def test_what_a_trial_would_reject_is_rejected_before(rejected: Callable[..., str], pair: str, message: str) -> None:
+    assert rejected("sweep", "--set", pair, "--dry-run") == f"--set {pair}: {message}"
+
+
+def test_what_other_tools_call_it_leads_to_ours(rejected: Callable[..., str]) -> None:
+    message = rejected("sweep", "--set", "learning_rate=1e-5")
+    assert message == "--set learning_rate=1e-5: 'moirai' has no parameter 'learning_rate'; did you mean 'lr'?"
