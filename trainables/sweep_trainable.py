@@ -40,6 +40,13 @@ class Workload:
 PointForecaster = Callable[[Batch], Tensor]  # gives (batch, prediction_length)
 
 
+def naive_baseline(task: ForecastTask) -> tuple[str, PointForecaster]:
+    """Return the forecast that repeats the last season, or the last value where there is none, and its name."""
+    season = season_length(task.panel.freq)
+    name = "seasonal-naive" if 1 < season <= task.context_length else "naive"
+    return name, lambda batch: seasonal_naive(batch.context, task.prediction_length, season)
+
+
 class SweepTrainable(ForecastTrainable[HyperT]):
     """A trainable that says more about itself. Optional: a model without it gets these defaults.
 
@@ -89,9 +96,7 @@ class SweepTrainable(ForecastTrainable[HyperT]):
 
     def baselines(self, hyper: HyperT, task: ForecastTask) -> dict[str, PointForecaster]:
         """Name the forecasters that the leaderboard lists beside the trials; the batch may have val features."""
-        season = season_length(task.panel.freq)
-        name = "seasonal-naive" if 1 < season <= task.context_length else "naive"
-        return {name: lambda batch: seasonal_naive(batch.context, task.prediction_length, season)}
+        return dict([naive_baseline(task)])
 
     def point_loss(self, point: Tensor, batch: Batch) -> Tensor | None:
         """Give val_loss of any point forecast of a batch, (batch,); None where the loss needs a distribution."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,22 +15,60 @@ from tune.cli.console import print_facts
 from tune.format import duration, number
 
 if TYPE_CHECKING:
-    from tune.forecasts.evaluation import Evaluation
+    from tune.forecasts.evaluation import Errors, Evaluation
     from tune.forecasts.prediction import Prediction
     from tune.forecasts.request import Assignment
+    from tune.forecasts.side_by_side import SideBySide
 
 STEPS_SHOWN = 12
 STEP = "horizon step"
 
 
-def print_evaluation(console: Console, evaluation: Evaluation) -> None:
-    """What was measured, the errors, by horizon step, and the worst series."""
-    print_facts(console, _facts(evaluation))
-    for note in evaluation.notes:
-        console.print(f"note: {note}", style="yellow", soft_wrap=True)
-    _print_errors(console, evaluation)
+def print_evaluations(console: Console, found: SideBySide) -> None:
+    """What was measured and the errors; of one checkpoint, by horizon step too, and the worst series."""
+    if len(found.evaluations) > 1:
+        _print_side_by_side(console, found)
+        return
+    (evaluation,) = found.evaluations
+    facts = _facts(evaluation)
+    facts["task"] += f", norm {evaluation.assignment.norm}"
+    print_facts(console, {"model": evaluation.assignment.checkpoint.title, **facts})
+    _print_notes(console, evaluation.notes)
+    _print_errors(console, evaluation, found)
     _print_steps(console, evaluation)
     _print_worst(console, evaluation)
+
+
+def _print_side_by_side(console: Console, found: SideBySide) -> None:
+    """One line a checkpoint, in the order they were named, and the baseline's."""
+    first = found.evaluations[0]
+    facts = _facts(first)
+    print_facts(console, {name: facts[name] for name in ("data", "task", "windows")})
+    _print_notes(console, dict.fromkeys(note for evaluation in found.evaluations for note in evaluation.notes))
+    is_scaled = found.baseline.scaled is not None
+    against = f"against {found.baseline.name}"
+    scaled = ("scaled MAE", "scaled MSE") if is_scaled else ()
+    table = _table(
+        "checkpoint", "MAE", "MSE", "RMSE", *scaled, against, "norm", "forecasts/s", left=("checkpoint", "norm")
+    )
+    for evaluation in found.evaluations:
+        assignment = evaluation.assignment
+        style = "bold" if evaluation is found.best else None
+        row = _error_cells(evaluation.units, evaluation.scaled)
+        gain, speed = f"{found.gain(evaluation.units):+.1%}", f"{evaluation.forecasts_per_second:.3g}"
+        table.add_row(assignment.checkpoint.name, *row, gain, assignment.norm, speed, style=style)
+    table.add_row(found.baseline.name, *_error_cells(found.baseline.units, found.baseline.scaled), "", "", "")
+    console.print(table)
+
+
+def _error_cells(units: Errors, scaled: Errors | None) -> list[str]:
+    cells = [units.mae, units.mse, units.rmse, *(() if scaled is None else (scaled.mae, scaled.mse))]
+    return [number(cell) for cell in cells]
+
+
+def _print_notes(console: Console, notes: Iterable[str]) -> None:
+    for note in notes:
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
 
 
 def _facts(evaluation: Evaluation) -> dict[str, str]:
@@ -37,10 +76,9 @@ def _facts(evaluation: Evaluation) -> dict[str, str]:
     windows = int(evaluation.windows.sum())
     seconds = duration(evaluation.seconds) if evaluation.seconds >= 10 else f"{evaluation.seconds:.2g}s"
     return {
-        "model": assignment.checkpoint.title,
         "data": _data_told(assignment),
         "task": f"context {spec.context_length}, prediction {spec.prediction_length}, {evaluation.part} of split "
-        f"{spec.split}, stride {spec.eval_stride}, scale {spec.scale}, norm {assignment.norm}",
+        f"{spec.split}, stride {spec.eval_stride}, scale {spec.scale}",
         "windows": f"{windows} of {int((evaluation.windows > 0).sum())} series, {int(evaluation.points.sum())} points",
         "time": f"{seconds} on the {_device_told(assignment)}, {evaluation.forecasts_per_second:.3g} forecasts a "
         f"second at batch {evaluation.batch_size}",
@@ -66,9 +104,16 @@ def _table(*columns: str, left: tuple[str, ...] = ()) -> Table:
     return table
 
 
-def _print_errors(console: Console, evaluation: Evaluation) -> None:
+def _print_errors(console: Console, evaluation: Evaluation, found: SideBySide) -> None:
     table = _table("", "MAE", "MSE", "RMSE", left=("",))
-    for name, errors in (("in units of the data", evaluation.units), ("scaled", evaluation.scaled)):
+    baseline = found.baseline
+    rows = (
+        ("in units of the data", evaluation.units),
+        (f"{baseline.name} on the same windows", baseline.units),
+        ("scaled", evaluation.scaled),
+        (f"{baseline.name}, scaled", baseline.scaled),
+    )
+    for name, errors in rows:
         if errors is not None:
             table.add_row(name, *map(number, (errors.mae, errors.mse, errors.rmse)))
     console.print(table)

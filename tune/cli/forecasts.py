@@ -29,6 +29,14 @@ MODEL, OUTPUT = "Model", "Output"
 Checkpoint = Annotated[
     str, typer.Argument(help="An exported folder, a folder with a config.json, a bundled model, or a Hub id.")
 ]
+Checkpoints = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CHECKPOINT...",
+        help="One or several, for the same windows: exported folders, folders with a config.json, bundled models, or "
+        "Hub ids.",
+    ),
+]
 ContextLength = Annotated[int | None, option("Rows the model sees.", DATA)]
 PredictionLength = Annotated[int | None, option("Rows it forecasts.", DATA)]
 Norm = Annotated[
@@ -44,7 +52,7 @@ Json = Annotated[bool, option("Print one JSON object, and nothing else.", OUTPUT
 
 @takes_read_options
 def evaluate(
-    checkpoint: Checkpoint,
+    checkpoints: Checkpoints,
     data: Data = None,
     split: Annotated[
         str | None,
@@ -68,15 +76,17 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint: MAE, MSE and RMSE in the units of the data, by horizon step and by series.
 
-    An exported checkpoint knows its data and lengths: alone, it gives the leaderboard's figures again.
+    An exported checkpoint knows its data and lengths: alone, it gives the leaderboard's figures again. Several are
+    compared on the windows of the first export among them, or of the flags, and with the naive forecast of these.
     """
     _silence_libraries()
-    from tune.cli.forecast_tables import print_evaluation
-    from tune.forecasts.evaluation import check_csv, evaluate
+    from tune.cli.forecast_tables import print_evaluations
+    from tune.forecasts.evaluation import check_csv
     from tune.forecasts.request import ForecastRequest
+    from tune.forecasts.side_by_side import evaluate_side_by_side
 
     request = ForecastRequest(
-        checkpoint=checkpoint,
+        checkpoint=checkpoints[0],
         trust=trust,
         data=data,
         reading=reading,
@@ -95,15 +105,21 @@ def evaluate(
     if csv is not None:
         check_csv(csv)
     with _progress() as progress:
-        evaluation = evaluate(request, part=part, batch_size=batch_size, progress=progress)  # type: ignore[arg-type]
+        found = evaluate_side_by_side(
+            request,
+            checkpoints,
+            part=part,  # type: ignore[arg-type]
+            batch_size=batch_size,
+            progress=progress,
+        )
     if csv is not None:
-        evaluation.write_csv(csv)
+        found.write_csv(csv)
     if to_stdout:
         return
     if json_:
-        _print_json(evaluation.to_dict())
+        _print_json(found.to_dict())
         return
-    print_evaluation(make_console(), evaluation)
+    print_evaluations(make_console(), found)
     if csv is not None:
         make_console().print(f"errors of each series: {csv}", soft_wrap=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,15 @@ class Errors:
     mae: float
     mse: float
     rmse: float
+
+    @classmethod
+    def of(cls, errors: ForecastErrors) -> Errors:
+        """Take the means over all points."""
+        return cls(errors.mae, errors.mse, errors.rmse)
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return plain values that JSON can hold."""
+        return {"mae": _plain(self.mae), "mse": _plain(self.mse), "rmse": _plain(self.rmse)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +102,8 @@ class Evaluation:
             "series": int((self.windows > 0).sum()),
             "windows": int(self.windows.sum()),
             "points": int(self.points.sum()),
-            **_as_dict(self.units),
-            "scaled": None if self.scaled is None else _as_dict(self.scaled),
+            **self.units.to_dict(),
+            "scaled": None if self.scaled is None else self.scaled.to_dict(),
             "mae_by_step": [_plain(value) for value in self.mae_by_step],
             "worst_series": self.worst(),
             "device": self.assignment.device.type,
@@ -102,17 +112,26 @@ class Evaluation:
             "notes": list(self.notes),
         }
 
+    def rows(self) -> list[dict[str, object]]:
+        """Return every series' line of the CSV."""
+        return [self.of_series(i) for i in range(len(self.windows))]
+
     def write_csv(self, path: Path) -> None:
         """Write a line a series, '-' to standard output; RequestError if the file cannot be written."""
-        buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, list(self.of_series(0)), lineterminator="\n")
-        writer.writeheader()
-        for i in range(len(self.windows)):
-            writer.writerow({name: safe_cell(value) for name, value in self.of_series(i).items()})
-        try:
-            write_output(path, buffer.getvalue())
-        except OSError as error:
-            raise _unwritable(path, error.strerror or str(error)) from error
+        write_rows(path, self.rows())
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows of equal keys as CSV, '-' to standard output; RequestError if the file cannot be written."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: safe_cell(value) for name, value in row.items()})
+    try:
+        write_output(path, buffer.getvalue())
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
 
 
 def check_csv(path: Path) -> None:
@@ -137,11 +156,23 @@ def evaluate(
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """Forecast every window of a part and measure; UserErrors for what the user can fix."""
+    check_flags(part, batch_size)
+    assignment = assign(request, open_checkpoint(request.checkpoint, request.trust))
+    return evaluate_assignment(assignment, part=part, batch_size=batch_size, progress=progress)
+
+
+def check_flags(part: str, batch_size: int | None) -> None:
+    """Reject, before any work, what no evaluation can do; RequestError."""
     if part not in PARTS:
         raise RequestError(f"--part must be {' or '.join(PARTS)}, got {part!r}")
     if batch_size is not None and batch_size < 1:
         raise RequestError(f"--batch-size must be 1 or more, got {batch_size}")
-    assignment = assign(request, open_checkpoint(request.checkpoint, request.trust))
+
+
+def evaluate_assignment(
+    assignment: Assignment, *, part: Part, batch_size: int | None = None, progress: ProgressCallback | None = None
+) -> Evaluation:
+    """Forecast every window of a part of the assignment's task, and measure."""
     task = without_windows(assignment)
     normalization = assignment.normalization(task, _rows_before(task))
     forecaster = Forecaster(assignment.checkpoint.load(task, assignment.device), assignment.norm, normalization)
@@ -165,8 +196,8 @@ def evaluate(
         assignment=assignment,
         part=part,
         batch_size=micro_batch.size,
-        units=_errors(errors[UNITS]),
-        scaled=_errors(errors[TASK_SCALE]) if task.spec.scale != "none" else None,
+        units=Errors.of(errors[UNITS]),
+        scaled=Errors.of(errors[TASK_SCALE]) if task.spec.scale != "none" else None,
         mae_by_step=errors[UNITS].per_step()["mae"],
         windows=windows,
         points=errors[UNITS].points_per_series(),
@@ -200,14 +231,6 @@ def _window_notes(assignment: Assignment, windows: NDArray[np.int64]) -> list[st
             f"targets begin at row {context_length}, the first with a whole context, and not at {rule.train_rows}"
         )
     return notes
-
-
-def _errors(errors: ForecastErrors) -> Errors:
-    return Errors(errors.mae, errors.mse, errors.rmse)
-
-
-def _as_dict(errors: Errors) -> dict[str, float | None]:
-    return {"mae": _plain(errors.mae), "mse": _plain(errors.mse), "rmse": _plain(errors.rmse)}
 
 
 def _plain(value: float) -> float | None:

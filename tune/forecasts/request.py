@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from tune.records.spec import DataSource
 from tune.records.sweep_folder import SweepFolder
 from tune.validation_messages import validation_messages
 
+NO_TRAIN_ROWS = "rows:0"  # a split: every window is measured
 FLAGS = {"eval_stride": "stride"}  # of a task's fields, those whose flag is called otherwise
 
 
@@ -93,6 +94,15 @@ def assign(request: ForecastRequest, checkpoint: Checkpoint) -> Assignment:
     data = _read(request, checkpoint)
     spec, norm = _spec(request, checkpoint, data)
     return Assignment(checkpoint, data, spec, norm, device)
+
+
+def also(assignment: Assignment, checkpoint: Checkpoint, norm: str | None) -> Assignment:
+    """Give another checkpoint the same series and windows. norm: as it was typed, None for the checkpoint's own."""
+    data, export = assignment.data, checkpoint.export
+    is_recorded = export is not None and export.data.content_hash == data.panel.content_hash
+    data = replace(data, is_recorded=is_recorded)
+    chosen = _default_norm(checkpoint, data, assignment.spec.scale) if norm is None else norm
+    return replace(assignment, checkpoint=checkpoint, data=data, norm=next(n for n in NORMS if n == chosen))
 
 
 def _reject_missing(request: ForecastRequest, checkpoint: Checkpoint) -> None:
@@ -189,6 +199,11 @@ def _spec(request: ForecastRequest, checkpoint: Checkpoint, data: Data) -> tuple
         for field, message in validation_messages(error).items():
             flag = f"--{FLAGS.get(field, field).replace('_', '-')}"
             mistakes.append(message if message.startswith("--") else f"{flag} {message}")
+    if spec is not None and spec.scale == "standard" and spec.split == NO_TRAIN_ROWS:
+        mistakes.append(
+            f"--scale standard goes by each series' train rows, and split {spec.split}, the one for data that no "
+            "export records, has none; add --split ratio, as a sweep has, or --split rows:N"
+        )
     if mistakes or spec is None:
         raise RequestError("\n".join(mistakes))
     return spec, next(known for known in NORMS if known == norm)
@@ -206,18 +221,17 @@ def _first_targets(data: Data) -> str:
 
 
 def _default_norm(checkpoint: Checkpoint, data: Data, scale: str) -> str:
-    """Show the model what it was trained on: normalised as its trial did, or scaled as the trial's task was.
+    """Show the model what a trial of a sweep shows it: contexts in the task's scale, or by its own norm.
 
-    On other series than the trial's, a model that left it to the task's scale gets 'context'.
+    A model that was trained on scaled series gets them scaled where the task does not do it: by its training rows on
+    its own series, by each context on others.
     """
     export = checkpoint.export
-    if export is None:
-        return "context"
     if checkpoint.model_class.inference.get("norm") == "none":
-        return str(export.hyperparameters.get("norm", "context"))
-    if not data.is_recorded:
-        return "context"
-    return "series" if export.task.scale == "standard" and scale == "none" else "none"
+        return "context" if export is None else str(export.hyperparameters.get("norm", "context"))
+    if export is None or export.task.scale == "none" or scale == "standard":
+        return "none"
+    return "series" if data.is_recorded else "context"
 
 
 def without_windows(assignment: Assignment) -> ForecastTask:

@@ -94,6 +94,21 @@ def test_evaluate_takes_every_flag_of_the_issue(foretune: Foretune, folder: Path
         assert [(line["series"], float(line["mae"])) for line in csv.DictReader(file)] == [("a", 4.0), ("b", 1.5)]
 
 
+def test_evaluate_compares_several_on_the_same_windows(foretune: Foretune, folder: Path) -> None:
+    ended = foretune("evaluate", "moirai-tiny", folder, "time-moe-tiny", "--gpus", 0)
+    assert (ended.status, ended.err) == (0, "")
+    lines = [line.split() for line in ended.out.splitlines()]
+    header = next(line for line in lines if line[:1] == ["checkpoint"])
+    assert header == "checkpoint MAE MSE RMSE against naive norm forecasts/s".split()  # noqa: SIM905
+    shown = lines[lines.index(header) + 2 :]
+    assert [line[0] for line in shown[:4]] == ["moirai-tiny", str(folder), "time-moe-tiny", "naive"]
+    assert shown[1][1:6] == ["3.25", "16", "4", "+13.3%", "none"]  # naive errs by 3.75
+    assert shown[3][1:] == ["3.75", "22.5", "4.7434"]
+    told = json.loads(foretune("evaluate", "moirai-tiny", folder, "--gpus", 0, "--json").out)
+    assert [each["checkpoint"] for each in told["checkpoints"]] == ["moirai-tiny", str(folder)]
+    assert told["baseline"]["mae"] == 3.75
+
+
 def test_the_csv_is_reported_of(foretune: Foretune, folder: Path, tmp_path: Path) -> None:
     ended = foretune("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
     assert ended.out.splitlines()[-1] == f"errors of each series: {tmp_path / 'a.csv'}"

@@ -1,0 +1,123 @@
+"""Several checkpoints measured on the same windows, beside the naive forecast of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from data.errors import UserError
+from data.task.task import ForecastTask, Part
+from trainables.sweep_trainable import naive_baseline
+from trainables.trial.evaluation import TASK_SCALE, Measured, ProgressCallback, measure
+from tune.forecasts.evaluation import UNITS, Errors, Evaluation, check_flags, evaluate_assignment, write_rows
+from tune.forecasts.forecaster import open_checkpoint
+from tune.forecasts.request import Assignment, ForecastRequest, also, assign
+from tune.forecasts.scales import RequestError
+
+BASELINE_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The naive forecast's name and errors; scaled: None where the task has no scale of its own."""
+
+    name: str
+    units: Errors
+    scaled: Errors | None
+
+    def to_dict(self) -> dict[str, object]:
+        scaled = None if self.scaled is None else self.scaled.to_dict()
+        return {"name": self.name, **self.units.to_dict(), "scaled": scaled}
+
+
+@dataclass(frozen=True, eq=False)
+class SideBySide:
+    """One evaluation a checkpoint, in the order they were named, and the baseline of the same windows."""
+
+    evaluations: tuple[Evaluation, ...]
+    baseline: Baseline
+
+    @property
+    def best(self) -> Evaluation:
+        """The evaluation with the smallest mean absolute error."""
+        return min(self.evaluations, key=lambda evaluation: evaluation.units.mae)
+
+    def gain(self, errors: Errors) -> float:
+        """Return the share of the baseline's mean absolute error that a forecast saves; negative where it is worse."""
+        return 1 - errors.mae / self.baseline.units.mae if self.baseline.units.mae else float("nan")
+
+    def to_dict(self) -> dict[str, object]:
+        """Return everything as plain values that JSON can hold; one checkpoint's evaluation is not in a list."""
+        found = [evaluation.to_dict() for evaluation in self.evaluations]
+        baseline = self.baseline.to_dict()
+        return {**found[0], "baseline": baseline} if len(found) == 1 else {"checkpoints": found, "baseline": baseline}
+
+    def write_csv(self, path: Path) -> None:
+        """Write a line a series, and of several checkpoints a block each; RequestError if it cannot be written."""
+        if len(self.evaluations) == 1:
+            self.evaluations[0].write_csv(path)
+            return
+        blocks = ((evaluation.assignment.checkpoint.name, evaluation.rows()) for evaluation in self.evaluations)
+        write_rows(path, [{"checkpoint": name, **row} for name, rows in blocks for row in rows])
+
+
+def evaluate_side_by_side(
+    request: ForecastRequest,
+    names: Sequence[str],
+    *,
+    part: Part = "val",
+    batch_size: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> SideBySide:
+    """Measure checkpoints on the windows that the flags say, or that the first export among them records.
+
+    request: its checkpoint is not looked at. Raises UserErrors for what the user can fix.
+    """
+    check_flags(part, batch_size)
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise RequestError(f"a checkpoint is measured once, got {repeated[0]} twice; leave one out")
+    checkpoints = [open_checkpoint(name, request.trust) for name in names]
+    first = next((checkpoint for checkpoint in checkpoints if checkpoint.export is not None), checkpoints[0])
+    assignment = assign(replace(request, checkpoint=first.name), first)
+    evaluations = tuple(
+        _evaluate(
+            assignment if checkpoint is first else also(assignment, checkpoint, request.norm),
+            part,
+            batch_size,
+            progress,
+        )
+        for checkpoint in checkpoints
+    )
+    return SideBySide(evaluations, _baseline(assignment, part))
+
+
+def _evaluate(
+    assignment: Assignment, part: Part, batch_size: int | None, progress: ProgressCallback | None
+) -> Evaluation:
+    """Measure one; a mistake names the checkpoint that it is about."""
+    try:
+        return evaluate_assignment(assignment, part=part, batch_size=batch_size, progress=progress)
+    except UserError as error:
+        name = assignment.checkpoint.name
+        if name in str(error):
+            raise
+        raise type(error)(f"{name}: {error}") from error
+
+
+def _baseline(assignment: Assignment, part: Part) -> Baseline:
+    task = ForecastTask(assignment.data.panel, assignment.spec, parts=(part,))
+    name, forecaster = naive_baseline(task)
+    errors = measure(
+        lambda batch: Measured(forecaster(batch), {}),
+        task,
+        part,
+        device=torch.device("cpu"),
+        batch_size=BASELINE_BATCH,
+        scales={UNITS: task.unscale},
+    ).errors
+    return Baseline(
+        name, Errors.of(errors[UNITS]), Errors.of(errors[TASK_SCALE]) if task.spec.scale != "none" else None
+    )
