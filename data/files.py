@@ -54,6 +54,20 @@ def write_output(path: Path, text: str) -> None:
         replace_text(target, text)
 
 
+def give_umask_mode(path: Path) -> None:
+    """Give a file, or all files of a folder, a new file's mode; some libraries write for their owner alone."""
+    mask = os.umask(0)
+    os.umask(mask)
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            file.chmod(0o666 & ~mask)
+
+
+def check_readable(path: Path) -> None:
+    """Raise the OSError of a file that cannot be opened: some libraries call all of them 'No such file'."""
+    path.open("rb").close()
+
+
 def safe_cell(value: object) -> object:
     """Return a cell of a CSV file that no spreadsheet takes for a formula: such a text gets an apostrophe before it."""
     is_formula = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))

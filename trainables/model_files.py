@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from data.files import replace_text
+from data.files import give_umask_mode, replace_text
 from trainables.pretrained import Family, load_pretrained
 from trainables.weights import Shapes, read_fitting
 
@@ -25,6 +25,7 @@ def write_checkpoint(folder: str | Path, config: BaseModel, tensors: Mapping[str
     folder.mkdir(parents=True, exist_ok=True)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     save_file(plain, folder / WEIGHTS, metadata={"format": "pt"})
+    give_umask_mode(folder / WEIGHTS)
     replace_text(folder / CONFIG, config.model_dump_json(indent=1) + "\n")
 
 

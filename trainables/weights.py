@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
+from data.files import check_readable
 from trainables.errors import CheckpointError
 
 logger = logging.getLogger(__name__)
@@ -17,6 +18,10 @@ logger = logging.getLogger(__name__)
 # What wrappers put before every name: DataParallel, torch.compile, Lightning modules by the usual names of their model.
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 NAMED = 3  # of the names that are wrong, a message gives this many
+
+# Sizes that no real model comes near: a configuration beyond them is damaged or hostile, and is not built even as a
+# skeleton. The product of two of them still fits into 63 bits.
+MOST_LAYERS, MOST_UNITS = 256, 1_000_000
 
 Shapes = Mapping[str, Sequence[int]]
 
@@ -27,6 +32,7 @@ def read_fitting(file: Path, expected: Shapes) -> dict[str, Tensor]:
     expected: the shape of each tensor. Names that all bear a prefix of a wrapper lose it, with a note. Raises
     CheckpointError for a name that is missing or too many, another shape, and numbers that are none or infinite.
     """
+    check_readable(file)
     with safe_open(file, framework="pt") as stored:
         prefix = wrapper_prefix(stored.keys(), expected)
         check_shapes({k.removeprefix(prefix): stored.get_slice(k).get_shape() for k in stored.keys()}, expected)  # noqa: SIM118
@@ -74,6 +80,16 @@ def reject_misfits(
             "of another shape": [f"{name} is {tuple(stored)} for {tuple(own)}" for name, stored, own in misshapen],
         }
     )
+
+
+def reject_beyond(skeleton: nn.Module, files: Iterable[Path]) -> None:
+    """Raise CheckpointError if a model has more weights than its files have bytes.
+
+    skeleton: the model on the device 'meta', which allocates nothing.
+    """
+    weights, stored = sum(p.numel() for p in skeleton.parameters()), sum(file.stat().st_size for file in files)
+    if weights > stored:
+        raise CheckpointError(f"its configuration asks for {weights:,} weights, and its files hold {stored:,} bytes")
 
 
 def shapes_of(tensors: Mapping[str, Tensor]) -> Shapes:

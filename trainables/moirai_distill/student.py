@@ -16,7 +16,7 @@ from trainables.base import QUANTILE_LEVELS
 from trainables.errors import CheckpointError, HyperError
 from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
 from trainables.pretrained import Family
-from trainables.weights import shapes_of
+from trainables.weights import MOST_LAYERS, MOST_UNITS, shapes_of
 
 MODEL_TYPE = "moirai_student"
 FAMILY = Family("student", "its folder", "nothing: a student is trained (foretune sweep moirai-distill-quickstart)")
@@ -36,10 +36,10 @@ class StudentConfig(BaseModel):
     context_length: int = Field(ge=1)
     prediction_length: int = Field(ge=1)
     patch_len: int = Field(default=16, ge=1)
-    d_model: int = Field(default=128, ge=1)
-    n_layers: int = Field(default=4, ge=1)
-    n_heads: int = Field(default=8, ge=1)
-    d_ff: int | None = Field(default=None, ge=1)
+    d_model: int = Field(default=128, ge=1, le=MOST_UNITS)
+    n_layers: int = Field(default=4, ge=1, le=MOST_LAYERS)
+    n_heads: int = Field(default=8, ge=1, le=MOST_UNITS)
+    d_ff: int | None = Field(default=None, ge=1, le=MOST_UNITS)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     quantile_heads: bool = False
 

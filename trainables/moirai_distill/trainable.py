@@ -22,6 +22,7 @@ from trainables.scratch import ScratchHyper, ScratchTrainable
 from trainables.sweep_trainable import PointForecaster
 from trainables.trial.precision import autocast
 from trainables.trial.report import Scores
+from trainables.weights import MOST_LAYERS, MOST_UNITS
 
 MEDIAN = QUANTILE_LEVELS.index(0.5)
 
@@ -37,10 +38,10 @@ class MoiraiDistillHyper(ScratchHyper):
     num_samples: int = Field(default=100, ge=1)
     alpha: float = Field(default=0.5, ge=0, le=1)
     patch_len: int = Field(default=16, ge=1)
-    d_model: int = Field(default=128, ge=1)
-    n_layers: int = Field(default=4, ge=1)
-    n_heads: int = Field(default=8, ge=1)
-    d_ff: int | None = Field(default=None, ge=1)
+    d_model: int = Field(default=128, ge=1, le=MOST_UNITS)
+    n_layers: int = Field(default=4, ge=1, le=MOST_LAYERS)
+    n_heads: int = Field(default=8, ge=1, le=MOST_UNITS)
+    d_ff: int | None = Field(default=None, ge=1, le=MOST_UNITS)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     quantile_heads: bool = False
 

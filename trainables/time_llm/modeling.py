@@ -17,7 +17,7 @@ from trainables.pretrained import Family
 from trainables.time_llm.backbone import Backbone, Storage, load_backbone
 from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches
 from trainables.time_llm.prompts import as_rows, normalise, tokenize, write_prompts
-from trainables.weights import check_shapes, shapes_of
+from trainables.weights import MOST_UNITS, check_shapes, shapes_of
 
 MODEL_TYPE = "time_llm"
 FAMILY = Family("Time-LLM", "its folder", "nothing: Time-LLM is trained from a language model (--set llm=…)")
@@ -45,10 +45,10 @@ class TimeLlmConfig(BaseModel):
     prediction_length: int = Field(ge=1)
     patch_len: int = Field(default=16, ge=1)
     stride: int = Field(default=8, ge=1)
-    d_model: int = Field(default=32, ge=1)
-    d_ff: int = Field(default=32, ge=1)
-    n_heads: int = Field(default=8, ge=1)
-    num_prototypes: int = Field(default=1000, ge=1)
+    d_model: int = Field(default=32, ge=1, le=MOST_UNITS)
+    d_ff: int = Field(default=32, ge=1, le=MOST_UNITS)
+    n_heads: int = Field(default=8, ge=1, le=MOST_UNITS)
+    num_prototypes: int = Field(default=1000, ge=1, le=MOST_UNITS)
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
     @property
@@ -223,13 +223,7 @@ class TimeLLM(nn.Module):
     @classmethod
     def from_config(cls, config: TimeLlmConfig) -> TimeLLM:
         """Make an untrained one around its language model; raises CheckpointError if the model's hash is not right."""
-        backbone = load_backbone(config.llm, config.llm_layers, config.llm_storage)
-        if config.llm_hash and config.llm_hash != backbone.hash:
-            raise CheckpointError(
-                f"the language model {config.llm} must be the one that this Time-LLM was trained around (hash "
-                f"{config.llm_hash[:12]}), and it is another one ({backbone.hash[:12]}); bring back the one it was"
-            )
-        return cls(config, backbone)
+        return cls(config, _fitting_backbone(config))
 
     @classmethod
     def from_pretrained(cls, pretrained: str | Path, *, dropout: float | None = None) -> TimeLLM:
@@ -240,9 +234,24 @@ class TimeLLM(nn.Module):
         config = read_checkpoint_config(pretrained, TimeLlmConfig, FAMILY)
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
-        model = cls.from_config(config)
-        model.load_trained_state(read_checkpoint_weights(pretrained, shapes_of(model.trained_state()), FAMILY))
+        backbone = _fitting_backbone(config)
+        with torch.device("meta"):
+            trained = {k: p for k, p in cls(config, backbone).named_parameters() if not k.startswith("llm_model.")}
+        tensors = read_checkpoint_weights(pretrained, shapes_of(trained), FAMILY)
+        model = cls(config, backbone)
+        model.load_trained_state(tensors)
         return model.eval()
+
+
+def _fitting_backbone(config: TimeLlmConfig) -> Backbone:
+    """Load the language model; raises CheckpointError if its hash is not right."""
+    backbone = load_backbone(config.llm, config.llm_layers, config.llm_storage)
+    if config.llm_hash and config.llm_hash != backbone.hash:
+        raise CheckpointError(
+            f"the language model {config.llm} must be the one that this Time-LLM was trained around (hash "
+            f"{config.llm_hash[:12]}), and it is another one ({backbone.hash[:12]}); bring back the one it was"
+        )
+    return backbone
 
 
 def _left_aligned(tokens: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,7 @@ from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, lo
 from trainables.time_llm.modeling import MODEL_TYPE, TimeLLM, TimeLlmConfig
 from trainables.time_llm.prompts import ETT, tokenize, write_prompts
 from trainables.time_llm.workload import workload
+from trainables.weights import MOST_UNITS
 
 PREVIEWED_WINDOWS = 256
 PUBLISHED_EVAL_BATCH = 16  # small enough for any memory: scores must not depend on what fits
@@ -40,10 +41,10 @@ class TimeLlmHyper(ScratchHyper):
     description: str | None = None
     patch_len: int = Field(default=16, ge=1)
     stride: int = Field(default=8, ge=1)
-    d_model: int = Field(default=32, ge=1)
-    d_ff: int = Field(default=32, ge=1)
-    n_heads: int = Field(default=8, ge=1)
-    num_prototypes: int = Field(default=1000, ge=1)
+    d_model: int = Field(default=32, ge=1, le=MOST_UNITS)
+    d_ff: int = Field(default=32, ge=1, le=MOST_UNITS)
+    n_heads: int = Field(default=8, ge=1, le=MOST_UNITS)
+    num_prototypes: int = Field(default=1000, ge=1, le=MOST_UNITS)
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
     structure = (

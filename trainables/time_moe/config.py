@@ -6,6 +6,10 @@ from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig
 
+from trainables.weights import MOST_LAYERS, MOST_UNITS
+
+MOST_EXPERTS = 16_384  # of all layers together
+
 
 class TimeMoeConfig(PreTrainedConfig):
     """A decoder of `num_hidden_layers` layers with mixtures of experts, and one output head a horizon.
@@ -48,6 +52,7 @@ class TimeMoeConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
     def _check(self) -> None:
+        self._check_sizes()
         if self.use_dense == self.apply_aux_loss:
             raise ValueError(
                 f"exactly one of use_dense and apply_aux_loss must hold, got use_dense={self.use_dense}, "
@@ -60,6 +65,20 @@ class TimeMoeConfig(PreTrainedConfig):
                 f"hidden_size must be a multiple of num_attention_heads, got {self.hidden_size} and "
                 f"{self.num_attention_heads}"
             )
+
+    def _check_sizes(self) -> None:
+        """Reject what is no size of a model, before anything is made of it."""
+        most = {
+            "num_hidden_layers": MOST_LAYERS,
+            **dict.fromkeys(("num_experts", "num_experts_per_tok"), MOST_EXPERTS // max(1, self.num_hidden_layers)),
+            **dict.fromkeys(("num_attention_heads", "num_key_value_heads"), MOST_UNITS),
+            **dict.fromkeys(("hidden_size", "intermediate_size", "input_size", "max_position_embeddings"), MOST_UNITS),
+        }
+        for name, largest in most.items():
+            if not 1 <= getattr(self, name) <= largest:
+                raise ValueError(f"{name} must be 1 to {largest}, got {getattr(self, name)}")
+        if not 1 <= len(self.horizon_lengths) <= MOST_LAYERS or max(self.horizon_lengths) > MOST_UNITS:
+            raise ValueError(f"horizon_lengths must be 1 to {MOST_LAYERS} numbers of at most {MOST_UNITS}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return all values; the type of the weights also under the name that the published code reads."""

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from transformers.utils import is_flash_attn_2_available
 
+from data.files import check_readable
 from data.missing import fill_forward
 from data.normalization import context_normalization, series_normalization
 from data.task.sequences import SequenceGather, sequence_windows
@@ -27,9 +28,10 @@ from trainables.parameters import AdamW, freeze, frozen_weights_hash
 from trainables.pretrained import Family, load_pretrained
 from trainables.quiet import quiet_transformers
 from trainables.sweep_trainable import SweepTrainable
+from trainables.time_moe.config import TimeMoeConfig
 from trainables.time_moe.losses import HUBER_DELTA
 from trainables.time_moe.modeling import TimeMoeForPrediction
-from trainables.weights import check_numbers, reject_misfits, wrapper_prefix
+from trainables.weights import check_numbers, reject_beyond, reject_misfits, wrapper_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ STRATEGIES: dict[str, Callable[[str], bool]] = {
     "freeze_experts": lambda name: ".experts." not in name,
     "heads_only": lambda name: name.startswith("lm_heads."),
 }
+WEIGHT_FILES = ("*.safetensors", "*.bin")
 IMPLEMENTATIONS = {"eager": "eager", "sdpa": "sdpa", "flash": "flash_attention_2"}
 
 
@@ -202,6 +205,13 @@ def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPredict
             )
 
     def load_fitting(source: str) -> Any:
+        if Path(source).is_dir():
+            with torch.device("meta"):
+                skeleton = TimeMoeForPrediction(TimeMoeConfig.from_pretrained(source))
+            files = [file for pattern in WEIGHT_FILES for file in Path(source).glob(pattern)]
+            for file in files:
+                check_readable(file)
+            reject_beyond(skeleton, files)
         model, report = load(source)
         if prefix := wrapper_prefix(report["unexpected_keys"], report["missing_keys"]):
             logger.warning("%s: all names begin with %s, which is left out", source, prefix)

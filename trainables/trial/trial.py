@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from data.errors import DamagedFileError
-from data.files import read_object
+from data.files import check_readable, give_umask_mode, read_object
 from data.task.task import ForecastTask, Part
 from data.task.windows import WindowGather
 from trainables.base import Trainable, windows_to_train_on
@@ -220,6 +220,7 @@ class Trial:
     def _write_weights(self, folder: Path, report: Report) -> None:
         tensors = {k: v.detach().cpu().contiguous() for k, v in trainable_tensors(self.model.module).items()}
         save_file(tensors, folder / WEIGHTS_FILE)
+        give_umask_mode(folder / WEIGHTS_FILE)
         (folder / REPORT_FILE).write_text(json.dumps(report.to_row()), encoding="utf-8")
 
     def _write_state(self, folder: Path) -> None:
@@ -265,10 +266,11 @@ def load_best(model: Trainable, slot: CheckpointSlot, epoch: float | None = None
     if folder is None:
         raise HyperError(f"trial {slot.folder.name} must have trained for an epoch to be exported; it kept no weights")
     try:
+        check_readable(folder / WEIGHTS_FILE)
         load_trainable_tensors(model.module, load_file(folder / WEIGHTS_FILE))
     except (OSError, SafetensorError) as error:
         raise DamagedFileError(
-            f"{folder / WEIGHTS_FILE}: the best weights of trial {slot.folder.name} are damaged ({error}); "
+            f"{folder / WEIGHTS_FILE}: the best weights of trial {slot.folder.name} cannot be read ({error}); "
             "export another with --trial"
         ) from error
 

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from data.files import replace_text
+from data.files import give_umask_mode, replace_text
 from trainables.trial.report import METRICS, Scores
 from tune.export.model_card import ModelCard
 from tune.export.trial_models import TrialModel, TrialModels
@@ -40,6 +40,7 @@ def export_trial(models: TrialModels, leaderboard: Leaderboard, standing: Standi
         card = _card(models, leaderboard, standing, trial, scores)
         replace_text(unfinished / RECORD_FILE, json.dumps(card.to_row(), indent=1))
         replace_text(unfinished / "README.md", card.to_markdown())
+        give_umask_mode(unfinished)
         if target.exists():
             target.rmdir()
         unfinished.replace(target)
