@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from data.samples.bundled import PRETRAINED
+from tests.trainables.time_llm.published import GPT2
 from trainables.errors import CheckpointError
 from trainables.moirai.checkpoint import load_moirai
 from trainables.moirai_distill import Student, StudentConfig
@@ -35,9 +36,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         sizes = {"context_length": 40, "prediction_length": 6, "d_model": 16, "n_layers": 2, "n_heads": 2}
         Student(StudentConfig(**sizes)).save_pretrained(folder)
     else:
-        config = TimeLlmConfig(
-            llm="all-minilm-l6-v2", llm_layers=1, description="", context_length=32, prediction_length=4
-        )
+        config = TimeLlmConfig(llm=str(GPT2), llm_layers=1, description="", context_length=32, prediction_length=4)
         TimeLLM.from_config(config).save_pretrained(folder)
     return folder
 
@@ -52,7 +51,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         ("student", {"d_model": 65536}, "of another shape"),
         ("time-llm", {"num_prototypes": HUGE}, "num_prototypes"),
         ("time-llm", {"d_model": HUGE}, "d_model"),
-        ("time-llm", {"num_prototypes": 10**6}, "of another shape"),  # 30 thousand words times that: 120 GB
+        ("time-llm", {"num_prototypes": 10**6}, "of another shape"),
         ("time-llm", {"prediction_length": HUGE}, "of another shape"),
         ("time-moe", {"num_hidden_layers": HUGE}, "num_hidden_layers must be 1 to 256"),
         ("time-moe", {"num_hidden_layers": 0}, "num_hidden_layers must be 1 to 256"),
@@ -117,3 +116,17 @@ def test_weights_have_the_mode_of_their_neighbours(checkpoint: Path, tmp_path: P
     finally:
         os.umask(was)
     assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "again").iterdir()} == {mode}
+
+
+def test_a_language_model_in_a_folder_is_found_again_when_both_have_moved(tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    shutil.copytree(GPT2, before / "models" / "gpt2")
+    config = TimeLlmConfig(
+        llm=str(before / "models" / "gpt2"), llm_layers=1, description="", context_length=32, prediction_length=4
+    )
+    TimeLLM.from_config(config).save_pretrained(before / "night" / "best")
+    written = json.loads((before / "night" / "best" / "config.json").read_text())
+    assert written["llm"] == "../../models/gpt2"
+    shutil.move(before, after)
+    again = TimeLLM.from_pretrained(after / "night" / "best")
+    assert again.config.llm == str(after / "models" / "gpt2")

@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from data.portable import portable_folder
 from trainables.errors import CheckpointError, HyperError
 from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
 from trainables.pretrained import Family
@@ -26,7 +27,8 @@ FAMILY = Family("Time-LLM", "its folder", "nothing: Time-LLM is trained from a l
 class TimeLlmConfig(BaseModel):
     """All that a Time-LLM is but its trained weights; config.json of a checkpoint.
 
-    llm, llm_hash: the frozen language model, by folder, Hub id or packaged name, and by what its weights hash to.
+    llm, llm_hash: the frozen language model, by folder, Hub id or packaged name, and by what its weights hash to. In
+    config.json, a folder is named as it is seen from the checkpoint's, or from the user's home.
     llm_storage: how its weights lie in memory. prompt: `masked`, where each window's answer is its own, or
     `published`, where shorter prompts of a batch are padded at the right and the padding is attended to, as in the
     paper's code: the answer then depends on what else is in the batch.
@@ -217,7 +219,8 @@ class TimeLLM(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors; the language model is named by id and hash, not saved."""
-        config = self.config.model_copy(update={"llm_hash": self.backbone.hash})
+        llm = portable_folder(self.config.llm, Path(folder).absolute())
+        config = self.config.model_copy(update={"llm": llm, "llm_hash": self.backbone.hash})
         write_checkpoint(folder, config, self.trained_state())
 
     @classmethod
@@ -234,6 +237,9 @@ class TimeLLM(nn.Module):
         config = read_checkpoint_config(pretrained, TimeLlmConfig, FAMILY)
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
+        if config.llm.startswith((".", "~")):
+            llm = (Path(pretrained).absolute() / Path(config.llm).expanduser()).resolve()
+            config = config.model_copy(update={"llm": str(llm)})
         backbone = _fitting_backbone(config)
         with torch.device("meta"):
             trained = {k: p for k, p in cls(config, backbone).named_parameters() if not k.startswith("llm_model.")}

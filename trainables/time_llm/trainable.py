@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from data.missing import fill_gaps
+from data.portable import file_name
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import Forecast, FrozenPart, Validation
@@ -158,8 +159,9 @@ class TimeLlm(ScratchTrainable[TimeLlmHyper, TimeLlmConfig]):
             "batch; scores are of batches of 16 windows in order",
         }
         return [
-            f"A Time-LLM around the first {config.llm_layers} layers of `{config.llm}` ({config.llm_storage}), which "
-            "is not in this folder: it is loaded by that name, and must have the hash in config.json.",
+            f"A Time-LLM around the first {config.llm_layers} layers of `{file_name(config.llm)}` "
+            f"({config.llm_storage}), which is not in this folder: it is loaded by that name, and must have the hash "
+            "in config.json.",
             f"Prompts are `{config.prompt}`: {modes[config.prompt]}.",
             "`from trainables.time_llm import TimeLLM; TimeLLM.from_pretrained(folder)` loads it; it takes series as "
             "(batch, steps, channels).",

@@ -37,7 +37,7 @@ def export_trial(models: TrialModels, leaderboard: Leaderboard, standing: Standi
         trial = models.trained(standing)
         trial.model.save_pretrained(unfinished)
         scores = _read_back(models, trial, standing, unfinished)
-        card = _card(models, leaderboard, standing, trial, scores)
+        card = _card(models, leaderboard, standing, trial, scores, target)
         replace_text(unfinished / RECORD_FILE, json.dumps(card.to_row(), indent=1))
         replace_text(unfinished / "README.md", card.to_markdown())
         give_umask_mode(unfinished)
@@ -71,7 +71,7 @@ def _are_close(recorded: float | None, found: float | None) -> bool:
 
 
 def _card(
-    models: TrialModels, leaderboard: Leaderboard, standing: Standing, trial: TrialModel, scores: Scores
+    models: TrialModels, leaderboard: Leaderboard, standing: Standing, trial: TrialModel, scores: Scores, folder: Path
 ) -> ModelCard:
     comparison = leaderboard.comparison if standing.rank == 1 else {}
     return ModelCard(
@@ -80,5 +80,6 @@ def _card(
         standing=standing,
         leaderboard=leaderboard,
         validation=scores,
+        folder=folder,
         about=[*trial.model.about(), *(f"{name}: {sentence}." for name, sentence in comparison.items())],
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from data.portable import file_name, portable_path
 from data.task.task import ForecastTask
 from trainables.trial.report import METRICS, Scores
 from tune.format import number
@@ -18,7 +20,8 @@ from tune.records.standing import Standing
 class ModelCard:
     """What is said of a checkpoint. validation: the checkpoint's own.
 
-    about: sentences of Markdown.
+    about: sentences of Markdown. folder: where the checkpoint will lie; nothing in it names another folder of this
+    machine, or its user.
     """
 
     spec: SweepSpec
@@ -27,6 +30,7 @@ class ModelCard:
     leaderboard: Leaderboard
     validation: Scores
     about: Sequence[str]
+    folder: Path
 
     def to_row(self) -> dict[str, object]:
         """Return the record of the export; `tune.forecasts.forecaster.ExportRecord` reads what forecasting needs."""
@@ -34,11 +38,11 @@ class ModelCard:
         return {
             "sweep": spec.name,
             "trial_id": standing.trial_id,
-            "trainable": spec.trainable,
+            "trainable": file_name(spec.trainable),
             "best_epoch": standing.best_epoch,
-            "hyperparameters": dict(standing.hyper),
+            "hyperparameters": self._hyper(),
             "task": self.task.describe(),
-            "data": spec.data.model_dump(),
+            "data": {**spec.data.model_dump(), "path": portable_path(spec.data.path, self.folder)},
             "initial_name": board.initial_name,
             "initial": _plain(board.initial),
             "initial_test": self._test_row(board.initial_name),
@@ -54,7 +58,8 @@ class ModelCard:
         """Return the card: initial model, data, task, hyperparameters, scores, versions."""
         spec, standing, board = self.spec, self.standing, self.leaderboard
         panel, task = self.task.panel, self.task.spec
-        pretrained = standing.hyper.get("pretrained")
+        hyper = self._hyper()
+        pretrained = hyper.get("pretrained")
         initial = "an untrained model" if pretrained is None else f"`{pretrained}`"
         trained = "Fine-tuned" if board.initial_model.is_pretrained else "Trained"
         lines = [
@@ -78,7 +83,7 @@ class ModelCard:
             "",
             "## Hyperparameters",
             "",
-            *(f"- {name}: {number(value)}" for name, value in sorted(standing.hyper.items())),
+            *(f"- {name}: {number(value)}" for name, value in sorted(hyper.items())),
             f"- seed of the sweep: {spec.seed}",
             "",
             "## Versions",
@@ -87,6 +92,10 @@ class ModelCard:
             "",
         ]
         return "\n".join(lines)
+
+    def _hyper(self) -> dict[str, object]:
+        """The hyperparameters; a folder that one names by its last name."""
+        return {k: file_name(v) if isinstance(v, str) else v for k, v in self.standing.hyper.items()}
 
     def _score_table(self) -> list[str]:
         """A row a metric, validation before test; the initial model, the baselines and the checkpoint side by side."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +18,11 @@ from data.task.task import ForecastTask
 from tests.paths import TOYS
 from tests.tune.reports import config
 from trainables.sweep_trainable import SweepModel
+from trainables.trial.report import Scores
 from trainables.trial.trial import Trial, TrialSpec
 from tune.export.export import export_trial
 from tune.export.finalize import score_finalists
+from tune.export.model_card import ModelCard
 from tune.export.trial_models import TrialModels
 from tune.records.journal import Journal
 from tune.records.leaderboard import Leaderboard
@@ -123,3 +128,32 @@ def test_a_start_that_was_not_pretrained_is_called_by_its_name(tmp_path: Path, m
     assert "| | untrained | zero | zero-where-kept | this checkpoint |" in card
     assert "Trained by foretune from" in card
     assert "zero-shot" not in card
+
+
+def test_no_file_of_an_export_names_another_folder_or_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home" / "ada"
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("LOGNAME", "ada")
+    models = models_of(home / "ray_results" / "night", find_trainable(TOY))
+    sweep = models.sweep
+    data = sweep.spec.data.model_copy(update={"path": str(home / "traffic.csv")})
+    models.sweep = Sweep(sweep.folder, sweep.spec.model_copy(update={"data": data}))
+    board = board_of(models)
+    assert board.best is not None
+    hyper = {**board.best.hyper, "pretrained": str(home / "models" / "start")}
+    folder = export_trial(models, board, replace(board.best, hyper=board.best.hyper), sweep.folder.best)
+    facts = json.loads((folder / "foretune.json").read_text())
+    assert facts["data"]["path"] == "../../../traffic.csv"
+    assert facts["trainable"] == "toy_model.py:Toy"
+    card = ModelCard(models.sweep.spec, models.task, replace(board.best, hyper=hyper), board, Scores(), [], folder)
+    assert card.to_row()["hyperparameters"] == {**board.best.hyper, "pretrained": "start"}
+    for text in ((folder / "foretune.json").read_text(), (folder / "README.md").read_text(), card.to_markdown()):
+        assert str(tmp_path) not in text
+        assert "ada" not in text
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o666 & ~_umask()}
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

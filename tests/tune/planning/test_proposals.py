@@ -18,7 +18,7 @@ def notes_of(space: str = "quickstart", **request: object) -> str:
     return "\n".join(plan_sweep(SweepRequest(space=space, **request)).notes)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("space", ["quickstart", "time-moe-quickstart", "time-llm-quickstart"])
+@pytest.mark.parametrize("space", ["quickstart", "time-moe-quickstart"])
 def test_a_shipped_quickstart_needs_no_warning(space: str) -> None:
     assert notes_of(space) == ""
 
