@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,12 +16,13 @@ from pydantic import ValidationError
 from data.errors import near_names
 from data.naive import season_length
 from data.panel import Panel
-from data.samples.bundled import PRETRAINED, SAMPLES
+from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
 from search_spaces.space import SearchSpace
 from tune.format import domain_text, duration
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.planning.estimate import Estimate
+from tune.planning.model_folders import with_absolute_folders
 from tune.planning.proposals import Proposals, check_proposals, has_own_windows, notes_on
 from tune.planning.space_check import Model, Setting, load_fitting_space
 from tune.records.spec import (
@@ -36,7 +37,6 @@ from tune.records.spec import (
 from tune.validation_messages import validation_messages
 
 DEFAULT_SPACE = "quickstart"
-MODEL_FOLDERS = {"pretrained", "teacher", "llm"}  # hyperparameters that may name one
 SPLITS_OF_DATA = ("date", "ett", "rows")
 MAX_FILES = 100  # of a corpus
 DEFAULT_TASK = {"context_length": 512, "prediction_length": 96}
@@ -99,7 +99,7 @@ def plan_sweep(request: SweepRequest) -> Plan:
     """Check a request and work out the sweep; raises a UserError for whatever cannot be."""
     DataSource.checked(**request.reading, path="")  # what was typed comes before what must be read
     trainable, model, space = load_fitting_space(request.space, request.settings)
-    space = _absolute_folders(space)
+    space = with_absolute_folders(space)
     task_spec, settings = _read_flags(request, space)
     if request.task.get("train_stride") is not None and has_own_windows(model):
         raise SweepError(
@@ -135,16 +135,6 @@ def plan_sweep(request: SweepRequest) -> Plan:
     loads = proposals.loads(model, task)
     estimate = Estimate(loads, spec, machine, budget) if loads else None
     return Plan(spec, space, panel, task, model, proposals, machine, budget, estimate)
-
-
-def _absolute_folders(space: SearchSpace) -> SearchSpace:
-    """Make the folders of fixed models absolute: a resume may come from another folder."""
-    fixed = dict(space.fixed)
-    for key in MODEL_FOLDERS & fixed.keys():
-        folder = fixed[key]
-        if isinstance(folder, str) and folder not in PRETRAINED and Path(folder).is_dir():
-            fixed[key] = str(Path(folder).resolve())
-    return replace(space, fixed=fixed)
 
 
 def _read_data(request: SweepRequest, space: SearchSpace, model: Model, task: TaskSpec) -> tuple[DataSource, Panel]:

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from tune.records.spec import SweepError
 logger = logging.getLogger(__name__)
 
 START_ATTEMPTS = 3
+# Workers look for modules first where the driver is when Ray starts: in a folder of the user's they would take its
+# `data` for ours.
+PACKAGES = Path(__file__).resolve().parents[2]
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -77,7 +80,10 @@ def _start_ray(**options: Any) -> Path:
     for attempt in range(1, START_ATTEMPTS + 1):
         try:
             _keep_ray_off_the_terminal()
-            joined = ray.init(log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **options)
+            with chdir(PACKAGES):
+                joined = ray.init(
+                    log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False, **options
+                )
             return Path(joined.address_info["session_dir"])
         except Exception as error:  # Ray raises plain Exception and RuntimeError for a start that took too long
             ray.shutdown()
