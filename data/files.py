@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -9,6 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import DamagedFileError
+
+SMALL = 64 * 2**20  # bytes
+
+
+def expand(path: str | Path) -> Path:
+    """Return a path with '~' written out; one of a user that there is not stays as it is, and is then not there."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  (the other one raises)
+
+
+def read_small(path: Path) -> bytes:
+    """Return the bytes of a file that people write; OSError where it cannot be read, or has more than 64 MiB.
+
+    A device such as /dev/zero has no end, and no size either.
+    """
+    with path.open("rb") as file:
+        content = file.read(SMALL + 1)
+    if len(content) > SMALL:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
 
 
 def flush_file(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import cast
 
 import numpy as np
@@ -26,7 +27,8 @@ def canonical_freq(text: str) -> str:
     if parts and parts[2] in _OLD_ALIASES:
         text = parts[1] + _OLD_ALIASES[parts[2]] + (parts[3] or "")
     try:
-        offset = pd.tseries.frequencies.to_offset(text)
+        with warnings.catch_warnings(action="ignore"):  # of words that are no frequencies, and of old spellings
+            offset = pd.tseries.frequencies.to_offset(text)
     except OverflowError as error:
         raise ValueError(f"a step must be at most a century, got {text!r}") from error
     if offset is None or offset.n < 1:

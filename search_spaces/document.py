@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from data.files import read_small
 from search_spaces.domain import parse_scalar
 from search_spaces.mistakes import Mistakes
 
@@ -21,7 +22,7 @@ def read_document(path: Path, mistakes: Mistakes) -> dict[object, object]:
     Repeated keys are added to mistakes and reading continues; a file that cannot be read raises SpaceError.
     """
     try:
-        document = _load(path.read_text(encoding="utf-8-sig"), mistakes)
+        document = _load(read_small(path).decode("utf-8-sig"), mistakes)
     except UnicodeDecodeError as error:
         mistakes.add("", f"must be UTF-8 text, got byte {error.object[error.start]:#04x}; save it as UTF-8")
     except OSError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.errors import near_names
+from data.files import expand
 from search_spaces.document import read_document
 from search_spaces.mistakes import Mistakes, SpaceError
 from search_spaces.reader import read_partly
@@ -43,7 +44,7 @@ def read_space(name_or_path: str) -> SpaceReading:
     text = name_or_path.strip()
     if text in (shipped := _shipped()):
         return _read_file(shipped[text])
-    path = Path(text).expanduser()
+    path = expand(text)
     if path.suffix.lower() in _SUFFIXES and (path.is_file() or path.name != text):
         return _read_file(path)
     hint = near_names(path.name.removesuffix(path.suffix), shipped)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 ONECYCLE_RISE = 0.3  # of all steps
+MOST = 10**9  # of anything that is counted: what is more was mistyped
 
 
 def _kinds(annotation: object) -> set[object]:
@@ -33,19 +34,19 @@ class Hyper(BaseModel):
     shared_by_all_trials: ClassVar[tuple[str, ...]] = ()
 
     lr: float = Field(gt=0, le=1)
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
-    warmup_steps: int = Field(default=0, ge=0)
+    epochs: int = Field(ge=1, le=MOST)
+    batch_size: int = Field(ge=1, le=MOST)
+    warmup_steps: int = Field(default=0, ge=0, le=MOST)
     warmup_fraction: float | None = Field(default=None, ge=0, lt=1)
     weight_decay: float = Field(default=0.1, ge=0)
     schedule: Literal["constant", "cosine", "linear", "onecycle"] = "constant"
     min_lr_ratio: float = Field(default=0.0, ge=0, le=1)
     min_learning_rate: float | None = Field(default=None, ge=0)
     gradient_clip: float = Field(default=1.0, gt=0)
-    patience: int = Field(default=3, ge=1)
-    evals_per_epoch: int = Field(default=1, ge=1)
+    patience: int = Field(default=3, ge=1, le=MOST)
+    evals_per_epoch: int = Field(default=1, ge=1, le=MOST)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    micro_batch_size: int | None = Field(default=None, ge=1)
+    micro_batch_size: int | None = Field(default=None, ge=1, le=MOST)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from data.files import give_umask_mode, replace_text
+from data.files import give_umask_mode, read_small, replace_text
 from trainables.pretrained import Family, load_pretrained
 from trainables.weights import Shapes, read_fitting
 
@@ -33,7 +33,7 @@ def read_checkpoint_config(pretrained: str | Path, config_type: type[Config], fa
     """Read the config.json that `write_checkpoint` wrote, from a folder or the Hub; raises CheckpointError."""
 
     def read(source: str) -> Config:
-        values = json.loads(fetch_file(source, (CONFIG,)).read_text(encoding="utf-8"))
+        values = json.loads(read_small(fetch_file(source, (CONFIG,))))
         try:
             return config_type.model_validate(values)
         except ValidationError as error:

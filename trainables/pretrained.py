@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.errors import near_names
+from data.files import expand, read_small
 from data.samples.bundled import PRETRAINED
 from trainables.errors import CheckpointError
 
@@ -46,7 +47,7 @@ def load_pretrained(pretrained: str, load: Callable[[str], T], family: Family) -
 
 def locate(pretrained: str, family: Family = ANY_FAMILY) -> str:
     """Return the folder or Hub id to load from; CheckpointError if it is neither, nor a bundled name."""
-    where = PRETRAINED.get(pretrained, Path(pretrained).expanduser())
+    where = PRETRAINED.get(pretrained, expand(pretrained))
     if where.is_dir():
         if not (where / "config.json").is_file():
             raise CheckpointError(
@@ -70,7 +71,7 @@ def read_config(pretrained: str) -> dict[str, Any]:
             from huggingface_hub import hf_hub_download
 
             path = Path(hf_hub_download(source, "config.json"))
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(read_small(path))
     except (OSError, ValueError) as error:
         if Path(source).is_dir():
             raise CheckpointError(f"{path}: cannot be read as a checkpoint's configuration: {error}") from error

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 from types import ModuleType
 
 from data.errors import UserError, near_names
+from data.files import expand
 from trainables.base import ForecastTrainable
 from trainables.sweep_trainable import SweepModel, as_sweep_trainable
 
@@ -101,7 +102,7 @@ def find_checkpoints_trainable(recorded: str, trusted: str | None, checkpoint: s
     if (Path(own).name if is_file else own) != (PurePath(where.replace("\\", "/")).name if is_file else where):
         raise TrainableError(f"--trust must name what {checkpoint} is of, {where}, got {own}")
     class_name = own_class or class_name
-    own = str(Path(own).expanduser().absolute()) if is_file else own
+    own = str(expand(own).absolute()) if is_file else own
     return find_trainable(f"{own}:{class_name}" if class_name else own)
 
 

@@ -25,6 +25,7 @@ BAD_ONE_IN = 2_000  # one row in so many is bad, of each kind
 _SLOTS, _SLOT_SECONDS = 288, 300  # of a day
 _CHUNK_ROWS = 200_000
 _MOST_SITES = 99
+_MOST_ROWS = 10**10  # half a terabyte
 _NAMES = (
     *("东岭", "西河", "南桥", "北关", "长坪", "白石", "清溪", "云山", "古城", "新店"),
     *("大湾", "青龙", "石门", "平安", "红旗", "双河", "金沙", "龙泉", "柳林"),
@@ -85,10 +86,10 @@ def write_sample_passages(
     progress: called with the rows written so far.
     Raises UserError for sizes that make no month, DataError if the folder cannot be written or holds other CSV files.
     """
-    if rows < BAD_ONE_IN or not 1 <= n_sites <= _MOST_SITES or not 1 <= n_files <= DAYS:
+    if not BAD_ONE_IN <= rows <= _MOST_ROWS or not 1 <= n_sites <= _MOST_SITES or not 1 <= n_files <= DAYS:
         raise UserError(
-            f"a sample needs {BAD_ONE_IN:,} rows, 1 to {_MOST_SITES} sites and 1 to {DAYS} files, got {rows:,}, "
-            f"{n_sites} and {n_files}; change them"
+            f"a sample needs {BAD_ONE_IN:,} to {_MOST_ROWS:,} rows, 1 to {_MOST_SITES} sites and 1 to {DAYS} files, "
+            f"got {rows:,}, {n_sites} and {n_files}; change them"
         )
     spans = np.array_split(np.arange(DAYS), n_files)
     files = [out / "csv" / f"passages_{span[0] + 1:02d}-{span[-1] + 1:02d}.csv" for span in spans]

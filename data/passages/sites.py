@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import DataError, near_names
+from data.files import read_small
 from data.passages.layout import decode_text
 
 _COLUMNS = ("name", "id")
@@ -23,7 +24,7 @@ def read_site_map(path: Path) -> dict[str, str]:
     """
     path = Path(path)
     try:
-        text = decode_text(path.read_bytes()).removeprefix("\ufeff")
+        text = decode_text(read_small(path)).removeprefix("\ufeff")
     except OSError as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
         raise DataError(f"--sites must name a site map, and {path} {reason}; check the path") from error

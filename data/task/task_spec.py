@@ -11,6 +11,7 @@ from data.errors import TaskError
 from data.task.split import parse_split
 
 Part = Literal["train", "val", "test"]
+MOST = 10**9  # rows or windows: what is longer was mistyped
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
 
@@ -28,14 +29,14 @@ class TaskSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     split: str = "ratio"
-    context_length: int = Field(ge=1)
-    prediction_length: int = Field(ge=1)
-    train_stride: int = Field(default=1, ge=1)
-    eval_stride: int = Field(default=1, ge=1)
+    context_length: int = Field(ge=1, le=MOST)
+    prediction_length: int = Field(ge=1, le=MOST)
+    train_stride: int = Field(default=1, ge=1, le=MOST)
+    eval_stride: int = Field(default=1, ge=1, le=MOST)
     scale: Literal["none", "standard"] = "none"
-    max_windows: int | None = Field(default=None, ge=1)
-    max_eval_windows: int | None = Field(default=None, ge=1)
-    window_seed: int = Field(default=0, ge=0)
+    max_windows: int | None = Field(default=None, ge=1, le=MOST)
+    max_eval_windows: int | None = Field(default=None, ge=1, le=MOST)
+    window_seed: int = Field(default=0, ge=0, le=MOST)
 
     def most_windows(self, part: Part) -> int | None:
         """Return how many windows a part may have, None for all."""

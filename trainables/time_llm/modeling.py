@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from data.files import expand
 from data.portable import portable_folder
 from trainables.errors import CheckpointError, HyperError
 from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
@@ -238,7 +239,7 @@ class TimeLLM(nn.Module):
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
         if config.llm.startswith((".", "~")):
-            llm = (Path(pretrained).absolute() / Path(config.llm).expanduser()).resolve()
+            llm = (Path(pretrained).absolute() / expand(config.llm)).resolve()
             config = config.model_copy(update={"llm": str(llm)})
         backbone = _fitting_backbone(config)
         with torch.device("meta"):

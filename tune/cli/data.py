@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UserError
+from data.files import expand
 from tune.cli.console import make_console
 from tune.cli.options import folder, option
 
@@ -52,10 +53,10 @@ def passages(
         site_column=site_column,
         direction_column=direction_column,
         time_column=time_column,
-        sites=None if sites is None else read_site_map(sites.expanduser()),
+        sites=None if sites is None else read_site_map(expand(sites)),
         directions=_numbers(directions),
     )
-    files = find_csv_files(csv_dir.expanduser().absolute())
+    files = find_csv_files(expand(csv_dir).absolute())
     with _bytes_read(console, files) as progress:
         counts = count_passages(files, format, bucket=bucket, start=start, end=end, progress=progress)
     split = write_counts(counts, out, train_end=train_end, val_context=val_context)

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from data.errors import UserError
+from data.files import expand
 from tune.cli.console import make_console
 from tune.cli.options import DATA, Data, option, takes_read_options
 
@@ -101,7 +102,7 @@ def evaluate(
     to_stdout = csv == Path("-")
     if to_stdout and json_:
         raise UserError("--csv - and --json both write to standard output; give --csv a file")
-    csv = csv if csv is None or to_stdout else csv.expanduser().absolute()
+    csv = csv if csv is None or to_stdout else expand(csv).absolute()
     if csv is not None:
         check_csv(csv)
     with _progress() as progress:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from data.errors import UserError
+from data.files import expand
 
 DATA, READING, SEARCH, MACHINE = "Data and task", "Reading files", "Search", "Machine"
 
@@ -22,7 +23,7 @@ def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
 
 def folder(param: typer.CallbackParam, path: Path) -> Path:
     """Make a folder that an option names absolute; reject one that is, or lies in, a file."""
-    path = path.expanduser().absolute()
+    path = expand(path).absolute()
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     if not there.is_dir():
         raise UserError(f"--{param.name} must be a folder, got {path}, and {there} is a file; give another")

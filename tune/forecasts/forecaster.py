@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
 from data.errors import UserError
+from data.files import expand
 from data.normalization import context_normalization
 from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask
@@ -92,7 +93,7 @@ class Checkpoint:
 
     @property
     def folder(self) -> Path:
-        return Path(self.name).expanduser().absolute()
+        return expand(self.name).absolute()
 
     @property
     def title(self) -> str:
@@ -135,7 +136,7 @@ def open_checkpoint(name: str, trusted: str | None = None) -> Checkpoint:
     trusted: the user's file or module, where the export is of a model of their own. Raises CheckpointError if there
     is none, TrainableError if it is of no known model or of one that is not trusted.
     """
-    folder = Path(name).expanduser()
+    folder = expand(name)
     if name not in PRETRAINED and (folder / RECORD_FILE).is_file():
         export = ExportRecord.read(folder / RECORD_FILE)
         return Checkpoint(name, export.trainable, find_checkpoints_trainable(export.trainable, trusted, name), export)

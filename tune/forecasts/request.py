@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from data.errors import DataError, near_names
+from data.files import expand
 from data.normalization import series_normalization
 from data.panel import Panel
 from data.samples.bundled import SAMPLES
@@ -127,7 +128,7 @@ def _read(request: ForecastRequest, checkpoint: Checkpoint) -> Data:
     if request.data is None:
         assert recorded is not None
         return _read_recorded(request, checkpoint, recorded)
-    path = SAMPLES.get(request.data, Path(request.data).expanduser())
+    path = SAMPLES.get(request.data, expand(request.data))
     if not request.data or not path.exists():
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise RequestError(

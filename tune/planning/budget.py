@@ -86,6 +86,8 @@ def plan_budget(
     Raises SweepError for more than the machine has.
     """
     wanted = min(machine.gpus, 1) if gpus is None else gpus
+    if wanted < 0:
+        raise SweepError(f"--gpus must be 0 or more, got {wanted}")
     if wanted > machine.gpus:
         raise SweepError(
             f"--gpus must not be more than the machine has, got {wanted}, it has {machine.gpus}; "

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
+from data.files import expand
 from data.samples.bundled import PRETRAINED
 from search_spaces.branch import Branch
 from search_spaces.domain import Domain, Scalar
@@ -43,5 +43,5 @@ def _domain(domain: Domain) -> Domain:
 
 def _absolute(name: str) -> str:
     """Return the absolute path of a folder; a bundled name, a Hub id and what is no folder as they are."""
-    folder = Path(name).expanduser()
+    folder = expand(name)
     return str(folder.resolve()) if name not in PRETRAINED and folder.is_dir() else name

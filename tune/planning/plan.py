@@ -14,6 +14,7 @@ import torch
 from pydantic import ValidationError
 
 from data.errors import near_names
+from data.files import expand
 from data.naive import season_length
 from data.panel import Panel
 from data.samples.bundled import SAMPLES
@@ -139,7 +140,7 @@ def plan_sweep(request: SweepRequest) -> Plan:
 
 def _read_data(request: SweepRequest, space: SearchSpace, model: Model, task: TaskSpec) -> tuple[DataSource, Panel]:
     wanted = str(space.task.get("data", "sample")) if request.data is None else request.data
-    path = SAMPLES.get(wanted, Path(wanted).expanduser())
+    path = SAMPLES.get(wanted, expand(wanted))
     if not wanted or not path.exists():
         near = near_names(path.name, [*SAMPLES, *(p.name for p in _siblings(path))]) or "; check the path"
         raise SweepError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from data.errors import UserError, near_names
+from data.files import expand
 from search_spaces.library import read_space
 from search_spaces.mistakes import SpaceError
 from search_spaces.override import override_space
@@ -37,7 +38,7 @@ def find_model(space: SearchSpace, source: str) -> tuple[str, Model]:
 
     source: the space's name or file, as the user gave it. Raises TrainableError if there is no such model.
     """
-    trainable = absolute_name(space.trainable, Path(source).expanduser().resolve().parent)
+    trainable = absolute_name(space.trainable, expand(source).resolve().parent)
     try:
         return trainable, find_trainable(trainable)
     except TrainableError as error:

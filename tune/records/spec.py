@@ -77,13 +77,13 @@ class SweepSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    trials: int = Field(ge=1)
+    trials: int = Field(ge=1, le=10**6)
     time_budget_seconds: float | None = Field(default=None, gt=0)
     searcher: Searcher = "tpe"
     scheduler: Scheduler = "asha"
-    grace_period: int = Field(default=1, ge=1)
+    grace_period: int = Field(default=1, ge=1, le=10**6)
     reduction_factor: float = Field(default=3, gt=1, allow_inf_nan=False)
-    max_concurrent: int | None = Field(default=None, ge=1)
+    max_concurrent: int | None = Field(default=None, ge=1, le=10**6)
     gpus: int | None = Field(default=None, ge=0)
     gpu_memory_bytes: int | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0, lt=10**9)

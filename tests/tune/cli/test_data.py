@@ -146,7 +146,7 @@ def test_folders_that_cannot_be_are_rejected(foretune, folder):
         ),
         (("passages", "--csv-dir", folder, "--out", folder / "out"), "it has folders with some: csv"),
         (("sample", "passages", "--rows", 5_000, "--out", folder), "no other CSV file may lie beside the sample"),
-        (("sample", "passages", "--rows", 5, "--out", folder / "new"), "a sample needs 2,000 rows"),
+        (("sample", "passages", "--rows", 5, "--out", folder / "new"), "a sample needs 2,000 to"),
     ):
         status, _, err = foretune("data", *arguments)
         assert status == 2
