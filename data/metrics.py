@@ -1,162 +1,232 @@
-"""The error measures: MAE, MSE, RMSE, MASE and weighted quantile loss, over observed targets alone.
+"""The error measures of forecasts, over observed targets alone, added up batch after batch.
 
-Every function leaves out targets that are NaN. A forecast that is NaN where the target is observed makes the
-result NaN: a broken forecast must not look like a good one. With no observed target the result is NaN too.
+Targets that are NaN are left out. A forecast that is NaN where the target is observed makes the result NaN: a broken
+forecast must not look like a good one. With no observed target the result is NaN too.
 """
 
 from __future__ import annotations
+
+from enum import IntEnum, auto
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from data.panel import Panel
+INTERVAL = 0.8  # the central interval whose coverage and width are measured
+
+Measures = dict[str, NDArray[np.float64]]
 
 
-def mae(forecast: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the mean of |forecast - target|, a float64 scalar; both (batch, prediction_length)."""
-    return _observed_mean((_errors(forecast, target)).abs(), target)
+class _Sum(IntEnum):
+    """What is added up of each point: the rows of the sums."""
 
-
-def mse(forecast: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the mean of (forecast - target)^2, a float64 scalar; both (batch, prediction_length)."""
-    return _observed_mean(_errors(forecast, target).square(), target)
-
-
-def rmse(forecast: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the square root of the mean squared error, a float64 scalar."""
-    return mse(forecast, target).sqrt()
-
-
-def mase(forecast: torch.Tensor, target: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Return the mean of |forecast - target| / scale, a float64 scalar.
-
-    forecast, target: (batch, prediction_length), in the units of the series.
-    scale: (batch,), each window's entry of `seasonal_naive_scale`; a window whose scale is NaN is left out.
-    Source: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001, section 3.
-    """
-    scale = scale.double()[:, None]
-    scaled = _errors(forecast, target).abs() / scale
-    return _observed_mean(scaled, torch.where(scale.isnan(), torch.nan, target))
-
-
-def seasonal_naive_scale(panel: Panel, train_end: NDArray[np.int64], *, season_length: int = 1) -> NDArray[np.float64]:
-    """Return the mean of |y[t] - y[t - season_length]| over each series' train rows, (n_series,) float64.
-
-    Pairs with a missing row are left out. NaN where no pair is left or every difference is 0: MASE is
-    undefined for a series that repeats itself.
-    Source: Hyndman & Koehler 2006; with season_length above 1 as in the M4 competition.
-    """
-    scale = np.full(len(panel), np.nan)
-    for i in range(len(panel)):
-        rows = panel.series(i)[: train_end[i]].astype(np.float64)
-        steps = np.abs(rows[season_length:] - rows[:-season_length])
-        steps = steps[~np.isnan(steps)]
-        if steps.any():
-            scale[i] = steps.mean()
-    return scale
-
-
-def weighted_quantile_loss(quantiles: torch.Tensor, target: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-    """Return the mean over levels of 2 * sum(pinball loss) / sum(|target|), a float64 scalar.
-
-    quantiles: (batch, quantile, prediction_length); target: (batch, prediction_length).
-    levels: (quantile,), each in (0, 1).
-    The pinball loss at level q is q * (y - f) where y >= f, and (1 - q) * (f - y) elsewhere.
-    Source: Gneiting 2011, arXiv:0912.0902, for the loss; GluonTS `mean_weighted_sum_quantile_loss` for the
-    weights.
-    """
-    truth = target.double()[:, None]  # (batch, 1, prediction_length)
-    error = truth - quantiles.double()
-    level = levels.double().to(target.device)[:, None]  # (quantile, 1)
-    pinball = torch.maximum(level * error, (level - 1) * error)
-    observed = ~truth.isnan()
-    losses = torch.where(observed, pinball, 0.0).sum(dim=(0, 2))  # (quantile,)
-    return 2 * losses.mean() / truth.abs().nansum()
+    POINTS = 0
+    ABSOLUTE = auto()  # |f - y|
+    SQUARED = auto()
+    QUANTILE = auto()  # the mean over levels of twice the pinball loss
+    TARGET = auto()  # |y|
+    SYMMETRIC = auto()  # 2 |f - y| / (|f| + |y|)
+    SYMMETRIC_POINTS = auto()  # those where that is defined
+    INSIDE = auto()  # the target lies in the interval, its ends included
+    WIDTH = auto()  # of the interval
 
 
 class ForecastErrors:
-    """Adds up the errors of point forecasts, batch after batch, in float64 on the device of the forecasts.
+    """Adds up the errors of forecasts in float64 on their device: by horizon step, by series and by window.
 
-    Every observed target counts once: a total is the sum over all points by their number, never a mean of
-    batch means.
+    Every observed target counts once: a total is the sum over all points by their number, never a mean of batch means.
+
+    The measures, by the names of GluonTS and fev: mae, mse, rmse; wql, the weighted quantile loss, which is the mean
+    over levels of 2 * sum(pinball loss) / sum(|target|), and for a point forecast the absolute error over it; smape, of
+    points where not both are 0; coverage and width of the central 80 % interval, NaN for a point forecast. All but
+    coverage, smape and wql are in the units of what is added; wql and smape mean little in any but the data's own.
+    Sources: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001; for the pinball loss q * (y - f) where
+    y >= f, and (1 - q) * (f - y) elsewhere, Gneiting 2011, arXiv:0912.0902.
     """
 
     def __init__(self, n_series: int, prediction_length: int, device: torch.device | str = "cpu") -> None:
         """Start with no forecast seen."""
-        steps, series = (3, prediction_length), (3, n_series)  # rows: number of points, sum |e|, sum e^2
-        self._by_step = torch.zeros(steps, dtype=torch.float64, device=device)
-        self._by_series = torch.zeros(series, dtype=torch.float64, device=device)
+        rows = len(_Sum)
+        self._by_step = torch.zeros((rows, prediction_length), dtype=torch.float64, device=device)
+        self._by_series = torch.zeros((rows, n_series), dtype=torch.float64, device=device)
         self._by_window: list[torch.Tensor] = []
+        self._series: list[torch.Tensor] = []
 
-    def update(self, forecast: torch.Tensor, target: torch.Tensor, series: torch.Tensor) -> None:
+    def update(
+        self,
+        forecast: torch.Tensor,
+        target: torch.Tensor,
+        series: torch.Tensor,
+        *,
+        quantiles: torch.Tensor | None = None,
+        levels: tuple[float, ...] = (),
+    ) -> None:
         """Add a batch.
 
         forecast, target: (batch, prediction_length), NaN target = missing; series: (batch,) int64.
+        quantiles: (batch, levels, prediction_length), of these levels, ascending; None for a point forecast.
         """
-        observed = ~target.isnan()
-        error = torch.where(observed, _errors(forecast, target), 0.0)
-        parts = torch.stack([observed.double(), error.abs(), error.square()])  # (3, batch, prediction_length)
-        of_windows = parts.sum(dim=2)  # (3, batch)
+        if forecast.shape != target.shape:
+            raise ValueError(f"forecast and target must have one shape, got {forecast.shape} and {target.shape}")
+        parts = _parts(forecast.double(), target.double(), quantiles, levels)
+        of_windows = parts.sum(dim=2)  # (rows, batch)
         self._by_step += parts.sum(dim=1)
         self._by_series.index_add_(1, series, of_windows)
         self._by_window.append(of_windows)
+        self._series.append(series)
 
     @property
     def points(self) -> int:
         """Return how many observed targets were counted."""
-        return int(self._by_step[0].sum())
+        return int(self._by_step[_Sum.POINTS].sum())
 
     @property
     def mae(self) -> float:
         """Return the mean absolute error over all points; NaN before the first."""
-        count, absolute, _ = self._by_step.sum(dim=1)
-        return float(absolute / count)
+        return self.totals()["mae"]
 
     @property
     def mse(self) -> float:
         """Return the mean squared error over all points; NaN before the first."""
-        count, _, squared = self._by_step.sum(dim=1)
-        return float(squared / count)
+        return self.totals()["mse"]
 
     @property
     def rmse(self) -> float:
         """Return the root of the mean squared error over all points."""
-        return float(np.sqrt(self.mse))
+        return self.totals()["rmse"]
 
-    def per_step(self) -> dict[str, NDArray[np.float64]]:
-        """Return mae, mse and rmse of each horizon step, each (prediction_length,); NaN where none was seen."""
+    def totals(self) -> dict[str, float]:
+        """Return every measure over all points."""
+        return {name: float(values[0]) for name, values in _measures(self._by_step.sum(dim=1, keepdim=True)).items()}
+
+    def per_step(self) -> Measures:
+        """Return the measures of each horizon step, each (prediction_length,); NaN where none was seen."""
         return _measures(self._by_step)
 
-    def per_series(self) -> dict[str, NDArray[np.float64]]:
-        """Return mae, mse and rmse of each series, each (n_series,); NaN where none was seen."""
+    def per_series(self) -> Measures:
+        """Return the measures of each series, each (n_series,); NaN where none was seen."""
         return _measures(self._by_series)
 
-    def per_window(self) -> dict[str, NDArray[np.float64]]:
-        """Return mae, mse and rmse of each window, each (n_windows,), in the order of the updates."""
-        return _measures(torch.cat([*self._by_window], dim=1) if self._by_window else self._by_series[:, :0])
+    def per_window(self) -> Measures:
+        """Return the measures of each window, each (n_windows,), in the order of the updates."""
+        return _measures(self._window_sums())
+
+    def mase(self, scale: NDArray[np.float64]) -> float:
+        """Return the mean over points of the absolute error over the window's scale; NaN where no window has one.
+
+        scale: (n_windows,), in the units of the forecasts and in the order of the updates, as `past_seasonal_error`
+        gives it; a window whose scale is NaN is left out.
+        Source: Hyndman & Koehler 2006, section 3, with the scale from each window's own past as GluonTS and GIFT-Eval.
+        """
+        absolute, points = self._scaled(scale)
+        return float(absolute.sum() / points.sum()) if points.sum() else float("nan")
+
+    def mase_per_series(self, scale: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return `mase` of each series, (n_series,); NaN where none of its windows has a scale."""
+        absolute, points = self._scaled(scale)
+        n_series = self._by_series.shape[1]
+        series = torch.cat(self._series).cpu().numpy() if self._series else np.zeros(0, dtype=np.int64)
+        absolute = np.bincount(series, weights=absolute, minlength=n_series).astype(np.float64)
+        return _over(absolute, np.bincount(series, weights=points, minlength=n_series).astype(np.float64))
 
     def points_per_series(self) -> NDArray[np.int64]:
         """Return how many observed targets of each series were counted, (n_series,)."""
-        points: NDArray[np.int64] = self._by_series[0].to(torch.int64).cpu().numpy()
+        points: NDArray[np.int64] = self._by_series[_Sum.POINTS].to(torch.int64).cpu().numpy()
         return points
 
+    def _window_sums(self) -> torch.Tensor:
+        return torch.cat([*self._by_window], dim=1) if self._by_window else self._by_series[:, :0]
 
-def _errors(forecast: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return forecast - target in float64; reject shapes that would broadcast."""
-    if forecast.shape != target.shape:
-        raise ValueError(f"forecast and target must have one shape, got {forecast.shape} and {target.shape}")
-    return forecast.double() - target.double()
+    def _scaled(self, scale: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return each window's scaled absolute errors and its points, both 0 where it has no scale."""
+        sums = self._window_sums().cpu().numpy()
+        known = np.isfinite(scale) & (scale > 0)
+        absolute = np.divide(sums[_Sum.ABSOLUTE], scale, out=np.zeros_like(scale), where=known)
+        return absolute, np.where(known, sums[_Sum.POINTS], 0.0)
 
 
-def _observed_mean(values: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the mean of the values whose target is observed."""
+def past_seasonal_error(
+    values: NDArray[np.float32], first: NDArray[np.int64], end: NDArray[np.int64], season: int
+) -> NDArray[np.float64]:
+    """Return the mean of |y[t] - y[t - season]| over each window's whole past, (n_windows,) float64.
+
+    values: the rows of all series, one after the other. first, end: (n_windows,), where the window's series begins and
+    where its targets do. Pairs with a missing row are left out; a past shorter than a season takes neighbours instead.
+    NaN where no pair is left or every difference is 0: a scaled error is not defined there.
+    Source: GluonTS `seasonal_error`, of the past that is given to the forecaster.
+    """
+    of_season, of_neighbours = (_mean_step(values, first, end, step) for step in (season, 1))
+    scale = np.where(end - first < season, of_neighbours, of_season)
+    return np.where(scale > 0, scale, np.nan)
+
+
+def _mean_step(
+    values: NDArray[np.float32], first: NDArray[np.int64], end: NDArray[np.int64], step: int
+) -> NDArray[np.float64]:
+    """Return the mean of |y[t] - y[t - step]| with t - step at `first` or later and t before `end`."""
+    wide = values.astype(np.float64)
+    steps = np.abs(wide[step:] - wide[:-step])  # of t = step and on
+    seen = ~np.isnan(steps)
+    sums, counts = (
+        np.concatenate([np.zeros(1), np.cumsum(np.where(seen, steps, 0.0))]),
+        np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(seen)]),
+    )
+    low = np.minimum(first, len(steps))
+    high = np.clip(end - step, low, len(steps))
+    return _over(sums[high] - sums[low], (counts[high] - counts[low]).astype(np.float64))
+
+
+def _parts(
+    forecast: torch.Tensor, target: torch.Tensor, quantiles: torch.Tensor | None, levels: tuple[float, ...]
+) -> torch.Tensor:
+    """Return what every point adds, (rows, batch, prediction_length)."""
     observed = ~target.isnan()
-    return torch.where(observed, values, 0.0).sum() / observed.sum()
+    error = torch.where(observed, (forecast - target).abs(), 0.0)
+    size = torch.where(observed, target.abs(), 0.0)
+    both = torch.where(observed, forecast.abs(), 0.0) + size
+    parts = torch.zeros((len(_Sum), *target.shape), dtype=torch.float64, device=target.device)
+    parts[_Sum.POINTS] = observed
+    parts[_Sum.ABSOLUTE] = error
+    parts[_Sum.SQUARED] = error.square()
+    parts[_Sum.TARGET] = size
+    parts[_Sum.SYMMETRIC_POINTS] = observed & (both != 0)
+    parts[_Sum.SYMMETRIC] = torch.where(both != 0, 2 * error / both, 0.0)
+    if quantiles is None:
+        parts[_Sum.QUANTILE] = error
+        parts[_Sum.INSIDE] = parts[_Sum.WIDTH] = torch.where(observed, torch.nan, 0.0)
+        return parts
+    level = torch.tensor(levels, dtype=torch.float64, device=target.device)[:, None]
+    over = target[:, None] - quantiles.double()  # (batch, level, prediction_length)
+    pinball = torch.maximum(level * over, (level - 1) * over).mean(dim=1)
+    parts[_Sum.QUANTILE] = torch.where(observed, 2 * pinball, 0.0)
+    low, high = (quantiles[:, levels.index(end)].double() for end in _ends(levels))
+    inside = torch.where((low + high).isnan(), torch.nan, ((low <= target) & (target <= high)).double())
+    parts[_Sum.INSIDE] = torch.where(observed, inside, 0.0)
+    parts[_Sum.WIDTH] = torch.where(observed, high - low, 0.0)
+    return parts
 
 
-def _measures(sums: torch.Tensor) -> dict[str, NDArray[np.float64]]:
-    """Turn (3, n) sums into means."""
-    count, absolute, squared = sums.cpu()
-    mse = (squared / count).numpy()
-    return {"mae": (absolute / count).numpy(), "mse": mse, "rmse": np.sqrt(mse)}
+def _ends(levels: tuple[float, ...]) -> tuple[float, float]:
+    """Return the levels of the interval's ends."""
+    low, high = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
+    return min(levels, key=lambda level: abs(level - low)), min(levels, key=lambda level: abs(level - high))
+
+
+def _measures(sums: torch.Tensor) -> Measures:
+    """Turn (rows, n) sums into measures."""
+    s = sums.cpu().numpy()
+    mse = _over(s[_Sum.SQUARED], s[_Sum.POINTS])
+    return {
+        "mae": _over(s[_Sum.ABSOLUTE], s[_Sum.POINTS]),
+        "mse": mse,
+        "rmse": np.sqrt(mse),
+        "wql": _over(s[_Sum.QUANTILE], s[_Sum.TARGET]),
+        "smape": _over(s[_Sum.SYMMETRIC], s[_Sum.SYMMETRIC_POINTS]),
+        "coverage": _over(s[_Sum.INSIDE], s[_Sum.POINTS]),
+        "width": _over(s[_Sum.WIDTH], s[_Sum.POINTS]),
+    }
+
+
+def _over(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide; NaN where nothing was counted."""
+    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)

@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from data.errors import DataError, TaskError
+from data.metrics import past_seasonal_error
+from data.naive import season_length
 from data.normalization import series_normalization
 from data.panel import Panel
 from data.task.split import normalization_ends, parse_split, split_panel
@@ -93,6 +95,13 @@ class ForecastTask:
             context_length=self.context_length,
             prediction_length=self.prediction_length,
         )
+
+    def past_seasonal_error(self, part: Part) -> NDArray[np.float64]:
+        """Return the scale of each window's MASE, (n_windows,), in the units of the series; see `data.metrics`."""
+        index, offsets = self._index[part], self.panel.offsets
+        season = season_length(self.panel.freq)
+        ends = index.starts + self.context_length
+        return past_seasonal_error(self.panel.values, offsets[index.series], ends, season)
 
     def unscale(self, values: torch.Tensor, series: torch.Tensor) -> torch.Tensor:
         """Bring scaled values back to the units of their series.

@@ -1,90 +1,163 @@
-"""The error measures, against arithmetic by hand."""
+"""The error measures, against arithmetic by hand and against GluonTS."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from data.metrics import ForecastErrors, mae, mase, mse, rmse, seasonal_naive_scale, weighted_quantile_loss
-from data.panel import Panel
+from data.metrics import ForecastErrors, past_seasonal_error
 
 NAN = math.nan
 TARGET = torch.tensor([[1.0, 2.0], [3.0, NAN]])
 FORECAST = torch.tensor([[2.0, 2.0], [0.0, 99.0]])  # errors 1, 0, -3; the fourth does not count
+LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def errors_of(forecast: torch.Tensor, target: torch.Tensor, **more: Any) -> ForecastErrors:
+    errors = ForecastErrors(len(target), target.shape[1])
+    errors.update(forecast, target, torch.arange(len(target)), **more)
+    return errors
 
 
 def test_missing_targets_do_not_count():
-    assert mae(FORECAST, TARGET).item() == pytest.approx(4 / 3)
-    assert mse(FORECAST, TARGET).item() == pytest.approx(10 / 3)
-    assert rmse(FORECAST, TARGET).item() == pytest.approx(math.sqrt(10 / 3))
+    found = errors_of(FORECAST, TARGET)
+    assert (found.mae, found.mse, found.rmse) == pytest.approx((4 / 3, 10 / 3, math.sqrt(10 / 3)))
 
 
 def test_a_broken_forecast_makes_every_error_nan():
     broken = torch.tensor([[NAN, 2.0], [0.0, 0.0]])
-    assert mae(broken, TARGET).isnan()
-    assert mse(broken, TARGET).isnan()
-    errors = ForecastErrors(1, 2)
-    errors.update(broken, TARGET, torch.tensor([0, 0]))
-    assert math.isnan(errors.mse)
+    found = errors_of(broken, TARGET).totals()
+    assert all(math.isnan(found[name]) for name in ("mae", "mse", "rmse", "wql", "smape"))
+    quantiles = torch.zeros(2, 9, 2)
+    quantiles[0, 0, 0] = NAN
+    found = errors_of(FORECAST, TARGET, quantiles=quantiles, levels=LEVELS).totals()
+    assert all(math.isnan(found[name]) for name in ("wql", "coverage", "width"))
+    assert found["mae"] == pytest.approx(4 / 3)
 
 
 def test_a_forecast_that_is_nan_where_no_target_is_does_no_harm():
     hole = torch.tensor([[2.0, 2.0], [0.0, NAN]])
-    assert mae(hole, TARGET).item() == pytest.approx(4 / 3)
+    assert errors_of(hole, TARGET).mae == pytest.approx(4 / 3)
 
 
 def test_no_target_at_all_gives_nan():
-    assert mae(torch.zeros(1, 2), torch.full((1, 2), NAN)).isnan()
+    found = errors_of(torch.zeros(1, 2), torch.full((1, 2), NAN)).totals()
+    assert all(math.isnan(value) for value in found.values())
 
 
 def test_shapes_that_would_broadcast_are_rejected():
     with pytest.raises(ValueError, match="one shape"):
-        mae(torch.zeros(2, 1), torch.zeros(2, 3))
+        errors_of(torch.zeros(2, 1), torch.zeros(2, 3))
 
 
-def test_seasonal_naive_scale_is_the_mean_step_of_the_train_rows():
-    # a: steps 1, 2, then rows that do not train. b: only one pair without a gap, 4. c: constant, undefined.
-    panel = Panel.from_series(
-        "p",
-        {
-            "a": np.array([1.0, 2.0, 4.0, 100.0]),
-            "b": np.array([NAN, 1.0, 5.0, NAN]),
-            "c": np.array([7.0, 7.0, 7.0]),
-        },
-    )
-    scale = seasonal_naive_scale(panel, np.array([3, 4, 3]))
-    np.testing.assert_array_equal(scale, [1.5, 4.0, NAN])
-
-
-def test_seasonal_naive_scale_steps_by_the_season():
-    panel = Panel.from_series("p", {"a": np.array([1.0, 10.0, 2.0, 13.0]), "short": np.array([1.0, 2.0])})
-    scale = seasonal_naive_scale(panel, np.array([4, 2]), season_length=2)
-    np.testing.assert_array_equal(scale, [2.0, NAN])  # |2 - 1| and |13 - 10|
-
-
-def test_mase_divides_each_window_by_its_scale_and_leaves_out_undefined_ones():
-    # errors 1, 0 over 2 and 3 over 0.5: (0.5 + 0 + 6) / 3
-    assert mase(FORECAST, TARGET, torch.tensor([2.0, 0.5])).item() == pytest.approx(6.5 / 3)
-    assert mase(FORECAST, TARGET, torch.tensor([2.0, NAN])).item() == pytest.approx(0.25)
-
-
-def test_weighted_quantile_loss_by_hand():
+def test_the_quantile_loss_by_hand():
     # y = 10, missing, -5.
     # q = 0.9: f = 8, -, -4: 0.9 * 2 + 0.1 * 1 = 1.9
     # q = 0.1: f = 6, -, -6: 0.1 * 4 + 0.1 * 1 = 0.5
     target = torch.tensor([[10.0, NAN, -5.0]])
-    quantiles = torch.tensor([[[8.0, 0.0, -4.0], [6.0, 0.0, -6.0]]])
-    loss = weighted_quantile_loss(quantiles, target, torch.tensor([0.9, 0.1], dtype=torch.float64))
-    assert loss.item() == pytest.approx(2 * (1.9 + 0.5) / 2 / 15)
+    quantiles = torch.tensor([[[6.0, 0.0, -6.0], [8.0, 0.0, -4.0]]])
+    found = errors_of(torch.zeros(1, 3), target, quantiles=quantiles, levels=(0.1, 0.9)).totals()
+    assert found["wql"] == pytest.approx(2 * (1.9 + 0.5) / 2 / 15)
+    assert found["coverage"] == 0.5  # 10 is above 8, -5 between -6 and -4
+    assert found["width"] == 2.0
 
 
-def test_weighted_quantile_loss_of_the_median_is_the_absolute_error_over_the_targets():
-    median = FORECAST[:, None, :]
-    loss = weighted_quantile_loss(median, TARGET, torch.tensor([0.5]))
-    assert loss.item() == pytest.approx(4 / 6)
+def test_the_quantile_loss_of_a_point_forecast_is_its_absolute_error_over_the_targets():
+    found = errors_of(FORECAST, TARGET).totals()
+    assert found["wql"] == pytest.approx(4 / 6)
+    as_quantiles = FORECAST[:, None].expand(-1, 9, -1)
+    assert errors_of(FORECAST, TARGET, quantiles=as_quantiles, levels=LEVELS).totals()["wql"] == pytest.approx(4 / 6)
+    assert math.isnan(found["coverage"])
+    assert math.isnan(found["width"])
+
+
+def test_smape_leaves_out_what_is_zero_twice():
+    # 2 * 1 / 3, 0 / 0, 2 * 3 / 3
+    found = errors_of(torch.tensor([[2.0, 0.0], [0.0, 9.0]]), torch.tensor([[1.0, 0.0], [3.0, NAN]])).totals()
+    assert found["smape"] == pytest.approx((2 / 3 + 2) / 2)
+
+
+def test_mase_divides_each_window_by_its_scale_and_leaves_out_undefined_ones():
+    found = errors_of(FORECAST, TARGET)
+    assert found.mase(np.array([2.0, 0.5])) == pytest.approx(6.5 / 3)  # errors 1, 0 over 2 and 3 over 0.5
+    assert found.mase(np.array([2.0, NAN])) == pytest.approx(0.25)
+    assert math.isnan(found.mase(np.array([NAN, 0.0])))
+    np.testing.assert_allclose(found.mase_per_series(np.array([2.0, NAN])), [0.25, NAN])
+
+
+def test_the_scale_is_the_mean_step_of_the_windows_own_past():
+    # series a: 1 2 4 100, b: - 1 5 -; windows of a whose targets begin at rows 3 and 2, of b at its row 3
+    values = np.array([1, 2, 4, 100, NAN, 1, 5, NAN], dtype=np.float32)
+    first, end = np.array([0, 0, 4]), np.array([3, 2, 7])
+    np.testing.assert_array_equal(past_seasonal_error(values, first, end, 1), [1.5, 1.0, 4.0])
+    # in steps of 2: |4 - 1|; none, as two rows are just a season; |5 - missing|
+    np.testing.assert_array_equal(past_seasonal_error(values, first, end, 2), [3.0, NAN, NAN])
+    # a past shorter than a season goes by neighbours; what repeats itself has no scale
+    np.testing.assert_array_equal(past_seasonal_error(values, first, end, 24), [1.5, 1.0, 4.0])
+    assert np.isnan(past_seasonal_error(np.full(9, 7, dtype=np.float32), np.array([0]), np.array([8]), 1)).all()
+
+
+@pytest.mark.parametrize("season", [1, 7])
+def test_measures_agree_with_gluonts(season: int) -> None:
+    """The same forecasts of windows with gaps, by the evaluation that GIFT-Eval uses."""
+    import pandas as pd
+    from gluonts.dataset.split import split
+    from gluonts.ev.metrics import MAE, MASE, MSE, RMSE, SMAPE, Coverage, MeanWeightedSumQuantileLoss
+    from gluonts.itertools import batcher  # noqa: F401  (the extra is there)
+    from gluonts.model.evaluation import evaluate_forecasts
+    from gluonts.model.forecast import QuantileForecast
+
+    rng = np.random.default_rng(11)
+    length, horizon, n_windows = 120, 6, 4
+    series = [(50 + 10 * np.sin(np.arange(length) / 3) + rng.normal(size=length)).astype(np.float32) for _ in range(3)]
+    for values in series:
+        values[rng.random(length) < 0.1] = NAN
+    start = pd.Period("2024-01-01", freq="D")
+    dataset = [{"item_id": str(i), "start": start, "target": v} for i, v in enumerate(series)]
+    _, template = split(dataset, offset=-horizon * n_windows)
+    test = template.generate_instances(horizon, windows=n_windows)
+    forecasts, ours, scale = [], ForecastErrors(3, horizon), []
+    for past, label in test:
+        i = int(past["item_id"])
+        quantiles = np.sort(50 + 10 * rng.normal(size=(9, horizon)), axis=0)
+        forecasts.append(
+            QuantileForecast(
+                quantiles, start_date=label["start"], forecast_keys=[str(q) for q in LEVELS], item_id=str(i)
+            )
+        )
+        t = torch.from_numpy
+        ours.update(
+            t(quantiles[4][None]),
+            t(label["target"][None]),
+            torch.tensor([i]),
+            quantiles=t(quantiles[None]),
+            levels=LEVELS,
+        )
+        end = len(past["target"])
+        scale.append(past_seasonal_error(series[i], np.array([0]), np.array([end]), season)[0])
+    metrics = [
+        MASE(),
+        MAE(),
+        MSE(0.5),
+        RMSE(0.5),
+        SMAPE(),
+        MeanWeightedSumQuantileLoss(LEVELS),
+        Coverage(0.9),
+        Coverage(0.1),
+    ]
+    theirs = evaluate_forecasts(forecasts, test_data=test, metrics=metrics, axis=None, seasonality=season).iloc[0]
+    totals = ours.totals()
+    assert ours.mase(np.array(scale)) == pytest.approx(theirs["MASE[0.5]"], rel=1e-6)
+    named = {"mae": "MAE[0.5]", "mse": "MSE[0.5]", "rmse": "RMSE[0.5]", "smape": "sMAPE[0.5]"}
+    named["wql"] = "mean_weighted_sum_quantile_loss"
+    for name, their in named.items():
+        assert totals[name] == pytest.approx(theirs[their], rel=1e-6), name
+    # theirs is the share at or below a quantile; nothing lies on the lower one
+    assert totals["coverage"] == pytest.approx(theirs["coverage[0.9]"] - theirs["coverage[0.1]"], abs=1e-6)
 
 
 def test_errors_add_up_over_batches_of_any_size():
@@ -92,15 +165,11 @@ def test_errors_add_up_over_batches_of_any_size():
     errors.update(FORECAST[:1], TARGET[:1], torch.tensor([2]))
     errors.update(FORECAST[1:], TARGET[1:], torch.tensor([0]))
     assert errors.points == 3
-    assert errors.mae == pytest.approx(4 / 3)
-    assert errors.mse == pytest.approx(10 / 3)
-    assert errors.rmse == pytest.approx(math.sqrt(10 / 3))
+    assert (errors.mae, errors.mse) == pytest.approx((4 / 3, 10 / 3))
 
 
 def test_errors_are_reported_per_horizon_step():
-    errors = ForecastErrors(1, 2)
-    errors.update(FORECAST, TARGET, torch.tensor([0, 0]))
-    steps = errors.per_step()
+    steps = errors_of(FORECAST, TARGET).per_step()
     assert steps["mae"].tolist() == [2.0, 0.0]  # (1 + 3) / 2, 0 / 1
     assert steps["mse"].tolist() == [5.0, 0.0]
     assert steps["rmse"].tolist() == [math.sqrt(5), 0.0]
@@ -113,14 +182,15 @@ def test_errors_are_reported_per_series_and_an_unseen_one_is_nan():
     np.testing.assert_array_equal(errors.per_series()["mse"], [9.0, NAN, 0.5])
 
 
+def test_errors_are_reported_per_window():
+    np.testing.assert_allclose(errors_of(FORECAST, TARGET).per_window()["mae"], [0.5, 3.0])
+    assert ForecastErrors(1, 2).per_window()["mae"].shape == (0,)
+
+
 def test_sums_are_kept_in_float64():
     # float32 loses the small error beside the large one: 1e8 + 1 == 1e8
-    errors = ForecastErrors(1, 2)
-    errors.update(torch.tensor([[1e8, 1.0]]), torch.zeros(1, 2), torch.tensor([0]))
-    assert errors.mae * 2 == 1e8 + 1
+    assert errors_of(torch.tensor([[1e8, 1.0]]), torch.zeros(1, 2)).mae * 2 == 1e8 + 1
 
 
 def test_half_precision_forecasts_are_measured_in_full():
-    errors = ForecastErrors(1, 1)
-    errors.update(torch.tensor([[2.0]], dtype=torch.bfloat16), torch.tensor([[1.5]]), torch.tensor([0]))
-    assert errors.mae == 0.5
+    assert errors_of(torch.tensor([[2.0]], dtype=torch.bfloat16), torch.tensor([[1.5]])).mae == 0.5

@@ -206,7 +206,7 @@ def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPredict
 
     def load_fitting(source: str) -> Any:
         if Path(source).is_dir():
-            with torch.device("meta"):
+            with quiet_transformers(), torch.device("meta"):
                 skeleton = TimeMoeForPrediction(TimeMoeConfig.from_pretrained(source))
             files = [file for pattern in WEIGHT_FILES for file in Path(source).glob(pattern)]
             for file in files:

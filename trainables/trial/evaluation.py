@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from data.metrics import ForecastErrors
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
-from trainables.base import Trainable
+from trainables.base import QUANTILE_LEVELS, Trainable
 from trainables.sweep_trainable import PointForecaster, SweepModel
 from trainables.trial.memory import MicroBatch
 from trainables.trial.precision import autocast
@@ -34,10 +34,14 @@ class FeatureStore(Protocol):
 
 @dataclass(frozen=True)
 class Measured:
-    """A batch's point forecast, (batch, prediction_length), and scores of its windows by name, each (batch,)."""
+    """A batch's point forecast, (batch, prediction_length), and scores of its windows by name, each (batch,).
+
+    quantiles: (batch, len(QUANTILE_LEVELS), prediction_length), where its probabilistic measures are wanted.
+    """
 
     point: Tensor
-    scores: Mapping[str, Tensor]
+    scores: Mapping[str, Tensor] = field(default_factory=dict)
+    quantiles: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,8 @@ def measure(
                 scores.setdefault(name, []).append(score.double())
             for name, scaled in to_scale.items():
                 point, target = (scaled(values, batch.series) for values in (measured.point, batch.target))
-                errors[name].update(point, target, batch.series)
+                quantiles = None if measured.quantiles is None else scaled(measured.quantiles, batch.series)
+                errors[name].update(point, target, batch.series, quantiles=quantiles, levels=QUANTILE_LEVELS)
             seen += len(batch.ids)
             if progress is not None:
                 progress(seen, len(windows))

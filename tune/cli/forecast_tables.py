@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tune.cli.console import print_facts
-from tune.format import duration, number
+from tune.format import duration, number, short_number
 
 if TYPE_CHECKING:
     from tune.forecasts.evaluation import Errors, Evaluation
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 STEPS_SHOWN = 12
 STEP = "horizon step"
+MEASURES = {"MASE": "mase", "WQL": "wql", "sMAPE": "smape"}  # the fields of UnitErrors by their heads
+INTERVAL = {"80 % covers": "coverage", "width": "width"}
 
 
 def print_evaluations(console: Console, found: SideBySide) -> None:
@@ -35,6 +37,7 @@ def print_evaluations(console: Console, found: SideBySide) -> None:
     print_facts(console, {"model": evaluation.assignment.checkpoint.title, **facts})
     _print_notes(console, evaluation.notes)
     _print_errors(console, evaluation, found)
+    _print_measures(console, found)
     _print_steps(console, evaluation)
     _print_worst(console, evaluation)
 
@@ -59,6 +62,7 @@ def _print_side_by_side(console: Console, found: SideBySide) -> None:
         table.add_row(assignment.checkpoint.name, *row, gain, assignment.norm, speed, style=style)
     table.add_row(found.baseline.name, *_error_cells(found.baseline.units, found.baseline.scaled), "", "", "")
     console.print(table)
+    _print_measures(console, found)
 
 
 def _error_cells(units: Errors, scaled: Errors | None) -> list[str]:
@@ -119,6 +123,19 @@ def _print_errors(console: Console, evaluation: Evaluation, found: SideBySide) -
     console.print(table)
 
 
+def _print_measures(console: Console, found: SideBySide) -> None:
+    """The measures that compare across data, a line a forecast; of its interval where one has any."""
+    has_interval = any(evaluation.units.coverage is not None for evaluation in found.evaluations)
+    measures = MEASURES | (INTERVAL if has_interval else {})
+    table = _table("forecast", *measures, left=("forecast",))
+    for name, units in (
+        *((evaluation.assignment.checkpoint.name, evaluation.units) for evaluation in found.evaluations),
+        (found.baseline.name, found.baseline.units),
+    ):
+        table.add_row(name, *(short_number(getattr(units, field), 4) for field in measures.values()))
+    console.print(table)
+
+
 def _print_steps(console: Console, evaluation: Evaluation) -> None:
     """MAE of some horizon steps, evenly chosen, in as many lines as the width of the console asks for."""
     mae = evaluation.mae_by_step
@@ -139,7 +156,7 @@ def _print_worst(console: Console, evaluation: Evaluation) -> None:
     title = f"worst {len(worst)} series" if len(worst) < int((evaluation.points > 0).sum()) else "series, worst first"
     table = _table(title, "windows", "points", "MAE", "MSE", "RMSE", left=(title,))
     for row in worst:
-        table.add_row(*(number(value) for value in row.values()))
+        table.add_row(*(number(row[name]) for name in ("series", "windows", "points", "mae", "mse", "rmse")))
     console.print(table)
 
 

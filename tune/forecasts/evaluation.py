@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from data.files import safe_cell, write_output
 from data.metrics import ForecastErrors
 from data.task.split import parse_split
 from data.task.task import ForecastTask, Part
+from trainables.base import Forecast
 from trainables.trial.evaluation import TASK_SCALE, Measured, ProgressCallback, measure
 from trainables.trial.memory import MicroBatch
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
@@ -37,13 +39,35 @@ class Errors:
     rmse: float
 
     @classmethod
-    def of(cls, errors: ForecastErrors) -> Errors:
+    def of(cls, errors: ForecastErrors) -> Self:
         """Take the means over all points."""
         return cls(errors.mae, errors.mse, errors.rmse)
 
     def to_dict(self) -> dict[str, float | None]:
         """Return plain values that JSON can hold."""
-        return {"mae": _plain(self.mae), "mse": _plain(self.mse), "rmse": _plain(self.rmse)}
+        return {name: _plain(value) for name, value in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class UnitErrors(Errors):
+    """Errors in the units of the data, and the measures that compare across data; see `data.metrics.ForecastErrors`.
+
+    coverage, width: of the 80 % interval. None where a measure is not defined: coverage and width of point forecasts,
+    mase where every series repeats itself, wql and smape where all is 0.
+    """
+
+    mase: float | None
+    wql: float | None
+    smape: float | None
+    coverage: float | None
+    width: float | None
+
+    @classmethod
+    def measured(cls, errors: ForecastErrors, scale: NDArray[np.float64]) -> Self:
+        """Take them of all points. scale: of each window's MASE, (n_windows,)."""
+        totals = errors.totals()
+        compared = {name: _plain(totals[name]) for name in ("wql", "smape", "coverage", "width")}
+        return cls(errors.mae, errors.mse, errors.rmse, mase=_plain(errors.mase(scale)), **compared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +81,7 @@ class Evaluation:
     assignment: Assignment
     part: Part
     batch_size: int
-    units: Errors
+    units: UnitErrors
     scaled: Errors | None
     mae_by_step: NDArray[np.float64]
     windows: NDArray[np.int64]
@@ -181,7 +205,7 @@ def evaluate_assignment(
     started = time.monotonic()
     errors = micro_batch.attempt(
         lambda size: measure(
-            lambda batch: Measured(forecaster.forecast(batch), {}),
+            lambda batch: _measured(forecaster.forecast(batch)),
             task,
             part,
             device=forecaster.device,
@@ -191,20 +215,25 @@ def evaluate_assignment(
         )
     ).errors
     seconds = time.monotonic() - started
+    scale = task.past_seasonal_error(part)
     windows = np.bincount(getattr(task, part).series, minlength=len(task.panel)).astype(np.int64)
     return Evaluation(
         assignment=assignment,
         part=part,
         batch_size=micro_batch.size,
-        units=Errors.of(errors[UNITS]),
+        units=UnitErrors.measured(errors[UNITS], scale),
         scaled=Errors.of(errors[TASK_SCALE]) if task.spec.scale != "none" else None,
         mae_by_step=errors[UNITS].per_step()["mae"],
         windows=windows,
         points=errors[UNITS].points_per_series(),
-        by_series=errors[UNITS].per_series(),
+        by_series={**errors[UNITS].per_series(), "mase": errors[UNITS].mase_per_series(scale)},
         seconds=seconds,
         notes=(*assignment.data.notes, *_norm_notes(normalization), *_window_notes(assignment, windows)),
     )
+
+
+def _measured(forecast: Forecast) -> Measured:
+    return Measured(forecast.point, quantiles=forecast.quantiles)
 
 
 def _rows_before(task: ForecastTask) -> NDArray[np.int64]:
@@ -233,6 +262,6 @@ def _window_notes(assignment: Assignment, windows: NDArray[np.int64]) -> list[st
     return notes
 
 
-def _plain(value: float) -> float | None:
+def _plain(value: float | None) -> float | None:
     """Return a number that JSON can hold."""
-    return float(value) if np.isfinite(value) else None
+    return float(value) if value is not None and np.isfinite(value) else None

@@ -20,7 +20,7 @@ from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask
 from data.task.task_spec import TaskSpec
 from data.task.windows import Batch
-from trainables.base import check_hyper
+from trainables.base import Forecast, check_hyper
 from trainables.errors import CheckpointError
 from trainables.hyper import Hyper
 from trainables.pretrained import read_config
@@ -171,14 +171,18 @@ class Forecaster:
         return self.loaded.device
 
     @torch.no_grad()
-    def forecast(self, batch: Batch) -> Tensor:
-        """Forecast each window, (batch, prediction_length), in the units of the batch and the type of its context."""
+    def forecast(self, batch: Batch) -> Forecast:
+        """Forecast each window in the units of the batch and the type of its context."""
         mean, deviation = self.normalization(batch)
         context = ((batch.context - mean) / deviation).float()
         unknown = torch.full_like(batch.target, torch.nan, dtype=torch.float32)  # no forecast can look at it
         with autocast(self.device, self.loaded.precision):
-            point = self.loaded.model.forecast(Batch(context, unknown, batch.series, batch.ids)).point
-        return point.float().to(batch.context.dtype) * deviation + mean
+            found = self.loaded.model.forecast(Batch(context, unknown, batch.series, batch.ids))
+        kind = batch.context.dtype
+        point = found.point.float().to(kind) * deviation + mean
+        if found.quantiles is None:
+            return Forecast(point)
+        return Forecast(point, found.quantiles.float().to(kind) * deviation[:, None] + mean[:, None])
 
     def normalization(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the mean and the deviation that each context is normalised by, each (batch, 1)."""

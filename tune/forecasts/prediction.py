@@ -161,7 +161,7 @@ def predict(
     loaded = assignment.checkpoint.load(task, assignment.device)
     forecaster = Forecaster(loaded, assignment.norm, assignment.normalization(task, ends))
     with same_draws(forecaster.device):
-        values = MicroBatch(1).attempt(lambda _: forecaster.forecast(batch))[0].cpu().numpy()
+        values = MicroBatch(1).attempt(lambda _: forecaster.forecast(batch).point)[0].cpu().numpy()
     center = float(panel.centers[i])
     values = values + center
     values = np.maximum(values, 0.0) if clip_nonneg else values

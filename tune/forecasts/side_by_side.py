@@ -12,7 +12,15 @@ from data.errors import UserError
 from data.task.task import ForecastTask, Part
 from trainables.sweep_trainable import naive_baseline
 from trainables.trial.evaluation import TASK_SCALE, Measured, ProgressCallback, measure
-from tune.forecasts.evaluation import UNITS, Errors, Evaluation, check_flags, evaluate_assignment, write_rows
+from tune.forecasts.evaluation import (
+    UNITS,
+    Errors,
+    Evaluation,
+    UnitErrors,
+    check_flags,
+    evaluate_assignment,
+    write_rows,
+)
 from tune.forecasts.forecaster import open_checkpoint
 from tune.forecasts.request import Assignment, ForecastRequest, also, assign
 from tune.forecasts.scales import RequestError
@@ -25,7 +33,7 @@ class Baseline:
     """The naive forecast's name and errors; scaled: None where the task has no scale of its own."""
 
     name: str
-    units: Errors
+    units: UnitErrors
     scaled: Errors | None
 
     def to_dict(self) -> dict[str, object]:
@@ -111,13 +119,12 @@ def _baseline(assignment: Assignment, part: Part) -> Baseline:
     task = ForecastTask(assignment.data.panel, assignment.spec, parts=(part,))
     name, forecaster = naive_baseline(task)
     errors = measure(
-        lambda batch: Measured(forecaster(batch), {}),
+        lambda batch: Measured(forecaster(batch)),
         task,
         part,
         device=torch.device("cpu"),
         batch_size=BASELINE_BATCH,
         scales={UNITS: task.unscale},
     ).errors
-    return Baseline(
-        name, Errors.of(errors[UNITS]), Errors.of(errors[TASK_SCALE]) if task.spec.scale != "none" else None
-    )
+    units = UnitErrors.measured(errors[UNITS], task.past_seasonal_error(part))
+    return Baseline(name, units, Errors.of(errors[TASK_SCALE]) if task.spec.scale != "none" else None)

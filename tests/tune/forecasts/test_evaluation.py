@@ -79,7 +79,12 @@ def test_the_worst_series_come_first_and_one_without_a_window_is_reported(export
     found = measured(export(data, split="rows:0", **SHORT), norm="none")
     assert [row["series"] for row in found.worst()] == ["a", "b"]
     assert [row["series"] for row in found.worst(1)] == ["a"]
-    assert found.worst()[0] == {"series": "a", "windows": 2, "points": 4, "mae": 5.0, "mse": 29.0, "rmse": sqrt(29)}
+    # errors 3, 7, 3, 7; targets 8, 12, 16, 20, forecasts 5, 5, 13, 13; the steps of either past are 4
+    assert found.worst()[0] == {
+        **{"series": "a", "windows": 2, "points": 4, "mae": 5.0, "mse": 29.0, "rmse": sqrt(29)},
+        **{"mase": 1.25, "wql": pytest.approx(20 / 56), "coverage": None, "width": None},
+        "smape": pytest.approx((6 / 13 + 14 / 17 + 6 / 29 + 14 / 33) / 4),
+    }
     assert found.notes == ("1 of 3 series have no window and are not measured: short",)
 
 
@@ -88,7 +93,9 @@ def test_the_csv_has_a_line_a_series(export: Export, jsonl: Jsonl, tmp_path: Pat
     measured(export(data, split="rows:0", **SHORT), norm="none").write_csv(tmp_path / "per_series.csv")
     with (tmp_path / "per_series.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
-    assert list(lines[0]) == ["series", "windows", "points", "mae", "mse", "rmse"]
+    measures = ["mae", "mse", "rmse", "wql", "smape", "coverage", "width", "mase"]
+    assert list(lines[0]) == ["series", "windows", "points", *measures]
+    assert [line["mase"] for line in lines] == ["1.25", "", ""]  # b is constant before its targets
     assert [line["series"] for line in lines] == ["a", "short", "b"]
     assert [line["mae"] for line in lines] == ["5.0", "", "1.5"]
     assert [line["points"] for line in lines] == ["4", "0", "4"]
@@ -98,7 +105,8 @@ def test_an_evaluation_is_strict_json(export: Export, two: Path) -> None:
     told = measured(export(two, split="rows:0", **SHORT), norm="none").to_dict()
     json.dumps(told, allow_nan=False)
     keys = """checkpoint trainable data content_hash part split scale norm context_length prediction_length stride
-              batch_size series windows points mae mse rmse scaled mae_by_step worst_series device seconds
+              batch_size series windows points mae mse rmse mase wql smape coverage width scaled
+              mae_by_step worst_series device seconds
               forecasts_per_second notes"""
     assert list(told) == keys.split()
     assert (told["series"], told["windows"], told["points"]) == (2, 4, 8)

@@ -44,7 +44,11 @@ def test_the_naive_forecast_of_the_same_windows_is_beside_it(folder: Path) -> No
     assert (found.best.units.mae, found.best.units.mse) == (3.25, 16)
     assert found.gain(found.best.units) == pytest.approx(1 - 3.25 / 3.75)
     assert found.to_dict()["mae"] == 3.25  # one checkpoint's facts are at the top
-    assert found.to_dict()["baseline"] == {"name": "naive", "mae": 3.75, "mse": 22.5, "rmse": 22.5**0.5, "scaled": None}
+    assert found.to_dict()["baseline"] == {
+        **{"name": "naive", "mae": 3.75, "mse": 22.5, "rmse": 22.5**0.5, "scaled": None},
+        **{"mase": 1.5, "wql": pytest.approx(30 / 82), "coverage": None, "width": None},  # a alone has a scale
+        "smape": pytest.approx((8 / 12 + 16 / 16 + 8 / 28 + 16 / 32 + 0 + 0 + 4 / 12 + 8 / 14) / 8),
+    }
 
 
 def test_several_are_measured_on_the_windows_of_the_first_export(folder: Path, time_moe_tiny: Path) -> None:
@@ -109,3 +113,17 @@ def test_a_scale_without_train_rows_names_the_split_it_needs(two: Path) -> None:
     told = refusal(folder=Path("moirai-tiny"), data=str(two), context_length=2, prediction_length=2, scale="standard")
     assert "--scale standard goes by each series' train rows" in told
     assert "add --split ratio" in told
+
+
+def test_a_model_with_quantiles_has_an_interval_and_a_quantile_loss_of_its_own(waves: Path) -> None:
+    found = side_by_side("moirai-tiny", "time-moe-tiny", data=str(waves), **LENGTHS)
+    moirai, time_moe = (evaluation.units for evaluation in found.evaluations)
+    assert moirai.coverage is not None
+    assert moirai.width is not None
+    assert 0 < moirai.coverage < 1
+    assert moirai.width > 0
+    assert (time_moe.coverage, time_moe.width) == (None, None)
+    assert found.baseline.name == "seasonal-naive"
+    targets = time_moe.mae / (time_moe.wql or 0)  # of points alone: absolute errors over targets
+    assert moirai.wql is not None
+    assert moirai.wql < moirai.mae / targets  # a distribution loses less than its median alone
