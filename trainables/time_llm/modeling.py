@@ -240,6 +240,11 @@ class TimeLLM(nn.Module):
             config = config.model_copy(update={"dropout": dropout})
         if config.llm.startswith((".", "~")):
             llm = (Path(pretrained).absolute() / expand(config.llm)).resolve()
+            if not llm.is_dir():
+                raise CheckpointError(
+                    f"{pretrained}: its language model {config.llm}, as seen from its folder, is not there; bring it "
+                    "along, or name where it is in config.json under llm"
+                )
             config = config.model_copy(update={"llm": str(llm)})
         backbone = _fitting_backbone(config)
         with torch.device("meta"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.portable import file_name, portable_path
+from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask
 from trainables.trial.report import METRICS, Scores
 from tune.format import number
@@ -42,7 +43,7 @@ class ModelCard:
             "best_epoch": standing.best_epoch,
             "hyperparameters": self._hyper(),
             "task": self.task.describe(),
-            "data": {**spec.data.model_dump(), "path": portable_path(spec.data.path, self.folder)},
+            "data": {**spec.data.model_dump(), "path": self._data_path()},
             "initial_name": board.initial_name,
             "initial": _plain(board.initial),
             "initial_test": self._test_row(board.initial_name),
@@ -92,6 +93,11 @@ class ModelCard:
             "",
         ]
         return "\n".join(lines)
+
+    def _data_path(self) -> str:
+        """Where the series are: a bundled name, or a path as the checkpoint's folder sees it."""
+        bundled = {str(path.resolve()): name for name, path in SAMPLES.items()}
+        return bundled.get(self.spec.data.path) or portable_path(self.spec.data.path, self.folder)
 
     def _hyper(self) -> dict[str, object]:
         """The hyperparameters; a folder that one names by its last name."""

@@ -161,8 +161,8 @@ def _read_recorded(request: ForecastRequest, checkpoint: Checkpoint, recorded: D
 
 
 def _recorded_path(checkpoint: Checkpoint, recorded: DataSource) -> Path:
-    """Return where the series were; an export names them as they are seen from its folder."""
-    return (checkpoint.folder / recorded.path).resolve()
+    """Return where the series were: bundled, or at a path as it is seen from the export's folder."""
+    return SAMPLES.get(recorded.path, checkpoint.folder / recorded.path).resolve()
 
 
 def _sweeps_copy(checkpoint: Checkpoint, recorded: DataSource) -> Data:

@@ -157,3 +157,13 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def test_series_that_come_with_foretune_are_named_and_found_anywhere(pretrained: TrialModels, tmp_path: Path) -> None:
+    sweep = pretrained.sweep
+    data = sweep.spec.data.model_copy(update={"path": str(SAMPLES["sample"].resolve())})
+    board = board_of(pretrained)
+    assert board.best is not None
+    spec = sweep.spec.model_copy(update={"data": data})
+    card = ModelCard(spec, pretrained.task, board.best, board, Scores(), [], tmp_path)
+    assert card.to_row()["data"]["path"] == "sample"  # type: ignore[index]

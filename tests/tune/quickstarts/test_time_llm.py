@@ -118,7 +118,7 @@ def test_the_export_is_small_and_names_its_language_model(whole):
     cwd, _ = whole
     best = cwd / "ray_results" / "whole" / "best"
     config = json.loads((best / "config.json").read_text())
-    assert config["llm"] == str(GPT2)
+    assert (best / config["llm"]).resolve() == GPT2.resolve()
     assert len(config["llm_hash"]) == 64
     card = (best / "README.md").read_text()
     assert "which is not in this folder" in card
@@ -131,7 +131,11 @@ def test_a_language_model_that_has_changed_is_refused_with_exit_2(whole, here, t
     for file in best.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "llm_hash": "f" * 64}))
+    (tmp_path / "config.json").write_text(json.dumps({**config, "llm": "../nowhere"}))
+    status, _, errors = here("evaluate", tmp_path)
+    assert status == 2
+    assert "its language model ../nowhere, as seen from its folder, is not there" in errors
+    (tmp_path / "config.json").write_text(json.dumps({**config, "llm": str(GPT2), "llm_hash": "f" * 64}))
     status, _, errors = here("evaluate", tmp_path)
     assert status == 2
     assert "must be the one that this Time-LLM was trained around" in errors
