@@ -1,13 +1,16 @@
-"""The error measures, against arithmetic by hand and against GluonTS."""
+"""The error measures, against arithmetic by hand, GluonTS and fev."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from data.metrics import ForecastErrors, past_seasonal_error
 
@@ -101,63 +104,94 @@ def test_the_scale_is_the_mean_step_of_the_windows_own_past():
     assert np.isnan(past_seasonal_error(np.full(9, 7, dtype=np.float32), np.array([0]), np.array([8]), 1)).all()
 
 
+@dataclass(frozen=True)
+class Made:
+    """Made-up windows: series with gaps, 12 windows of 6 rows in their last 24, and quantiles that know nothing.
+
+    series: (3, 120); starts: where the targets of each window begin; of: its series.
+    """
+
+    series: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    of: NDArray[np.int64]
+    quantiles: NDArray[np.float64]  # (12, 9, 6)
+
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        return np.stack([self.series[i, t : t + 6] for i, t in zip(self.of, self.starts, strict=True)])
+
+    @property
+    def ours(self) -> ForecastErrors:
+        quantiles = torch.from_numpy(self.quantiles)
+        errors = ForecastErrors(3, 6)
+        targets, series = torch.from_numpy(self.targets), torch.from_numpy(self.of)
+        errors.update(quantiles[:, 4], targets, series, quantiles=quantiles, levels=LEVELS)
+        return errors
+
+    def scale(self, season: int) -> NDArray[np.float64]:
+        length = self.series.shape[1]
+        return past_seasonal_error(self.series.ravel(), self.of * length, self.of * length + self.starts, season)
+
+
+@pytest.fixture
+def made() -> Made:
+    rng = np.random.default_rng(11)
+    series = 50 + 10 * np.sin(np.arange(120) / 3) + rng.normal(size=(3, 120))
+    series[rng.random((3, 120)) < 0.1] = NAN
+    of, starts = np.repeat(np.arange(3), 4), np.tile(np.arange(96, 120, 6), 3)
+    quantiles = np.sort(50 + 10 * rng.normal(size=(12, 9, 6)), axis=1)
+    return Made(series.astype(np.float32), starts, of, quantiles)
+
+
 @pytest.mark.parametrize("season", [1, 7])
-def test_measures_agree_with_gluonts(season: int) -> None:
-    """The same forecasts of windows with gaps, by the evaluation that GIFT-Eval uses."""
-    import pandas as pd
+def test_measures_agree_with_gluonts(made: Made, season: int) -> None:
+    """The evaluation that GIFT-Eval uses."""
     from gluonts.dataset.split import split
     from gluonts.ev.metrics import MAE, MASE, MSE, RMSE, SMAPE, Coverage, MeanWeightedSumQuantileLoss
-    from gluonts.itertools import batcher  # noqa: F401  (the extra is there)
     from gluonts.model.evaluation import evaluate_forecasts
     from gluonts.model.forecast import QuantileForecast
 
-    rng = np.random.default_rng(11)
-    length, horizon, n_windows = 120, 6, 4
-    series = [(50 + 10 * np.sin(np.arange(length) / 3) + rng.normal(size=length)).astype(np.float32) for _ in range(3)]
-    for values in series:
-        values[rng.random(length) < 0.1] = NAN
     start = pd.Period("2024-01-01", freq="D")
-    dataset = [{"item_id": str(i), "start": start, "target": v} for i, v in enumerate(series)]
-    _, template = split(dataset, offset=-horizon * n_windows)
-    test = template.generate_instances(horizon, windows=n_windows)
-    forecasts, ours, scale = [], ForecastErrors(3, horizon), []
-    for past, label in test:
-        i = int(past["item_id"])
-        quantiles = np.sort(50 + 10 * rng.normal(size=(9, horizon)), axis=0)
-        forecasts.append(
-            QuantileForecast(
-                quantiles, start_date=label["start"], forecast_keys=[str(q) for q in LEVELS], item_id=str(i)
-            )
-        )
-        t = torch.from_numpy
-        ours.update(
-            t(quantiles[4][None]),
-            t(label["target"][None]),
-            torch.tensor([i]),
-            quantiles=t(quantiles[None]),
-            levels=LEVELS,
-        )
-        end = len(past["target"])
-        scale.append(past_seasonal_error(series[i], np.array([0]), np.array([end]), season)[0])
-    metrics = [
-        MASE(),
-        MAE(),
-        MSE(0.5),
-        RMSE(0.5),
-        SMAPE(),
-        MeanWeightedSumQuantileLoss(LEVELS),
-        Coverage(0.9),
-        Coverage(0.1),
+    dataset = [{"item_id": str(i), "start": start, "target": values} for i, values in enumerate(made.series)]
+    _, template = split(dataset, offset=-24)
+    test = template.generate_instances(6, windows=4)
+    keys = [str(level) for level in LEVELS]
+    forecasts = [
+        QuantileForecast(quantiles, label["start"], forecast_keys=keys)
+        for quantiles, (_, label) in zip(made.quantiles, test, strict=True)
     ]
+    metrics = [MASE(), MAE(), MSE(0.5), RMSE(0.5), SMAPE(), Coverage(0.9), Coverage(0.1)]
+    metrics.append(MeanWeightedSumQuantileLoss(LEVELS))
     theirs = evaluate_forecasts(forecasts, test_data=test, metrics=metrics, axis=None, seasonality=season).iloc[0]
-    totals = ours.totals()
-    assert ours.mase(np.array(scale)) == pytest.approx(theirs["MASE[0.5]"], rel=1e-6)
+    totals = made.ours.totals()
+    assert made.ours.mase(made.scale(season)) == pytest.approx(theirs["MASE[0.5]"], rel=1e-6)
     named = {"mae": "MAE[0.5]", "mse": "MSE[0.5]", "rmse": "RMSE[0.5]", "smape": "sMAPE[0.5]"}
     named["wql"] = "mean_weighted_sum_quantile_loss"
     for name, their in named.items():
         assert totals[name] == pytest.approx(theirs[their], rel=1e-6), name
     # theirs is the share at or below a quantile; nothing lies on the lower one
     assert totals["coverage"] == pytest.approx(theirs["coverage[0.9]"] - theirs["coverage[0.1]"], abs=1e-6)
+
+
+@pytest.mark.parametrize("season", [1, 7])
+def test_measures_agree_with_fev(made: Made, season: int) -> None:
+    from fev import metrics as fev
+
+    pasts = [made.series[i, :t] for i, t in zip(made.of, made.starts, strict=True)]
+    asked = {
+        "y_true": made.targets[..., None].astype(np.float64),
+        "y_pred": made.quantiles[:, 4, :, None],
+        "y_past": np.concatenate(pasts)[:, None].astype(np.float64),
+        "y_past_lengths": np.array([len(past) for past in pasts]),
+        "q_pred": made.quantiles.transpose(0, 2, 1)[:, :, None],
+        "seasonality": season,
+        "quantile_levels": list(LEVELS),
+    }
+    totals = made.ours.totals()
+    assert made.ours.mase(made.scale(season)) == pytest.approx(fev.MASE().compute(**asked), rel=1e-6)
+    theirs = {"mae": fev.MAE(), "mse": fev.MSE(), "rmse": fev.RMSE(), "wql": fev.WQL(), "smape": fev.SMAPE()}
+    for name, metric in theirs.items():
+        assert totals[name] == pytest.approx(metric.compute(**asked), rel=1e-6), name
 
 
 def test_errors_add_up_over_batches_of_any_size():
