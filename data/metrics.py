@@ -129,6 +129,22 @@ class ForecastErrors:
         absolute = np.bincount(series, weights=absolute, minlength=n_series).astype(np.float64)
         return _over(absolute, np.bincount(series, weights=points, minlength=n_series).astype(np.float64))
 
+    def shares(self, scale: NDArray[np.float64]) -> Measures:
+        """Return what each window adds to the measures, each (n_windows,): their mean is the measure over all points.
+
+        Of mae, mse, wql, smape and mase; scale: of each window's MASE. NaN for a measure that is not defined.
+        """
+        sums = self._window_sums().cpu().numpy()
+        absolute, points = self._scaled(scale)
+        pairs = {
+            "mae": (sums[_Sum.ABSOLUTE], sums[_Sum.POINTS]),
+            "mse": (sums[_Sum.SQUARED], sums[_Sum.POINTS]),
+            "wql": (sums[_Sum.QUANTILE], sums[_Sum.TARGET]),
+            "smape": (sums[_Sum.SYMMETRIC], sums[_Sum.SYMMETRIC_POINTS]),
+            "mase": (absolute, points),
+        }
+        return {name: _over(over * len(over), np.full_like(over, under.sum())) for name, (over, under) in pairs.items()}
+
     def points_per_series(self) -> NDArray[np.int64]:
         """Return how many observed targets of each series were counted, (n_series,)."""
         points: NDArray[np.int64] = self._by_series[_Sum.POINTS].to(torch.int64).cpu().numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,6 +71,26 @@ def load_trainable_tensors(module: nn.Module, tensors: Mapping[str, Tensor]) -> 
     with torch.no_grad():
         for name, parameter in own.items():
             parameter.copy_(tensors[name])
+    module.train(module.training)  # a module drops here what it has computed from the weights before
+
+
+def blend_into(module: nn.Module, parts: Sequence[tuple[float, Mapping[str, Tensor]]]) -> None:
+    """Move a module's weights a share of the way to those of models trained from it: w + sum of share * (trained - w).
+
+    parts: the shares, and what each training changed, by parameter; what it left alone stays as it is in its part.
+    A line from the initial model to one trained one is a single share in 0 to 1 (Wortsman et al. 2022, WiSE-FT,
+    arXiv:2109.01903), an average of n is shares of 1 / n (Wortsman et al. 2022, Model soups, arXiv:2203.05482).
+    Raises CheckpointError if a name or a shape is not the module's.
+    """
+    own = dict(module.named_parameters())
+    for _, tensors in parts:
+        check_shapes(shapes_of(tensors), shapes_of({name: own[name] for name in tensors if name in own}))
+    with torch.no_grad():
+        for name, parameter in own.items():
+            start = parameter.double()
+            moves = [share * (tensors[name].to(start) - start) for share, tensors in parts if name in tensors]
+            if moves:
+                parameter.copy_(start + torch.stack(moves).sum(0))
     module.train(module.training)  # a module drops here what it has computed from the weights before
 
 

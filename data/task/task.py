@@ -74,6 +74,7 @@ class ForecastTask:
         self.mean, self.std = self._normalization()
         self._index = {part: self._windows(part) for part in PARTS if part in parts}
         self._on_device: dict[str, _DeviceCopy] = {}
+        self._seasonal_error: dict[Part, NDArray[np.float64]] = {}
 
     @property
     def train(self) -> WindowIndex:
@@ -98,10 +99,14 @@ class ForecastTask:
 
     def past_seasonal_error(self, part: Part) -> NDArray[np.float64]:
         """Return the scale of each window's MASE, (n_windows,), in the units of the series; see `data.metrics`."""
+        if part in self._seasonal_error:
+            return self._seasonal_error[part]
         index, offsets = self._index[part], self.panel.offsets
         season = season_length(self.panel.freq)
         ends = index.starts + self.context_length
-        return past_seasonal_error(self.panel.values, offsets[index.series], ends, season)
+        scale = past_seasonal_error(self.panel.values, offsets[index.series], ends, season)
+        self._seasonal_error[part] = scale
+        return scale
 
     def unscale(self, values: torch.Tensor, series: torch.Tensor) -> torch.Tensor:
         """Bring scaled values back to the units of their series.

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from data.metrics import ForecastErrors
@@ -18,11 +20,11 @@ from trainables.sweep_trainable import PointForecaster, SweepModel
 from trainables.trial.memory import MicroBatch
 from trainables.trial.precision import autocast
 from trainables.trial.report import Scores
+from trainables.trial.window_errors import WindowErrors
 
 SAMPLING_SEED = 20240202
-TASK_SCALE = "scaled"  # the errors in the scale of the task's batches
+INTERVAL_LEVELS = (QUANTILE_LEVELS[0], QUANTILE_LEVELS[-1])
 
-ToScale = Callable[[Tensor, Tensor], Tensor]  # from values of the batches and the windows' series to another scale
 ProgressCallback = Callable[[int, int], None]  # windows measured so far, and in all
 
 
@@ -48,15 +50,15 @@ class Measured:
 class Evaluation:
     """What was measured on the windows of a part.
 
-    scores: over all windows, of the errors in the task's scale.
-    window_scores: each window's own by name, (n_windows,) float64 on the CPU, in the order of the part: the model's
-    (val_loss and the like); absolute and squared errors are those of `errors`.
-    errors: by step, series and window, in each scale that was asked for.
+    scores: over all windows. windows: each window's share in them, in the order of the part.
+    units, scaled: the errors by step, series and window, in the units of the data and in the task's scale; of scaled
+    all measures but wql, which is over the interval's ends alone.
     """
 
     scores: Scores
-    window_scores: Mapping[str, Tensor]
-    errors: Mapping[str, ForecastErrors]
+    windows: WindowErrors
+    units: ForecastErrors
+    scaled: ForecastErrors
 
 
 @contextmanager
@@ -82,7 +84,8 @@ def evaluate(
     def validate(batch: Batch) -> Measured:
         with autocast(device, precision):
             validation = model.validate(batch)
-        return Measured(validation.forecast.point, {"val_loss": validation.loss, **validation.extra})
+        forecast = validation.forecast
+        return Measured(forecast.point, {"val_loss": validation.loss, **validation.extra}, forecast.quantiles)
 
     was_training = model.module.training
     model.module.eval()
@@ -127,17 +130,14 @@ def measure(
     device: torch.device,
     batch_size: int,
     features: FeatureStore | None = None,
-    scales: Mapping[str, ToScale] | None = None,
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """Forecast every window of a part, in order, and add up what it scores.
 
     Forecasts that draw samples draw the same ones every time, so that two evaluations of one model agree.
-    scales: further scales to measure the errors in, by name.
     """
     windows = task.gather(part, device)
-    to_scale = {TASK_SCALE: _as_it_is, **(scales or {})}
-    errors = {name: ForecastErrors(len(task.panel), task.prediction_length, device) for name in to_scale}
+    scaled, units = (ForecastErrors(len(task.panel), task.prediction_length, device) for _ in range(2))
     scores: dict[str, list[Tensor]] = {}
     seen = 0
     with same_draws(device):
@@ -145,22 +145,50 @@ def measure(
             measured = forecaster(features.attach(batch) if features else batch)
             for name, score in measured.scores.items():
                 scores.setdefault(name, []).append(score.double())
-            for name, scaled in to_scale.items():
-                point, target = (scaled(values, batch.series) for values in (measured.point, batch.target))
-                quantiles = None if measured.quantiles is None else scaled(measured.quantiles, batch.series)
-                errors[name].update(point, target, batch.series, quantiles=quantiles, levels=QUANTILE_LEVELS)
+            point, quantiles, series = measured.point, measured.quantiles, batch.series
+            ends = None if quantiles is None else quantiles[:, [0, -1]]
+            scaled.update(point, batch.target, series, quantiles=ends, levels=INTERVAL_LEVELS)
+            units.update(
+                task.unscale(point, series),
+                task.unscale(batch.target, series),
+                series,
+                quantiles=None if quantiles is None else task.unscale(quantiles, series),
+                levels=QUANTILE_LEVELS,
+            )
             seen += len(batch.ids)
             if progress is not None:
                 progress(seen, len(windows))
-    window_scores = {name: torch.cat(parts) for name, parts in scores.items()}
-    in_task_scale = errors[TASK_SCALE]
-    means = {name: float(values.sum()) / len(windows) for name, values in window_scores.items()}
-    return Evaluation(
-        scores=Scores.of({**means, "val_mae": in_task_scale.mae, "val_mse": in_task_scale.mse}),
-        window_scores={name: values.cpu() for name, values in window_scores.items()},
-        errors=errors,
+    own = {name: torch.cat(parts).cpu().numpy() for name, parts in scores.items()}
+    return _evaluation(task, part, own, units, scaled)
+
+
+def _evaluation(
+    task: ForecastTask,
+    part: Part,
+    own: Mapping[str, NDArray[np.float64]],
+    units: ForecastErrors,
+    scaled: ForecastErrors,
+) -> Evaluation:
+    """Put the measures of all windows, and each window's share in them, under the names of scores.
+
+    own: the model's own scores of each window, (n_windows,) each.
+    """
+    scale = task.past_seasonal_error(part)
+    in_units, in_scale = units.totals(), scaled.totals()
+    scores = {
+        **{name: float(values.sum()) / len(values) for name, values in own.items()},
+        **{f"val_{name}": in_scale[name] for name in ("mae", "mse", "rmse", "width")},
+        **{f"val_{name}": in_units[name] for name in ("wql", "smape", "coverage")},
+        "val_mase": units.mase(scale),
+    }
+    of_units, of_scale = units.shares(scale), scaled.shares(scale)
+    shares = {
+        **own,
+        **{f"val_{name}": of_scale[name] for name in ("mae", "mse")},
+        **{f"val_{name}": of_units[name] for name in ("mase", "wql", "smape")},
+    }
+    windows = WindowErrors(
+        series=getattr(task, part).series.astype(np.int32),
+        shares={name: values.astype(np.float32) for name, values in shares.items()},
     )
-
-
-def _as_it_is(values: Tensor, series: Tensor) -> Tensor:
-    return values
+    return Evaluation(Scores.of(scores), windows, units, scaled)

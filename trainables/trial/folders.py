@@ -23,9 +23,14 @@ class SharedFolder:
     def baseline(self, name: str) -> Path:
         return self.baselines / f"{name}.json"
 
+    @property
+    def initial(self) -> Path:
+        """A JSON file an initial model, of which there may be several."""
+        return self.path / "initial"
+
     def initial_scores(self, key: str) -> Path:
         """The scores of an initial model. key: what they depend on."""
-        return self.path / "initial" / f"{digest(key)}.json"
+        return self.initial / f"{digest(key)}.json"
 
     @property
     def features(self) -> Path:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-METRICS = ("val_loss", "val_mae", "val_mse")  # smaller is better
+METRICS = ("val_loss", "val_mae", "val_mse", "val_rmse", "val_mase", "val_wql", "val_smape")  # smaller is better
+MEASURES = (*METRICS, "val_coverage", "val_width")  # of every evaluation
 COLUMNS = (
     "epoch",
-    *METRICS,
+    *MEASURES,
     "train_loss",
     "lr",
     "seconds",
@@ -44,33 +45,41 @@ class StopReason(StrEnum):
 class Scores:
     """A model measured on the windows of a part of a task; None where a score is no finite number, or unknown.
 
-    val_loss: mean loss a window; val_mae, val_mse: of the point forecast over observed points, scaled values.
+    val_loss: mean loss a window. val_mae, val_mse, val_rmse: of the point forecast over observed points, and val_width
+    of the 80 % interval, in the scale of the task. val_mase, val_wql, val_smape, val_coverage: of values in the units
+    of the data; see `data.metrics.ForecastErrors`. A point forecast has no coverage and no width.
     extra: a model's further scores by name, each a mean over windows.
     """
 
     val_loss: float | None = None
     val_mae: float | None = None
     val_mse: float | None = None
+    val_rmse: float | None = None
+    val_mase: float | None = None
+    val_wql: float | None = None
+    val_smape: float | None = None
+    val_coverage: float | None = None
+    val_width: float | None = None
     extra: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in METRICS:
+        for name in MEASURES:
             object.__setattr__(self, name, finite(getattr(self, name)))
         object.__setattr__(self, "extra", {name: finite(value) for name, value in self.extra.items()})
 
     def __getitem__(self, name: str) -> float | None:
         """Return a score by its name; KeyError for one that these scores cannot have."""
-        return getattr(self, name) if name in METRICS else self.extra[name]
+        return getattr(self, name) if name in MEASURES else self.extra[name]
 
     @classmethod
     def of(cls, values: Mapping[str, object]) -> Scores:
         """Read scores by name, as `to_row` gives them; others are extra."""
-        known = {name: finite(values.get(name)) for name in METRICS}
-        return cls(**known, extra={name: finite(value) for name, value in values.items() if name not in METRICS})
+        known = {name: finite(values.get(name)) for name in MEASURES}
+        return cls(**known, extra={name: finite(value) for name, value in values.items() if name not in MEASURES})
 
     def to_row(self) -> dict[str, float | None]:
         """Return the scores by name."""
-        return {**{name: self[name] for name in METRICS}, **self.extra}
+        return {**{name: self[name] for name in MEASURES}, **self.extra}
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ class Report:
     def to_row(self) -> Row:
         """Return the report by column, a model's further scores last."""
         values: Row = {
-            **{name: self.scores[name] for name in METRICS},
+            **{name: self.scores[name] for name in MEASURES},
             "epoch": whole(self.epoch),
             "train_loss": self.train_loss,
             "lr": self.lr,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -12,16 +13,20 @@ from data.errors import DamagedFileError
 from data.files import read_object, replace_text
 from trainables.trial.folders import SharedFolder
 from trainables.trial.report import Scores
+from trainables.trial.window_errors import WindowErrors
+
+if TYPE_CHECKING:  # torch: seconds, and records are read without it
+    from trainables.trial.evaluation import Evaluation
 
 NAME = "name"
 
 
-def initial_scores(shared: SharedFolder, name: str, key: str, measure: Callable[[], Scores]) -> Scores:
+def initial_scores(shared: SharedFolder, name: str, key: str, measure: Callable[[], Evaluation]) -> Scores:
     """Return the validation of an initial model. name: the model's; key: all that its scores depend on."""
     return _measured_once(shared.initial_scores(key), name, measure)
 
 
-def baseline_scores(shared: SharedFolder, name: str, measure: Callable[[], Scores]) -> Scores:
+def baseline_scores(shared: SharedFolder, name: str, measure: Callable[[], Evaluation]) -> Scores:
     """Return the validation of a baseline."""
     return _measured_once(shared.baseline(name), name, measure)
 
@@ -35,12 +40,19 @@ def read_scores(path: Path) -> tuple[str, Scores]:
         raise DamagedFileError(f"{path}: the file is damaged (it holds no scores: {error})") from error
 
 
-def _measured_once(path: Path, name: str, measure: Callable[[], Scores]) -> Scores:
+def windows_beside(path: Path) -> Path:
+    """Return where the window errors of these scores are."""
+    return path.with_suffix(".safetensors")
+
+
+def _measured_once(path: Path, name: str, measure: Callable[[], Evaluation]) -> Scores:
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         try:
+            WindowErrors.read(windows_beside(path))
             return read_scores(path)[1]
         except (FileNotFoundError, DamagedFileError):
-            scores = measure()
-            replace_text(path, json.dumps({NAME: name, **scores.to_row()}, indent=1))
-            return scores
+            evaluation = measure()
+            evaluation.windows.write(windows_beside(path))
+            replace_text(path, json.dumps({NAME: name, **evaluation.scores.to_row()}, indent=1))
+            return evaluation.scores

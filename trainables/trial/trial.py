@@ -36,7 +36,11 @@ from trainables.trial.training import DivergenceError, Training
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS_FILE, REPORT_FILE = "trained.safetensors", "report.json"  # of the best epoch
+WEIGHTS_FILE, REPORT_FILE, WINDOWS_FILE = (
+    "trained.safetensors",
+    "report.json",
+    "windows.safetensors",
+)  # of the best epoch
 STATE_FILE, HISTORY_FILE = "state.pt", "history.json"  # of the latest
 
 
@@ -45,7 +49,7 @@ class TrialSpec:
     """What one trial is.
 
     folder: the trial's own; shared: the sweep's, for what its trials have in common.
-    metric: val_loss, val_mae or val_mse, smaller is better; it decides the best epoch and the patience.
+    metric: one of METRICS, smaller is better; it decides the best epoch and the patience.
     reported_epoch: the last epoch that the sweep has on record, -1 if none; later ones are reported again on resume.
     """
 
@@ -90,6 +94,7 @@ class Trial:
         # a worker is up to one report ahead of the record, whose best epoch must stay
         self.best = CheckpointSlot(spec.folder, BEST, keep=2)
         self.history: list[Report] = []
+        self.evaluation: Evaluation | None = None  # of the last report
         self._restore()
         self._unreported = deque(r for r in self.history if r.epoch > spec.reported_epoch)
 
@@ -121,8 +126,8 @@ class Trial:
         report = Report(epoch=whole(number / self.hyper.evals_per_epoch), scores=Scores())
         try:
             segment = self.training.run(first, stop)
-            scores = self.evaluate("val").scores
-            report = replace(report, scores=scores, train_loss=segment.train_loss, lr=segment.lr)
+            self.evaluation = self.evaluate("val")
+            report = replace(report, scores=self.evaluation.scores, train_loss=segment.train_loss, lr=segment.lr)
         except DivergenceError as error:
             logger.warning("%s", error)
         return self._complete(replace(report, seconds=time.monotonic() - started))
@@ -170,7 +175,7 @@ class Trial:
         """Return the initial model's validation, computed by the first trial of a sweep that needs it."""
         name = self.hyper.initial_model
         key = f"{name}|{self.hyper.precision}|{self.task.fingerprint}"
-        return initial_scores(self.spec.shared, name, key, lambda: self.evaluate("val").scores)
+        return initial_scores(self.spec.shared, name, key, lambda: self.evaluate("val"))
 
     def _measure_baselines(self) -> None:
         """Keep the validation of the model's baselines, measured by the first trial of a sweep."""
@@ -181,16 +186,14 @@ class Trial:
             baseline_scores(
                 self.spec.shared,
                 name,
-                lambda forecaster=forecaster: (
-                    evaluate_points(  # type: ignore[misc]
-                        forecaster,
-                        model,
-                        self.task,
-                        "val",
-                        micro_batch=self.eval_batch,
-                        precision=self.hyper.precision,
-                        features=self.val_features,
-                    ).scores
+                lambda forecaster=forecaster: evaluate_points(  # type: ignore[misc]
+                    forecaster,
+                    model,
+                    self.task,
+                    "val",
+                    micro_batch=self.eval_batch,
+                    precision=self.hyper.precision,
+                    features=self.val_features,
                 ),
             )
 
@@ -221,6 +224,8 @@ class Trial:
         tensors = {k: v.detach().cpu().contiguous() for k, v in trainable_tensors(self.model.module).items()}
         save_file(tensors, folder / WEIGHTS_FILE)
         give_umask_mode(folder / WEIGHTS_FILE)
+        if self.evaluation is not None:
+            self.evaluation.windows.write(folder / WINDOWS_FILE)
         (folder / REPORT_FILE).write_text(json.dumps(report.to_row()), encoding="utf-8")
 
     def _write_state(self, folder: Path) -> None:
@@ -262,7 +267,7 @@ def load_best(model: Trainable, slot: CheckpointSlot, epoch: float | None = None
     Raises HyperError if the trial kept none, DamagedFileError if they cannot be read, CheckpointError if they are of
     another model.
     """
-    folder = next((f for f in slot.folders() if epoch is None or _epoch_of(f) == epoch), None)
+    folder = folder_of_epoch(slot.folder, epoch)
     if folder is None:
         raise HyperError(f"trial {slot.folder.name} must have trained for an epoch to be exported; it kept no weights")
     try:
@@ -273,6 +278,12 @@ def load_best(model: Trainable, slot: CheckpointSlot, epoch: float | None = None
             f"{folder / WEIGHTS_FILE}: the best weights of trial {slot.folder.name} cannot be read ({error}); "
             "export another with --trial"
         ) from error
+
+
+def folder_of_epoch(folder: Path, epoch: float | None = None) -> Path | None:
+    """Return where a trial's folder keeps the best epoch, or this one of the last two best; None where it does not."""
+    kept = CheckpointSlot(folder, BEST).folders()
+    return next((f for f in kept if epoch is None or _epoch_of(f) == epoch), None)
 
 
 def _epoch_of(folder: Path) -> float:

@@ -42,7 +42,13 @@ def sweep(
     scheduler: Annotated[str | None, option("asha, median or none.", SEARCH)] = None,
     grace_period: Annotated[int | None, option("Epochs before a trial may be stopped.", SEARCH)] = None,
     reduction_factor: Annotated[float | None, option("ASHA keeps one in this many.", SEARCH)] = None,
-    metric: Annotated[str | None, option("val_loss, val_mae or val_mse.", SEARCH)] = None,
+    metric: Annotated[
+        str | None,
+        option(
+            "What is searched for and ranked by: val_loss, val_mae, val_mse, val_rmse, val_mase, val_wql or val_smape.",
+            SEARCH,
+        ),
+    ] = None,
     evals_per_epoch: Annotated[int | None, option("Validations an epoch.", SEARCH)] = None,
     set_: Annotated[
         list[str] | None, option("KEY=VALUE or KEY=log:1e-6:1e-4; again for more.", SEARCH, "--set")

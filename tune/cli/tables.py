@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from trainables.trial.report import METRICS
 from tune.format import duration, memory, number
 from tune.records.baselines import unbeaten_sentence
 from tune.records.leaderboard import Leaderboard
 from tune.records.ranking import Line, leaderboard_lines
-from tune.records.scores_on_test import rows_on_test
+from tune.records.scores_on_test import TEST, VALIDATION, rows_on_test
 from tune.records.standing import Standing, varying
 from tune.sweep import Sweep
+from tune.verdict.sentences import answer_of
 
 TITLES = {
     "strategy": "strategy",
@@ -26,13 +27,17 @@ TITLES = {
     "batch_size": "batch",
 }
 HIDDEN = ("patience",)  # it follows from the strategy
-SCORES = ("#", "trial", "val_loss", "gain", "val_mae", "val_mse", "best epoch", "ended by")
+TOP_SET = "in top set"  # the model confidence set: not to be told apart from the best
+ENDING = ("best epoch", "ended by")
+LESS_IMPORTANT = ("val_mse", "val_mase", "val_wql", "val_mae", TOP_SET)  # the first goes first on a narrow terminal
 COSTS = ("time", "memory")
 LEFT = ("trial", "ended by", "strategy")
 
 
 def verdict_sentence(board: Leaderboard) -> str:
     """What the sweep found, in a sentence with numbers; a second one where the best trial does not beat a baseline."""
+    if (answer := answer_of(board)) is not None:
+        return f"{answer.lead}: {answer.text}"
     initial, best, words = board.initial[board.metric], board.best, board.initial_model
     if best is None or initial is None:
         return "No trial has trained for an epoch yet."
@@ -51,12 +56,12 @@ def verdict_sentence(board: Leaderboard) -> str:
 
 def leaderboard_rows(board: Leaderboard) -> list[dict[str, str]]:
     """The leaderboard as text, a dict a line, zero-shot and the baselines where they would rank."""
-    return [_row(line) for line in leaderboard_lines(board)]
+    return [_row(line, _top_set(board)) for line in leaderboard_lines(board)]
 
 
-def _row(line: Line) -> dict[str, str]:
+def _row(line: Line, top: Sequence[str] = ()) -> dict[str, str]:
     if line.standing is not None:
-        return _standing_row(line.standing)
+        return _standing_row(line.standing) | {TOP_SET: "yes" if line.standing.trial_id in top else ""}
     return {"trial": line.name, **{name: number(value) for name, value in line.scores.to_row().items()}}
 
 
@@ -64,16 +69,13 @@ def _standing_row(s: Standing) -> dict[str, str]:
     row = {
         "#": "" if s.rank is None else str(s.rank),
         "trial": s.trial_id,
-        "val_loss": number(s.scores.val_loss),
         "gain": "" if s.gain is None else f"{s.gain:+.4f}",
-        "val_mae": number(s.scores.val_mae),
-        "val_mse": number(s.scores.val_mse),
         "best epoch": "" if s.best_epoch is None else f"{number(s.best_epoch)} of {number(s.epochs_run)}",
         "ended by": s.stopped_by or s.status,
         "time": duration(s.seconds),
         "memory": memory(s.peak_memory_bytes),
     }
-    row |= {name: number(value) for name, value in s.scores.extra.items()}
+    row |= {name: number(value) for name, value in s.scores.to_row().items()}
     return row | {TITLES.get(key, key): number(value) for key, value in s.hyper.items()}
 
 
@@ -84,14 +86,28 @@ def print_leaderboard(console: Console, board: Leaderboard) -> None:
     if _width(console, whole) <= console.width:
         console.print(whole)
     else:
-        console.print(_table(board, scores))
+        console.print(_narrow(console, board, scores))
         console.print(_table(board, ["#", "trial", *hyperparameters, *COSTS]))
     _print_test(console, board)
     for name, sentence in board.comparison.items():
         console.print(f"{name}: {sentence}", soft_wrap=True)
     for reason in board.damaged:
         console.print(f"damaged: {reason}", soft_wrap=True)
-    console.print(verdict_sentence(board), style="green" if board.beats_initial else "yellow")
+    answer = answer_of(board)
+    is_good = board.beats_initial if answer is None else answer.is_good
+    console.print(verdict_sentence(board), style="green" if is_good else "yellow", soft_wrap=True)
+    for sentence in () if answer is None else answer.further:
+        console.print(f"  {sentence}", soft_wrap=True)
+
+
+def _narrow(console: Console, board: Leaderboard, columns: list[str]) -> Table:
+    """The table, without the less important scores where there is no room for them; the files have them."""
+    dropped = iter([name for name in LESS_IMPORTANT if name in columns and name != board.metric])
+    table = _table(board, columns)
+    while _width(console, table) > console.width and (name := next(dropped, None)) is not None:
+        columns = [column for column in columns if column != name]
+        table = _table(board, columns)
+    return table
 
 
 def _width(console: Console, table: Table) -> int:
@@ -104,22 +120,27 @@ def _table(board: Leaderboard, columns: list[str]) -> Table:
     for name in columns:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
     for line in leaderboard_lines(board):
-        row = _row(line)
+        row = _row(line, _top_set(board))
         table.add_row(*(row.get(name, "") for name in columns), style=_style(line, board))
     return table
 
 
 def _style(line: Line, board: Leaderboard) -> str | None:
     if line.standing is not None:
-        return "green" if line.standing.rank == 1 and board.beats_initial else None
+        return "green" if line.standing == board.chosen else None
     return "bold cyan" if line.is_initial else "dim"
 
 
 def _scores(board: Leaderboard) -> list[str]:
-    """The scores of all models, and a model's further ones after them."""
-    further = board.score_names[len(METRICS) :]
-    place = SCORES.index("val_mse") + 1
-    return [*SCORES[:place], *further, *SCORES[place:]]
+    """The metric and the gain in it, the other scores, and how the trial ended."""
+    others = [name for name in board.score_names if name != board.metric]
+    top = [TOP_SET] if _top_set(board) else []
+    return ["#", "trial", board.metric, "gain", *top, *others, *ENDING]
+
+
+def _top_set(board: Leaderboard) -> Sequence[str]:
+    """The trials that cannot be told apart from the best one; none before the verdict."""
+    return () if board.decided is None else board.decided.confidence_set
 
 
 def _hyperparameters(board: Leaderboard) -> list[str]:
@@ -134,8 +155,9 @@ def _print_test(console: Console, board: Leaderboard) -> None:
     if not board.test:
         return
     console.print("test, scored once after the search:", style="dim")
-    for name, scores in rows_on_test(board.test).items():
-        values = ", ".join(f"{key} {number(value)}" for key, value in scores.items())
+    for name, row in rows_on_test(board.test).items():
+        shown = (TEST + score.removeprefix(VALIDATION) for score in board.score_names)
+        values = ", ".join(f"{key} {number(row.get(key))}" for key in shown)
         console.print(f"  {name}: {values}")
 
 
@@ -144,7 +166,9 @@ def leaderboard_markdown(board: Leaderboard) -> str:
     rows = [columns, *([row.get(name, "") for name in columns] for row in leaderboard_rows(board))]
     lines = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
     lines.insert(1, "|" + "---|" * len(columns))
-    return "\n".join([*lines, "", verdict_sentence(board)])
+    answer = answer_of(board)
+    further = () if answer is None else answer.further
+    return "\n".join([*lines, "", verdict_sentence(board), *(f"\n{sentence}" for sentence in further)])
 
 
 def _markdown_cell(text: str) -> str:

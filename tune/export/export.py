@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from data.files import give_umask_mode, replace_text
-from trainables.trial.report import METRICS, Scores
+from trainables.trial.report import MEASURES, Scores
 from tune.export.model_card import ModelCard
 from tune.export.trial_models import TrialModel, TrialModels
 from tune.forecasts.forecaster import RECORD_FILE
@@ -34,7 +34,7 @@ def export_trial(models: TrialModels, leaderboard: Leaderboard, standing: Standi
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        trial = models.trained(standing)
+        trial = models.model(standing)
         trial.model.save_pretrained(unfinished)
         scores = _read_back(models, trial, standing, unfinished)
         card = _card(models, leaderboard, standing, trial, scores, target)
@@ -53,8 +53,8 @@ def export_trial(models: TrialModels, leaderboard: Leaderboard, standing: Standi
 def _read_back(models: TrialModels, trial: TrialModel, standing: Standing, folder: Path) -> Scores:
     model = models.model_class()
     model.rebuild(folder, trial.hyper, models.task).to(models.device)
-    scores = TrialModel(model, trial.hyper, models.task).scores("val")
-    for name in METRICS:
+    scores = TrialModel(model, trial.hyper, models.task).measure("val").scores
+    for name in MEASURES:
         recorded, found = standing.scores[name], scores[name]
         if not _are_close(recorded, found):
             raise ExportError(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import shutil
-from contextlib import suppress
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data.errors import DamagedFileError, UserError, near_names
-from trainables.trial.report import Scores
 from tune.command_text import command_text
 from tune.records.comparison import Comparison
 from tune.records.leaderboard import Leaderboard
-from tune.records.scores_on_test import TestScores, write_test_scores
 from tune.records.spec import SweepError
 from tune.sweep import Sweep
 
@@ -22,27 +21,33 @@ if TYPE_CHECKING:  # torch: seconds, and a mistake in the arguments is answered 
 
 logger = logging.getLogger(__name__)
 
-FINALISTS = 3
-
 
 def finalize(sweep: Sweep) -> Leaderboard:
-    """Score, export and report a sweep whose search has ended; doing it again after an extension replaces the old."""
+    """Decide, score, export and report a sweep whose search has ended; after an extension it replaces the old."""
+    from tune.export.conclude import conclude, initial_standing
     from tune.export.export import export_trial
     from tune.export.trial_models import TrialModels
     from tune.report.page import write_report
 
     models = TrialModels(sweep)
-    board = sweep.leaderboard()
-    board = board.with_end(score_finalists(models, board), compare_best(models, board))
-    shutil.rmtree(sweep.folder.best, ignore_errors=True)
-    for standing in board.standings:
-        if standing.gain is None or standing.gain <= 0:
-            continue
+    ranked = sweep.leaderboard()
+    unreadable: list[str] = []
+    while True:
+        board = conclude(models, ranked, without=unreadable)
+        shutil.rmtree(sweep.folder.best, ignore_errors=True)
+        standing = board.chosen
+        if standing is None and board.decided is not None and board.initial_model.is_pretrained:
+            standing = initial_standing(board)
         try:
-            export_trial(models, board, standing, sweep.folder.best)
+            if standing is not None:
+                export_trial(models, board, standing, sweep.folder.best)
             break
         except DamagedFileError as error:
-            logger.warning("%s; the next best is exported instead", error)
+            if standing is None or standing.trial_id in unreadable:
+                raise
+            logger.warning("%s; the verdict is made without it", error)
+            unreadable.append(standing.trial_id)
+    board = replace(board, comparison=compare_best(models, board))
     board.write_csv(sweep.folder)
     write_report(sweep.folder, board, sweep.spec)
     return board
@@ -72,38 +77,20 @@ def export(sweep: Sweep, *, trial_id: str | None, target: Path, force: bool) -> 
     return export_trial(TrialModels(sweep), board, standing, target.absolute())
 
 
-def score_finalists(models: TrialModels, board: Leaderboard) -> TestScores:
-    """Measure the initial model, the baselines and the best few on the test part, and keep their scores."""
-    best = board.best
-    if best is None:
-        return {}
-    initial = models.initial(best)
-    scores: dict[str, Scores] = {board.initial_name: initial.scores("test")}
-    for name, forecaster in initial.model.baselines(initial.hyper, initial.task).items():
-        with suppress(NotImplementedError):  # a forecaster that knows the validation part alone
-            scores[name] = initial.scores_of(forecaster, "test")
-    for standing in board.standings[:FINALISTS]:
-        if standing.rank is not None:
-            with suppress(DamagedFileError):  # said when it comes to the export
-                scores[standing.trial_id] = models.trained(standing).scores("test")
-    write_test_scores(models.sweep.folder, scores)
-    return scores
-
-
-def compare_best(models: TrialModels, board: Leaderboard) -> Comparison | None:
-    """Keep what the best trial's model says of itself beside the leaderboard, where it can say it."""
+def compare_best(models: TrialModels, board: Leaderboard) -> Mapping[str, str]:
+    """Return, and keep, what the best trial's model says of itself beside the leaderboard, where it can say it."""
     import torch
 
     best = board.best
     if best is None:
-        return None
+        return {}
     trial = models.trained(best)
     baselines = {baseline.name: baseline.scores for baseline in board.baselines}
     try:
         sentences = trial.model.compare(trial.hyper, trial.task, scores=best.scores, baselines=baselines)
     except (UserError, torch.OutOfMemoryError) as error:
         logger.warning("the best trial could not be compared with what it came from: %s", error)
-        return None
+        return {}
     comparison = Comparison(best.trial_id, best.best_epoch, sentences)
     comparison.write(models.sweep.folder)
-    return comparison
+    return sentences

@@ -9,7 +9,7 @@ from pathlib import Path
 from data.portable import file_name, portable_path
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask
-from trainables.trial.report import METRICS, Scores
+from trainables.trial.report import MEASURES, Scores
 from tune.format import number
 from tune.records.leaderboard import Leaderboard
 from tune.records.scores_on_test import row_on_test
@@ -124,7 +124,7 @@ class ModelCard:
 
 
 def _plain(initial: Scores) -> dict[str, float | None]:
-    return {name: initial[name] for name in METRICS}
+    return {name: initial[name] for name in MEASURES}
 
 
 def _score_row(name: str, scores: Sequence[Mapping[str, object]]) -> str:

@@ -12,7 +12,7 @@ from trainables.base import check_hyper
 from trainables.hyper import Hyper
 from trainables.sweep_trainable import PointForecaster, SweepModel
 from trainables.trial.checkpoint import CheckpointSlot
-from trainables.trial.evaluation import evaluate, evaluate_points
+from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
 from trainables.trial.folders import BEST
 from trainables.trial.memory import MicroBatch
 from trainables.trial.report import Scores
@@ -31,12 +31,12 @@ class TrialModel:
     hyper: Hyper
     task: ForecastTask
 
-    def scores(self, part: Part) -> Scores:
+    def measure(self, part: Part) -> Evaluation:
         """Measure it on a part of its task."""
         model = self.model
         return evaluate(
             model, self.task, part, micro_batch=MicroBatch(model.eval_batch_size), precision=self.hyper.precision
-        ).scores
+        )
 
     def scores_of(self, forecaster: PointForecaster, part: Part) -> Scores:
         """Measure a forecaster without a model of its own on the same windows, by this model's loss if it has one."""
@@ -69,6 +69,10 @@ class TrialModels:
         hyper = check_hyper(self.model_class, standing.hyper)
         model.build(hyper, self.task).to(self.device)
         return TrialModel(model, hyper, self.task)
+
+    def model(self, standing: Standing) -> TrialModel:
+        """Build what a line of the leaderboard is about: the initial model where it is that, else the trained one."""
+        return self.initial(standing) if standing.best_epoch == 0 else self.trained(standing)
 
     def trained(self, standing: Standing) -> TrialModel:
         """Build a trial's model with the weights of the best epoch on record."""

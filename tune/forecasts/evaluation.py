@@ -18,7 +18,7 @@ from data.metrics import ForecastErrors
 from data.task.split import parse_split
 from data.task.task import ForecastTask, Part
 from trainables.base import Forecast
-from trainables.trial.evaluation import TASK_SCALE, Measured, ProgressCallback, measure
+from trainables.trial.evaluation import Measured, ProgressCallback, measure
 from trainables.trial.memory import MicroBatch
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
 from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
@@ -26,8 +26,6 @@ from tune.forecasts.scales import Normalization, RequestError
 
 WORST = 5
 PARTS: tuple[Part, ...] = ("val", "test")
-
-UNITS = "units"  # of the data
 
 
 @dataclass(frozen=True)
@@ -203,17 +201,16 @@ def evaluate_assignment(
     task = ForecastTask(task.panel, task.spec, parts=(part,))
     micro_batch = MicroBatch(batch_size or forecaster.loaded.model.eval_batch_size)
     started = time.monotonic()
-    errors = micro_batch.attempt(
+    measured = micro_batch.attempt(
         lambda size: measure(
             lambda batch: _measured(forecaster.forecast(batch)),
             task,
             part,
             device=forecaster.device,
             batch_size=size,
-            scales={UNITS: task.unscale},
             progress=progress,
         )
-    ).errors
+    )
     seconds = time.monotonic() - started
     scale = task.past_seasonal_error(part)
     windows = np.bincount(getattr(task, part).series, minlength=len(task.panel)).astype(np.int64)
@@ -221,12 +218,12 @@ def evaluate_assignment(
         assignment=assignment,
         part=part,
         batch_size=micro_batch.size,
-        units=UnitErrors.measured(errors[UNITS], scale),
-        scaled=Errors.of(errors[TASK_SCALE]) if task.spec.scale != "none" else None,
-        mae_by_step=errors[UNITS].per_step()["mae"],
+        units=UnitErrors.measured(measured.units, scale),
+        scaled=Errors.of(measured.scaled) if task.spec.scale != "none" else None,
+        mae_by_step=measured.units.per_step()["mae"],
         windows=windows,
-        points=errors[UNITS].points_per_series(),
-        by_series={**errors[UNITS].per_series(), "mase": errors[UNITS].mase_per_series(scale)},
+        points=measured.units.points_per_series(),
+        by_series={**measured.units.per_series(), "mase": measured.units.mase_per_series(scale)},
         seconds=seconds,
         notes=(*assignment.data.notes, *_norm_notes(normalization), *_window_notes(assignment, windows)),
     )

@@ -11,9 +11,8 @@ import torch
 from data.errors import UserError
 from data.task.task import ForecastTask, Part
 from trainables.sweep_trainable import naive_baseline
-from trainables.trial.evaluation import TASK_SCALE, Measured, ProgressCallback, measure
+from trainables.trial.evaluation import Measured, ProgressCallback, measure
 from tune.forecasts.evaluation import (
-    UNITS,
     Errors,
     Evaluation,
     UnitErrors,
@@ -118,13 +117,12 @@ def _evaluate(
 def _baseline(assignment: Assignment, part: Part) -> Baseline:
     task = ForecastTask(assignment.data.panel, assignment.spec, parts=(part,))
     name, forecaster = naive_baseline(task)
-    errors = measure(
+    measured = measure(
         lambda batch: Measured(forecaster(batch)),
         task,
         part,
         device=torch.device("cpu"),
         batch_size=BASELINE_BATCH,
-        scales={UNITS: task.unscale},
-    ).errors
-    units = UnitErrors.measured(errors[UNITS], task.past_seasonal_error(part))
-    return Baseline(name, units, Errors.of(errors[TASK_SCALE]) if task.spec.scale != "none" else None)
+    )
+    units = UnitErrors.measured(measured.units, task.past_seasonal_error(part))
+    return Baseline(name, units, Errors.of(measured.scaled) if task.spec.scale != "none" else None)

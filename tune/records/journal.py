@@ -77,7 +77,8 @@ class Journal:
         """Record one report; it is on the disk when this returns."""
         folder, row = self.folder.trial(trial_id), report.to_row()
         _append_line(folder.result, json.dumps(row) + "\n")
-        _append_line(folder.progress, _csv_line(row), header=",".join(COLUMNS) + "\n")
+        columns = _csv_columns(folder.progress)
+        _append_line(folder.progress, _csv_line(row, columns), header=",".join(columns) + "\n")
         self._records[trial_id] = self._records[trial_id].with_report(report)
 
     def fail(self, trial_id: str, message: str) -> None:
@@ -101,9 +102,18 @@ def _append_line(path: Path, line: str, *, header: str = "") -> None:
         os.fsync(file.fileno())
 
 
-def _csv_line(row: Row) -> str:
+def _csv_columns(path: Path) -> tuple[str, ...]:
+    """Return the columns that a file has, one of before some measures too, or those of a new one."""
+    with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
+        found = tuple(file.readline().rstrip("\n").split(","))
+        if set(found) <= set(COLUMNS) and "epoch" in found:
+            return found
+    return COLUMNS
+
+
+def _csv_line(row: Row, columns: tuple[str, ...]) -> str:
     buffer = io.StringIO()
-    csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n").writerow(row)
+    csv.DictWriter(buffer, columns, extrasaction="ignore", lineterminator="\n").writerow(row)
     return buffer.getvalue()
 
 
@@ -124,7 +134,7 @@ def _csv_reports(path: Path) -> Iterator[Report]:
     with suppress(csv.Error):
         for row in csv.DictReader(lines):
             with suppress(ValueError, KeyError, TypeError, OverflowError):
-                if any(row[name] is None for name in COLUMNS):
+                if any(cell is None for cell in row.values()):
                     continue  # half a line: its last number may be cut
-                cells = {name: row[name] or None for name in COLUMNS}
+                cells = {name: cell or None for name, cell in row.items()}
                 yield Report.from_row({k: float(v) if v and k != "stopped_by" else v for k, v in cells.items()})

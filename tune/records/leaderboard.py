@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from data.files import replace_text, safe_cell
-from trainables.trial.report import METRICS, ZERO_SHOT, Scores
+from trainables.trial.report import MEASURES, METRICS, ZERO_SHOT, Scores
 from tune.records.baselines import Baseline, Pair, read_baselines, unbeaten_by
 from tune.records.comparison import Comparison
 from tune.records.initial_model import InitialModel
@@ -18,7 +18,10 @@ from tune.records.scores_on_test import TestScores, read_test_scores, rows_on_te
 from tune.records.standing import Standing, rank_trials
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialRecord
+from tune.records.verdict import CONFIDENCE, Decision, Verdict
 
+ALWAYS_SHOWN = ("val_loss", "val_mae", "val_mse")
+SHOWN = (*ALWAYS_SHOWN, "val_mase", "val_wql")  # where they are known; the others are in the files
 UNDECIDED = "no trial has trained for an epoch yet"
 
 _PLAIN_COLUMNS = (
@@ -28,7 +31,7 @@ _PLAIN_COLUMNS = (
     "stopped_by",
     "best_epoch",
     "epochs_run",
-    *METRICS,
+    *MEASURES,
     "gain",
     "seconds",
     "peak_memory_bytes",
@@ -43,6 +46,7 @@ class Leaderboard:
     there are several. baselines: what was measured beside the trials. initial_name: zero-shot or untrained.
     test: scores on the test part for the initial model, the baselines and the best few; empty until the search ended.
     damaged: why trials cannot be read, a sentence each.
+    decided: the verdict; None while the trials on record are not those that it was about.
     comparison: what else the best trial's model is worth, a sentence by name, where its kind has something to say.
 
     >>> from trainables.trial.report import Report
@@ -63,6 +67,7 @@ class Leaderboard:
     baselines: Sequence[Baseline] = ()
     initial_name: str = ZERO_SHOT
     comparison: Mapping[str, str] = field(default_factory=dict)
+    decided: Verdict | None = None
     damaged: Sequence[str] = ()
 
     @classmethod
@@ -102,10 +107,10 @@ class Leaderboard:
             initial_name=initial_name,
             baselines=read_baselines(folder),
         )
-        return board.with_end(read_test_scores(folder), Comparison.read(folder))
+        return board.with_end(read_test_scores(folder), Comparison.read(folder), Verdict.read(folder))
 
-    def with_end(self, test: TestScores, comparison: Comparison | None) -> Leaderboard:
-        """Add what is known after the search; a comparison of a trial that is no longer the best is left out."""
+    def with_end(self, test: TestScores, comparison: Comparison | None, decided: Verdict | None = None) -> Leaderboard:
+        """Add what is known after the search; what is of other trials, or other epochs of them, is left out."""
         best = self.best
         is_of_best = (
             best is not None
@@ -113,7 +118,21 @@ class Leaderboard:
             and (comparison.trial_id, comparison.best_epoch) == (best.trial_id, best.best_epoch)
         )
         sentences = comparison.sentences if is_of_best and comparison is not None else {}
-        return replace(self, test=test, comparison=sentences)
+        is_of_these = decided is not None and (decided.of, decided.metric) == (self.best_epochs, self.metric)
+        return replace(self, test=test, comparison=sentences, decided=decided if is_of_these else None)
+
+    @property
+    def best_epochs(self) -> dict[str, float | None]:
+        """The best epoch of every trial."""
+        return {standing.trial_id: standing.best_epoch for standing in self.standings}
+
+    @property
+    def chosen(self) -> Standing | None:
+        """The trial to use: the verdict's, and before it the best one if it beats the initial model."""
+        if self.decided is None:
+            return self.best if self.beats_initial else None
+        is_trial = self.decided.decision is Decision.USE and self.decided.candidate is not None
+        return self.find(str(self.decided.candidate)) if is_trial else None
 
     @property
     def initial_model(self) -> InitialModel:
@@ -135,6 +154,8 @@ class Leaderboard:
     def verdict(self) -> str:
         if self.best is None:
             return UNDECIDED
+        if self.decided is not None and self.decided.decision is Decision.KEEP:
+            return self.initial_model.when_unbeaten
         return self.initial_model.when_beaten if self.beats_initial else self.initial_model.when_unbeaten
 
     @property
@@ -144,8 +165,10 @@ class Leaderboard:
 
     @property
     def score_names(self) -> list[str]:
-        """The scores that its trials have: those of all models, then their own model's further ones."""
-        return [*METRICS, *sorted({name for s in self.standings for name in s.scores.extra})]
+        """The scores to look at: the metric and the main ones of all models, then their own model's further ones."""
+        known = {name for s in self.standings for name in METRICS if s.scores[name] is not None}
+        main = [n for n in METRICS if n in (*ALWAYS_SHOWN, self.metric) or (n in SHOWN and n in known)]
+        return [*main, *sorted({name for s in self.standings for name in s.scores.extra})]
 
     def find(self, trial_id: str) -> Standing | None:
         return next((s for s in self.standings if s.trial_id == trial_id), None)
@@ -156,9 +179,9 @@ class Leaderboard:
             "sweep": self.sweep,
             "metric": self.metric,
             "mode": self.mode,
-            "zero_shot": {name: self.initial[name] for name in METRICS},
+            "zero_shot": {name: self.initial[name] for name in MEASURES},
             "start": self.initial_name,
-            "verdict": self.verdict,
+            "verdict": self._verdict_row(),
             "trials": [standing.to_row() for standing in self.standings],
         }
         if self.baselines:
@@ -166,6 +189,12 @@ class Leaderboard:
         if self.test:
             document["test"] = rows_on_test(self.test)
         return document
+
+    def _verdict_row(self) -> dict[str, object]:
+        """The decision with its figures; undecided, without any, while the search goes on."""
+        decided = self.decided or Verdict(Decision.UNDECIDED, self.metric, confidence=CONFIDENCE)
+        row = decided.to_dict()
+        return {"decision": row.pop("decision"), "text": self.verdict, **row}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=1)
@@ -182,7 +211,7 @@ class Leaderboard:
 
     def _csv_rows(self) -> Iterable[dict[str, object]]:
         name = self.initial_name
-        initial = {metric: self.initial[metric] for metric in METRICS}
+        initial = {metric: self.initial[metric] for metric in MEASURES}
         yield {"trial_id": name, "status": name, "best_epoch": 0, **initial}
         for baseline in self.baselines:
             yield {"trial_id": baseline.name, "status": "baseline", **baseline.scores.to_row()}

@@ -15,13 +15,14 @@ from data.task.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
 from trainables.trial.report import ZERO_SHOT
 from tune.records.sweep_folder import SweepFolder
+from tune.records.verdict import CONFIDENCE
 from tune.validation_messages import validation_messages
 
 if TYPE_CHECKING:
     from data.panel import Panel
 
 FORMAT_VERSION = 2  # of a sweep's folder; one of another version is rejected
-Metric = Literal["val_loss", "val_mae", "val_mse"]
+Metric = Literal["val_loss", "val_mae", "val_mse", "val_rmse", "val_mase", "val_wql", "val_smape"]
 Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
 Scheduler = Literal["asha", "median", "none"]
 
@@ -72,7 +73,8 @@ class DataSource(ReadOptions):
 class SweepSettings(BaseModel):
     """How to search, and with what of the machine.
 
-    time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU.
+    time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU. confidence: of
+    the verdict, which calls a trial better than the initial model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,6 +90,7 @@ class SweepSettings(BaseModel):
     gpu_memory_bytes: int | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0, lt=10**9)
     metric: Metric = "val_loss"
+    confidence: float = Field(default=CONFIDENCE, ge=0.5, le=0.999, allow_inf_nan=False)
 
 
 class SweepSpec(SweepSettings):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trainables.trial.report import METRICS, Scores, StopReason
+from trainables.trial.report import MEASURES, Scores, StopReason
 from tune.format import short_number
 from tune.records.trial_record import TrialRecord
 
@@ -41,7 +41,7 @@ class Standing:
             "stopped_by": self.stopped_by,
             "best_epoch": self.best_epoch,
             "epochs_run": self.epochs_run,
-            **{name: self.scores[name] for name in METRICS},
+            **{name: self.scores[name] for name in MEASURES},
             "gain": self.gain,
             "seconds": self.seconds,
             "peak_memory_bytes": self.peak_memory_bytes,

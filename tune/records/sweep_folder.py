@@ -93,6 +93,16 @@ class SweepFolder:
         return self.path / "comparison.json"
 
     @property
+    def verdict(self) -> Path:
+        """What was decided after the search."""
+        return self.path / "verdict.json"
+
+    @property
+    def blends(self) -> Path:
+        """What became of averaged weights: a folder a blend."""
+        return self.path / "blends"
+
+    @property
     def clock(self) -> Path:
         """Seconds of search so far."""
         return self.path / "clock.json"

@@ -31,7 +31,15 @@ from tune.report.plot_style import (
     strategy_of,
 )
 
-METRIC_NAMES = {"val_loss": "validation loss", "val_mae": "validation MAE", "val_mse": "validation MSE"}
+METRIC_NAMES = {
+    "val_loss": "validation loss",
+    "val_mae": "validation MAE",
+    "val_mse": "validation MSE",
+    "val_rmse": "validation RMSE",
+    "val_mase": "validation MASE",
+    "val_wql": "validation WQL",
+    "val_smape": "validation sMAPE",
+}
 
 _SIZE = (12.0, 6.0)  # inches; 1200 x 600 px at 100 dots an inch
 _MANY_LINES = 40

@@ -9,12 +9,14 @@ from tune.format import count_text, difference_text, long_duration, score_text, 
 from tune.records.baselines import unbeaten_sentence
 from tune.records.leaderboard import Leaderboard
 from tune.records.standing import Standing
+from tune.verdict.sentences import answer_of
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """kind: better, keep or open; lead is the answer in two or three words, text its numbers.
+    """kind: better, keep, doubt or open; lead is the answer in two or three words, text its numbers.
 
+    further: what must be known beside it.
     gain: of the best trial over the initial model (the strongest, where there are several).
     """
 
@@ -22,10 +24,14 @@ class Verdict:
     lead: str
     text: str
     gain: float | None = None
+    further: tuple[str, ...] = ()
 
 
 def verdict_of(board: Leaderboard) -> Verdict:
     """Say what the sweep found, or has found so far; and, where it is so, that the best trial beats no baseline."""
+    if (answer := answer_of(board)) is not None and board.decided is not None and board.decided.difference:
+        kind = "doubt" if answer.is_contradicted else "better" if answer.is_good else "keep"
+        return Verdict(kind, answer.lead, answer.text, board.decided.difference.difference, answer.further)
     metric, best, words = board.metric, board.best, board.initial_model
     initial = board.initial[metric]
     if best is None:

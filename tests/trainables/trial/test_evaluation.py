@@ -19,7 +19,7 @@ from tests.trainables.trial.toy_trial import (
     weights,
 )
 from trainables.base import Forecast, check_hyper
-from trainables.trial.evaluation import TASK_SCALE, evaluate
+from trainables.trial.evaluation import evaluate
 from trainables.trial.memory import MicroBatch
 
 
@@ -80,11 +80,14 @@ def test_each_windows_own_errors_are_kept_in_the_order_of_the_part(
             parameter.zero_()
     windows = ForecastTask(panel, task.spec)
     evaluation = evaluate(built, windows, "val", micro_batch=MicroBatch(batch_size))
-    errors = evaluation.errors[TASK_SCALE].per_window()
+    errors = evaluation.scaled.per_window()
     assert errors["mae"].tolist() == [*7 * [4.0], 2.0, 2.0]
     assert errors["mse"].tolist() == [*7 * [16.0], 5.0, 4.0]
     assert errors["rmse"] == pytest.approx([*7 * [4.0], 5**0.5, 2.0])
-    assert evaluation.window_scores["val_loss"].tolist() == [*7 * [16.0], 5.0, 4.0]
+    shares = evaluation.windows.shares
+    assert shares["val_loss"].tolist() == [*7 * [16.0], 5.0, 4.0]
+    assert shares["val_mae"] == pytest.approx(np.array([*7 * [8.0], 4.0, 2.0]) * 9 / 17)  # of 17 points in 9 windows
+    assert evaluation.windows.series.tolist() == 9 * [0]
     assert evaluation.scores.val_loss == pytest.approx(121 / 9)
     assert evaluation.scores.val_mse == pytest.approx((1 + 9 + 4 + 14 * 16) / 17)  # over points, not windows
 

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from trainables.trial.report import COLUMNS, Report, Scores, StopReason, best_report, finite, whole
+from trainables.trial.report import COLUMNS, MEASURES, Report, Scores, StopReason, best_report, finite, whole
 
 FULL = Report(
     epoch=2.5,
@@ -28,6 +28,7 @@ def test_a_row_has_the_columns_in_their_order_and_further_scores_last() -> None:
         "val_loss": 0.5,
         "val_mae": 0.25,
         "val_mse": 0.125,
+        **dict.fromkeys(MEASURES[3:]),
         "train_loss": 0.625,
         "lr": 5e-7,
         "seconds": 12.5,
@@ -65,7 +66,7 @@ def test_a_row_of_other_types_is_rejected(changed: dict[str, object], error: typ
         Report.from_row({**FULL.to_row(), **changed})
 
 
-@pytest.mark.parametrize("column", sorted(set(COLUMNS) - {"val_loss", "val_mae", "val_mse"}))
+@pytest.mark.parametrize("column", sorted(set(COLUMNS) - set(MEASURES)))
 def test_a_row_without_a_column_is_rejected(column: str) -> None:
     row = FULL.to_row()
     del row[column]
@@ -76,7 +77,7 @@ def test_a_row_without_a_column_is_rejected(column: str) -> None:
 def test_scores_are_read_by_name() -> None:
     assert [FULL.scores[name] for name in ("val_loss", "val_mae", "val_mse", "val_crps")] == [0.5, 0.25, 0.125, 0.75]
     with pytest.raises(KeyError):
-        FULL.scores["val_rmse"]
+        FULL.scores["val_pinball"]
 
 
 def test_the_best_report_is_the_first_of_the_lowest_after_epoch_0() -> None:

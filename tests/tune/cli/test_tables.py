@@ -52,7 +52,6 @@ def test_the_table_shows_a_baseline_dim_and_the_test_scores_with_a_dash_for_no_l
     dim = next(line for line in console.export_text(styles=True, clear=False).splitlines() if "naive" in line)
     assert "\x1b[2mnaive" in dim
     assert "naive: test_loss –, test_mae 0.625, test_mse 0.125" in console.export_text()
-    assert board.to_dict()["test"] == scores
 
 
 @pytest.mark.parametrize("width", [80, 100, 110, 120, 130, 140, 200])

@@ -20,8 +20,8 @@ from tests.tune.reports import config
 from trainables.sweep_trainable import SweepModel
 from trainables.trial.report import Scores
 from trainables.trial.trial import Trial, TrialSpec
+from tune.export.conclude import conclude
 from tune.export.export import export_trial
-from tune.export.finalize import score_finalists
 from tune.export.model_card import ModelCard
 from tune.export.trial_models import TrialModels
 from tune.records.journal import Journal
@@ -85,7 +85,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> TrialModels:
 
 
 def test_baselines_are_scored_on_the_test_part_beside_zero_shot(pretrained: TrialModels) -> None:
-    scores = score_finalists(pretrained, board_of(pretrained))
+    scores = conclude(pretrained, board_of(pretrained)).test
     assert list(scores) == ["zero-shot", "seasonal-naive", "t0000"]
     errors = []
     for batch in pretrained.task.gather("test").batches(64):
@@ -97,7 +97,7 @@ def test_baselines_are_scored_on_the_test_part_beside_zero_shot(pretrained: Tria
 
 
 def test_an_export_tells_of_the_baselines(pretrained: TrialModels) -> None:
-    score_finalists(pretrained, board_of(pretrained))
+    conclude(pretrained, board_of(pretrained))
     board = board_of(pretrained)
     best = board.best
     assert best is not None
@@ -116,7 +116,7 @@ def test_an_export_tells_of_the_baselines(pretrained: TrialModels) -> None:
 def test_a_start_that_was_not_pretrained_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models = models_of(tmp_path, Untrained)
     monkeypatch.setattr(Untrained, "kept", False)
-    assert list(score_finalists(models, board_of(models))) == ["untrained", "zero", "t0000"]
+    assert list(conclude(models, board_of(models)).test) == ["untrained", "zero", "t0000"]
     board = board_of(models)
     best = board.best
     assert best is not None

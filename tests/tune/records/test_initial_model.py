@@ -18,8 +18,8 @@ def test_json_says_what_the_start_is(better: Sweep, worse: Sweep) -> None:
     document = better.leaderboard().to_dict()
     assert document["start"] == UNTRAINED
     assert document["zero_shot"]["val_loss"] == 0.5
-    assert document["verdict"] == "beats its untrained start"
-    assert worse.leaderboard().to_dict()["verdict"] == "nothing worth keeping"
+    assert document["verdict"]["text"] == "beats its untrained start"
+    assert worse.leaderboard().to_dict()["verdict"]["text"] == "nothing worth keeping"
 
 
 def test_csv_calls_the_start_by_its_name(better: Sweep) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.tune.reports import report
-from trainables.trial.report import Report
+from trainables.trial.report import Report, Scores
 from tune.records.journal import Journal, read_record, read_records
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialConfig, TrialRecord
@@ -136,11 +136,22 @@ def test_progress_csv_has_one_header_and_a_line_a_report(journal: Journal) -> No
     journal.append("t0000", row(1, math.nan, stopped_by="diverged"))
     lines = (journal.folder.trial("t0000").progress).read_text().splitlines()
     assert lines[0] == (
-        "epoch,val_loss,val_mae,val_mse,train_loss,lr,seconds,peak_memory_bytes,best_epoch,best_so_far,stopped_by"
+        "epoch,val_loss,val_mae,val_mse,val_rmse,val_mase,val_wql,val_smape,val_coverage,val_width,"
+        "train_loss,lr,seconds,peak_memory_bytes,best_epoch,best_so_far,stopped_by"
     )
-    assert lines[1] == "0,0.9,0.5,0.25,1.0,1e-05,2.0,10,0,0.9,"
-    assert lines[2] == "1,,0.5,0.25,1.0,1e-05,2.0,10,1,,diverged"
-    assert len(lines) == 3
+    assert lines[1] == "0,0.9,0.5,0.25,,,,,,,1.0,1e-05,2.0,10,0,0.9,"
+    assert lines[2] == "1,,0.5,0.25,,,,,,,1.0,1e-05,2.0,10,1,,diverged"
+
+
+def test_progress_csv_of_before_some_measures_goes_on_with_its_columns(journal: Journal) -> None:
+    progress = journal.folder.trial("t0000").progress
+    before = "epoch,val_loss,val_mae,val_mse,train_loss,lr,seconds,peak_memory_bytes,best_epoch,best_so_far,stopped_by"
+    progress.write_text(f"{before}\n0,0.9,0.5,0.25,,,2.0,10,,0.9,\n")
+    journal.append("t0000", row(1, 0.5))
+    assert progress.read_text().splitlines()[2] == "1,0.5,0.5,0.25,1.0,1e-05,2.0,10,1,0.5,"
+    journal.folder.trial("t0000").result.unlink()  # both lines are read without it
+    found = read_record(journal.folder.trial("t0000")).reports
+    assert [(r.epoch, r.scores) for r in found] == [(0, Scores(0.9, 0.5, 0.25)), (1, Scores(0.5, 0.5, 0.25))]
 
 
 def test_half_a_line_in_progress_csv_spoils_no_other(journal: Journal) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tensorboard.plugins.hparams import api_pb2
 
 from tests.tune.report.watched_sweep import CONSTANT, FULL, Board, Server, Session, read_space, row, write_sweep
+from trainables.trial.report import METRICS
 from tune.report.tensorboard import hyperparameter_columns
 
 
@@ -80,7 +81,7 @@ def test_hparams_shows_how_each_trial_ended(board: Board) -> None:
 
 def test_hparams_shows_the_best_epoch_and_the_last(board: Board) -> None:
     tags = [info["name"]["tag"] for info in board.experiment()["metricInfos"]]
-    assert tags == ["best/val_loss", "best/val_mae", "best/val_mse", "val_loss", "val_mae", "val_mse"]
+    assert tags == [*(f"best/{name}" for name in METRICS), *METRICS]
     assert board.sessions()["t0000"]["metrics"] == {
         **{"best/val_loss": 0.25, "best/val_mae": 0.125, "best/val_mse": 0.0625},
         **{"val_loss": 0.3125, "val_mae": 0.15625, "val_mse": 0.078125},

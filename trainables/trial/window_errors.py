@@ -1,0 +1,64 @@
+"""What each window says of a forecaster: its share in every score, kept so that nothing is forecast twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from data.errors import DamagedFileError
+from data.files import check_readable, replace_bytes
+
+SERIES = "series"
+
+
+@dataclass(frozen=True, eq=False)
+class WindowErrors:
+    """The windows of a part, series after series and in time order within each, and their shares in the scores.
+
+    series: (n_windows,) int32, the number of each window's series.
+    shares: by score, (n_windows,) float32 each; the mean of a score's shares is the score over all windows. NaN where
+    the score is not defined. val_rmse has none: it is the root of val_mse.
+    """
+
+    series: NDArray[np.int32]
+    shares: Mapping[str, NDArray[np.float32]]
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.series)
+
+    def of(self, metric: str) -> NDArray[np.float64] | None:
+        """Return a metric's shares, (n_windows,) float64; None where one is not known or not finite.
+
+        Of val_rmse, which is no mean, those of val_mse: what has the smaller one has the smaller other.
+        """
+        shares = self.shares.get("val_mse" if metric == "val_rmse" else metric)
+        return None if shares is None or not np.isfinite(shares).all() else shares.astype(np.float64)
+
+    def is_of_same_windows(self, other: WindowErrors) -> bool:
+        return np.array_equal(self.series, other.series)
+
+    def write(self, path: Path) -> None:
+        """Write a safetensors file in one step."""
+        replace_bytes(path, save({SERIES: self.series, **self.shares}))
+
+    @classmethod
+    def read(cls, path: Path) -> WindowErrors:
+        """Read what `write` wrote; raises FileNotFoundError or DamagedFileError."""
+        try:
+            check_readable(path)
+            arrays = load_file(path)
+        except FileNotFoundError:
+            raise
+        except (OSError, SafetensorError) as error:
+            raise DamagedFileError(f"{path}: the file is damaged ({error})") from error
+        series = arrays.pop(SERIES, None)
+        if series is None or any(shares.shape != series.shape or series.ndim != 1 for shares in arrays.values()):
+            raise DamagedFileError(f"{path}: the file is damaged (it does not hold a share a window)")
+        return cls(series.astype(np.int32), {name: shares.astype(np.float32) for name, shares in arrays.items()})

@@ -1,0 +1,159 @@
+"""The verdict on a sweep: its windows asked, what they lost measured again, and the test part asked once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+
+from data.errors import DamagedFileError
+from trainables.errors import HyperError
+from trainables.trial.evaluation import Evaluation
+from trainables.trial.report import Scores
+from trainables.trial.window_errors import WindowErrors
+from tune.export.trial_models import TrialModels
+from tune.records.leaderboard import Leaderboard
+from tune.records.scores_on_test import TestScores, write_test_scores
+from tune.records.standing import Standing
+from tune.records.verdict import MAIN_METRICS, WITH_ZERO, Decision, Interval, OnTest, Verdict
+from tune.verdict.decide import Candidate, decide
+from tune.verdict.measured import initial_errors, trial_errors, windows_file
+from tune.verdict.resampling import Units
+from tune.verdict.statistics import paired_difference
+
+FINALISTS = 3
+
+
+def conclude(models: TrialModels, board: Leaderboard, *, without: Iterable[str] = ()) -> Leaderboard:
+    """Decide, then score the initial model, the baselines, the best few and the candidate on the test part.
+
+    without: trials whose weights cannot be read.
+    """
+    best = board.best
+    if best is None:
+        return board
+    verdict = replace(_decide(models, board, frozenset(without)), of=board.best_epochs)
+    evaluations, test = _on_test(models, board, verdict, frozenset(without))
+    write_test_scores(models.sweep.folder, test)
+    verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, _overlap(models)))
+    verdict.write(models.sweep.folder)
+    return board.with_end(test, None, verdict)
+
+
+def initial_standing(board: Leaderboard) -> Standing | None:
+    """Return the initial model, the strongest where there are several, as a line of the leaderboard; epoch 0."""
+    starts = [s for s in board.standings if s.rank is not None and s.gain is not None]
+    if not starts:
+        return None
+
+    def start_of(standing: Standing) -> float:
+        return (standing.scores[board.metric] or 0.0) + (standing.gain or 0.0)
+
+    return replace(
+        min(starts, key=start_of),
+        rank=None,
+        trial_id=board.initial_name,
+        status="initial",
+        stopped_by=None,
+        best_epoch=0,
+        scores=board.initial,
+        gain=0.0,
+    )
+
+
+def _overlap(models: TrialModels) -> int:
+    spec = models.task.spec
+    return -(-spec.prediction_length // spec.eval_stride)
+
+
+def _decide(models: TrialModels, board: Leaderboard, without: frozenset[str]) -> Verdict:
+    spec, folder = models.sweep.spec, models.sweep.folder
+    initial = initial_errors(folder, board.metric)
+    if initial is None:
+        standing = initial_standing(board)
+        if standing is None:
+            return Verdict(Decision.UNDECIDED, board.metric, spec.confidence)
+        initial = models.initial(standing).measure("val").windows
+    candidates = []
+    for standing in board.standings:
+        if standing.rank is None or standing.trial_id in without:
+            continue
+        errors = trial_errors(folder, standing) or _measured_again(models, standing)
+        if errors is not None:
+            candidates.append(Candidate(standing.trial_id, errors))
+    return decide(initial, candidates, metric=board.metric, overlap=_overlap(models), confidence=spec.confidence)
+
+
+def _measured_again(models: TrialModels, standing: Standing) -> WindowErrors | None:
+    """Measure a trial whose window errors are lost, or of before they were kept; None where its weights are too."""
+    try:
+        errors = models.trained(standing).measure("val").windows
+    except (DamagedFileError, HyperError):
+        return None
+    path = windows_file(models.sweep.folder, standing)
+    if path is not None:
+        errors.write(path)
+    return errors
+
+
+def _on_test(
+    models: TrialModels, board: Leaderboard, verdict: Verdict, without: frozenset[str]
+) -> tuple[Mapping[str, Evaluation], TestScores]:
+    """Measure once on the test part."""
+    start = initial_standing(board) or board.best
+    assert start is not None  # asked before
+    initial = models.initial(start)
+    evaluations = {board.initial_name: initial.measure("test")}
+    scores: dict[str, Scores] = {board.initial_name: evaluations[board.initial_name].scores}
+    for name, forecaster in initial.model.baselines(initial.hyper, initial.task).items():
+        with suppress(NotImplementedError):  # a forecaster that knows the validation part alone
+            scores[name] = initial.scores_of(forecaster, "test")
+    ranked = [s for s in board.standings if s.rank is not None and s.trial_id not in without]
+    for standing in [s for i, s in enumerate(ranked) if i < FINALISTS or s.trial_id == verdict.candidate]:
+        with suppress(DamagedFileError):  # said when it comes to the export
+            evaluations[standing.trial_id] = models.trained(standing).measure("test")
+            scores[standing.trial_id] = evaluations[standing.trial_id].scores
+    return evaluations, scores
+
+
+def _compare_on_test(
+    board: Leaderboard, verdict: Verdict, evaluations: Mapping[str, Evaluation], overlap: int
+) -> OnTest | None:
+    """Ask whether the test part agrees: with a trained model, that it is better; with the initial one, that it is not
+    beaten beyond noise."""
+    start, found = evaluations[board.initial_name].windows, evaluations.get(verdict.candidate or "")
+    base = start.of(verdict.metric)
+    own = None if found is None else found.windows.of(verdict.metric)
+    if found is None or base is None or own is None or verdict.decision is Decision.UNDECIDED:
+        return None
+    units = Units.of(start.series, overlap)
+    gains = units.means(base - own)
+    units = units.with_memory_of(gains[:, None])
+    difference = paired_difference(base, own, units, confidence=verdict.confidence)
+    agrees = not difference.is_better if verdict.decision is Decision.KEEP else difference.mean >= 0
+    return OnTest(
+        agrees=agrees,
+        initial=_score(base, verdict.metric),
+        value=_score(own, verdict.metric),
+        interval=Interval(difference.mean, difference.low, difference.high),
+        worse_by=() if verdict.decision is Decision.KEEP else _worse(start, found.windows, verdict.metric),
+    )
+
+
+def _worse(start: WindowErrors, found: WindowErrors, metric: str) -> tuple[str, ...]:
+    """Name the other main metrics by which a model is worse on the test part, with the share where it has one."""
+    worse = []
+    for name in MAIN_METRICS:
+        base, own = start.of(name), found.of(name)
+        if name == metric or base is None or own is None or own.mean() <= base.mean():
+            continue
+        share = f" ({(own.mean() / base.mean() - 1) * 100:.1f} %)" if name in WITH_ZERO and base.mean() > 0 else ""
+        worse.append(f"{name.replace('val_', 'test_')}{share}")
+    return tuple(worse)
+
+
+def _score(shares: np.ndarray, metric: str) -> float:
+    mean = float(shares.mean())
+    return mean**0.5 if metric == "val_rmse" else mean

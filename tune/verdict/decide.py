@@ -1,0 +1,99 @@
+"""The decision: which candidate is better than the initial model beyond what picking the best of many brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainables.trial.window_errors import WindowErrors
+from tune.records.verdict import MAIN_METRICS, Decision, Flaw, Interval, Verdict
+from tune.verdict.resampling import Units
+from tune.verdict.statistics import Difference, confidence_set, paired_difference, superior_models
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A trial's best epoch or a blend, and what every validation window says of it."""
+
+    name: str
+    errors: WindowErrors
+    is_blend: bool = False
+
+
+def decide(
+    initial: WindowErrors, candidates: Sequence[Candidate], *, metric: str, overlap: int, confidence: float
+) -> Verdict:
+    """Compare the candidates with the initial model on the windows of validation.
+
+    overlap: windows from one to the next that shares no target with it.
+    """
+    base = initial.of(metric)
+    known = [c for c in candidates if c.errors.is_of_same_windows(initial) and c.errors.of(metric) is not None]
+    if base is None or not known:
+        return Verdict(Decision.UNDECIDED, metric, confidence, windows=len(initial))
+    shares = {c.name: _of(c.errors, metric) for c in known}
+    units = Units.of(initial.series, overlap)
+    gains = np.stack([units.means(base - of_one) for of_one in shares.values()], axis=1)
+    units = units.with_memory_of(gains)
+    superior = superior_models(base, shares, units, confidence=confidence)
+    ranked = sorted(known, key=lambda c: float(shares[c.name].mean()))
+    passed_over: list[Flaw] = []
+    chosen = None
+    for candidate in (c for c in ranked if c.name in superior.better):
+        flaw = _flaw(initial, candidate, metric, units, confidence)
+        if flaw is None:
+            chosen = candidate
+            break
+        passed_over.append(flaw)
+    about = chosen or ranked[0]
+    decision = Decision.KEEP if chosen is None else Decision.BLEND if chosen.is_blend else Decision.USE
+    better, worse = _series(base, shares[about.name], initial)
+    return Verdict(
+        decision,
+        metric,
+        confidence,
+        candidate=about.name,
+        value=float(shares[about.name].mean()),
+        initial=float(base.mean()),
+        difference=_interval(paired_difference(base, shares[about.name], units, confidence=confidence)),
+        p_value=superior.p_value,
+        windows=len(initial),
+        blocks=units.blocks,
+        few_blocks=units.are_few,
+        series_better=better,
+        series_worse=worse,
+        trials_compared=len(known),
+        confidence_set=tuple(sorted(confidence_set(shares, units, confidence=confidence))),
+        passed_over=tuple(passed_over),
+    )
+
+
+def _of(errors: WindowErrors, metric: str) -> np.ndarray:
+    shares = errors.of(metric)
+    assert shares is not None  # asked before
+    return shares
+
+
+def _interval(difference: Difference) -> Interval:
+    return Interval(difference.mean, difference.low, difference.high)
+
+
+def _flaw(initial: WindowErrors, candidate: Candidate, metric: str, units: Units, confidence: float) -> Flaw | None:
+    """Return the first main metric by which a candidate is worse than the initial model beyond noise."""
+    for other in MAIN_METRICS:
+        base, own = initial.of(other), candidate.errors.of(other)
+        if other == metric or base is None:
+            continue
+        if own is None:
+            return Flaw(candidate.name, other, float(base.mean()), float("nan"))
+        if paired_difference(base, own, units, confidence=confidence).is_worse:
+            return Flaw(candidate.name, other, float(base.mean()), float(own.mean()))
+    return None
+
+
+def _series(base: np.ndarray, own: np.ndarray, initial: WindowErrors) -> tuple[int, int]:
+    """Count the series in which a candidate is better and worse."""
+    gains = np.bincount(initial.series, weights=base - own)[np.unique(initial.series)]
+    return int((gains > 0).sum()), int((gains < 0).sum())
