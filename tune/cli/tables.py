@@ -76,6 +76,8 @@ def _standing_row(s: Standing) -> dict[str, str]:
         "memory": memory(s.peak_memory_bytes),
     }
     row |= {name: number(value) for name, value in s.scores.to_row().items()}
+    if s.parts:
+        return {name: text for name, text in row.items() if name not in COSTS}
     return row | {TITLES.get(key, key): number(value) for key, value in s.hyper.items()}
 
 

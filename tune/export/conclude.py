@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from trainables.errors import HyperError
 from trainables.trial.evaluation import Evaluation
 from trainables.trial.report import Scores
 from trainables.trial.window_errors import WindowErrors
+from tune.export.blends import Blends
 from tune.export.trial_models import TrialModels
 from tune.records.leaderboard import Leaderboard
 from tune.records.scores_on_test import TestScores, write_test_scores
@@ -34,7 +35,14 @@ def conclude(models: TrialModels, board: Leaderboard, *, without: Iterable[str] 
     best = board.best
     if best is None:
         return board
-    verdict = replace(_decide(models, board, frozenset(without)), of=board.best_epochs)
+    asked = _Windows.of(models, board, frozenset(without))
+    verdict = asked.decide()
+    blends = Blends(models, board).make(verdict.confidence_set, without)
+    if blends:
+        asked = asked.with_blends(blends)
+        verdict = asked.decide()
+    board = board.with_blends(standing for standing, _ in blends)
+    verdict = replace(verdict, of=board.best_epochs)
     evaluations, test = _on_test(models, board, verdict, frozenset(without))
     write_test_scores(models.sweep.folder, test)
     verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, _overlap(models)))
@@ -68,22 +76,44 @@ def _overlap(models: TrialModels) -> int:
     return -(-spec.prediction_length // spec.eval_stride)
 
 
-def _decide(models: TrialModels, board: Leaderboard, without: frozenset[str]) -> Verdict:
-    spec, folder = models.sweep.spec, models.sweep.folder
-    initial = initial_errors(folder, board.metric)
-    if initial is None:
-        standing = initial_standing(board)
-        if standing is None:
-            return Verdict(Decision.UNDECIDED, board.metric, spec.confidence)
-        initial = models.initial(standing).measure("val").windows
-    candidates = []
-    for standing in board.standings:
-        if standing.rank is None or standing.trial_id in without:
-            continue
-        errors = trial_errors(folder, standing) or _measured_again(models, standing)
-        if errors is not None:
-            candidates.append(Candidate(standing.trial_id, errors))
-    return decide(initial, candidates, metric=board.metric, overlap=_overlap(models), confidence=spec.confidence)
+@dataclass(frozen=True)
+class _Windows:
+    """The windows of the initial model and of all candidates; initial is None where nothing can be compared."""
+
+    initial: WindowErrors | None
+    candidates: tuple[Candidate, ...]
+    metric: str
+    overlap: int
+    confidence: float
+
+    @classmethod
+    def of(cls, models: TrialModels, board: Leaderboard, without: frozenset[str]) -> _Windows:
+        """Read the trials' windows, and measure again what is lost."""
+        folder, start = models.sweep.folder, initial_standing(board)
+        initial = initial_errors(folder, board.metric)
+        if initial is None and start is not None:
+            initial = models.initial(start).measure("val").windows
+        candidates = []
+        for standing in board.standings:
+            if standing.rank is not None and standing.trial_id not in without:
+                errors = trial_errors(folder, standing) or _measured_again(models, standing)
+                candidates += [] if errors is None else [Candidate(standing.trial_id, errors)]
+        return cls(initial, tuple(candidates), board.metric, _overlap(models), models.sweep.spec.confidence)
+
+    def with_blends(self, blends: Iterable[tuple[Standing, WindowErrors]]) -> _Windows:
+        added = (Candidate(standing.trial_id, errors, is_blend=True) for standing, errors in blends)
+        return replace(self, candidates=(*self.candidates, *added))
+
+    def decide(self) -> Verdict:
+        if self.initial is None:
+            return Verdict(Decision.UNDECIDED, self.metric, self.confidence)
+        return decide(
+            self.initial,
+            self.candidates,
+            metric=self.metric,
+            overlap=self.overlap,
+            confidence=self.confidence,
+        )
 
 
 def _measured_again(models: TrialModels, standing: Standing) -> WindowErrors | None:
@@ -111,9 +141,13 @@ def _on_test(
         with suppress(NotImplementedError):  # a forecaster that knows the validation part alone
             scores[name] = initial.scores_of(forecaster, "test")
     ranked = [s for s in board.standings if s.rank is not None and s.trial_id not in without]
-    for standing in [s for i, s in enumerate(ranked) if i < FINALISTS or s.trial_id == verdict.candidate]:
+    finalists = [
+        *ranked[:FINALISTS],
+        *(s for s in (*ranked[FINALISTS:], *board.blends) if s.trial_id == verdict.candidate),
+    ]
+    for standing in finalists:
         with suppress(DamagedFileError):  # said when it comes to the export
-            evaluations[standing.trial_id] = models.trained(standing).measure("test")
+            evaluations[standing.trial_id] = models.model(standing).measure("test")
             scores[standing.trial_id] = evaluations[standing.trial_id].scores
     return evaluations, scores
 

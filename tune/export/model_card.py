@@ -66,8 +66,7 @@ class ModelCard:
         lines = [
             f"# {spec.name} {standing.trial_id}",
             "",
-            f"{trained} by foretune from {initial}; epoch {number(standing.best_epoch)} of this trial, "
-            f"chosen by {board.metric} on validation.",
+            *self._origin(trained, initial),
             *(line for sentence in self.about for line in ("", sentence)),
             "",
             "## Scores",
@@ -93,6 +92,24 @@ class ModelCard:
             "",
         ]
         return "\n".join(lines)
+
+    def _origin(self, trained: str, initial: str) -> list[str]:
+        """Say what the weights are."""
+        standing, board = self.standing, self.leaderboard
+        if standing.parts:
+            shares = " and ".join(f"{share:.3g} of trial {name}" for name, share in standing.parts.items())
+            rest = 1 - sum(standing.parts.values())
+            kept = f" and {rest:.3g} of the initial model" if rest > 1e-6 else ""
+            return [
+                f"An average of weights by foretune: {shares}{kept}. They were fine-tuned from {initial}; the average "
+                f"is chosen by {board.metric} on validation, and costs nothing more to run."
+            ]
+        if standing.best_epoch == 0:
+            return [f"{initial}, as it was: no trial of this sweep is better beyond chance by {board.metric}."]
+        return [
+            f"{trained} by foretune from {initial}; epoch {number(standing.best_epoch)} of this trial, chosen by "
+            f"{board.metric} on validation."
+        ]
 
     def _data_path(self) -> str:
         """Where the series are: a bundled name, or a path as the checkpoint's folder sees it."""

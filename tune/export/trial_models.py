@@ -71,7 +71,11 @@ class TrialModels:
         return TrialModel(model, hyper, self.task)
 
     def model(self, standing: Standing) -> TrialModel:
-        """Build what a line of the leaderboard is about: the initial model where it is that, else the trained one."""
+        """Build what a line of the leaderboard is about: the initial model, a blend or a trained one."""
+        if standing.parts:
+            from tune.export.blends import Blends
+
+            return Blends(self, self.sweep.leaderboard()).model(standing.parts)
         return self.initial(standing) if standing.best_epoch == 0 else self.trained(standing)
 
     def trained(self, standing: Standing) -> TrialModel:

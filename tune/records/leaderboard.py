@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from data.files import replace_text, safe_cell
 from trainables.trial.report import MEASURES, METRICS, ZERO_SHOT, Scores
 from tune.records.baselines import Baseline, Pair, read_baselines, unbeaten_by
+from tune.records.blends import read_blends
 from tune.records.comparison import Comparison
 from tune.records.initial_model import InitialModel
 from tune.records.journal import read_records
@@ -46,6 +47,7 @@ class Leaderboard:
     there are several. baselines: what was measured beside the trials. initial_name: zero-shot or untrained.
     test: scores on the test part for the initial model, the baselines and the best few; empty until the search ended.
     damaged: why trials cannot be read, a sentence each.
+    blends: averages of trials' weights, the best first.
     decided: the verdict; None while the trials on record are not those that it was about.
     comparison: what else the best trial's model is worth, a sentence by name, where its kind has something to say.
 
@@ -68,6 +70,7 @@ class Leaderboard:
     initial_name: str = ZERO_SHOT
     comparison: Mapping[str, str] = field(default_factory=dict)
     decided: Verdict | None = None
+    blends: Sequence[Standing] = ()
     damaged: Sequence[str] = ()
 
     @classmethod
@@ -107,7 +110,8 @@ class Leaderboard:
             initial_name=initial_name,
             baselines=read_baselines(folder),
         )
-        return board.with_end(read_test_scores(folder), Comparison.read(folder), Verdict.read(folder))
+        board = board.with_end(read_test_scores(folder), Comparison.read(folder), Verdict.read(folder))
+        return board.with_blends(standing for standing, _ in read_blends(folder, board.best_epochs))
 
     def with_end(self, test: TestScores, comparison: Comparison | None, decided: Verdict | None = None) -> Leaderboard:
         """Add what is known after the search; what is of other trials, or other epochs of them, is left out."""
@@ -121,6 +125,16 @@ class Leaderboard:
         is_of_these = decided is not None and (decided.of, decided.metric) == (self.best_epochs, self.metric)
         return replace(self, test=test, comparison=sentences, decided=decided if is_of_these else None)
 
+    def with_blends(self, blends: Iterable[Standing]) -> Leaderboard:
+        """Add blends, the best first."""
+        worst = float("inf")
+
+        def value(standing: Standing) -> float:
+            score = standing.scores[self.metric]
+            return worst if score is None else score
+
+        return replace(self, blends=sorted(blends, key=value))
+
     @property
     def best_epochs(self) -> dict[str, float | None]:
         """The best epoch of every trial."""
@@ -128,11 +142,11 @@ class Leaderboard:
 
     @property
     def chosen(self) -> Standing | None:
-        """The trial to use: the verdict's, and before it the best one if it beats the initial model."""
+        """The trial or blend to use: the verdict's, and before it the best one if it beats the initial model."""
         if self.decided is None:
             return self.best if self.beats_initial else None
-        is_trial = self.decided.decision is Decision.USE and self.decided.candidate is not None
-        return self.find(str(self.decided.candidate)) if is_trial else None
+        is_trained = self.decided.decision in (Decision.USE, Decision.BLEND)
+        return self.find(str(self.decided.candidate)) if is_trained else None
 
     @property
     def initial_model(self) -> InitialModel:
@@ -171,7 +185,8 @@ class Leaderboard:
         return [*main, *sorted({name for s in self.standings for name in s.scores.extra})]
 
     def find(self, trial_id: str) -> Standing | None:
-        return next((s for s in self.standings if s.trial_id == trial_id), None)
+        """Return a trial's or a blend's line; None where there is none."""
+        return next((s for s in (*self.standings, *self.blends) if s.trial_id == trial_id), None)
 
     def to_dict(self) -> dict[str, object]:
         """The stable form that other tools may read."""
@@ -184,6 +199,8 @@ class Leaderboard:
             "verdict": self._verdict_row(),
             "trials": [standing.to_row() for standing in self.standings],
         }
+        if self.blends:
+            document["blends"] = [blend.to_row() for blend in self.blends]
         if self.baselines:
             document["baselines"] = [baseline.to_row() for baseline in self.baselines]
         if self.test:
@@ -215,7 +232,7 @@ class Leaderboard:
         yield {"trial_id": name, "status": name, "best_epoch": 0, **initial}
         for baseline in self.baselines:
             yield {"trial_id": baseline.name, "status": "baseline", **baseline.scores.to_row()}
-        for standing in self.standings:
+        for standing in (*self.standings, *self.blends):
             yield {**standing.to_row(), **standing.scores.extra, **standing.hyper}
 
     def write_csv(self, folder: SweepFolder) -> None:

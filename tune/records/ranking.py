@@ -13,7 +13,7 @@ from tune.records.standing import Standing
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the leaderboard: a trial's has a standing, a baseline's its baseline, the initial model's neither."""
+    """A line of the leaderboard: a trial or a blend has a standing, a baseline itself, the initial model neither."""
 
     name: str
     scores: Scores
@@ -33,7 +33,7 @@ def leaderboard_lines(board: Leaderboard) -> list[Line]:
     lines = [
         Line(board.initial_name, board.initial),
         *(Line(b.name, b.scores, baseline=b) for b in board.baselines),
-        *(Line(s.trial_id, s.scores, standing=s) for s in board.standings),
+        *(Line(s.trial_id, s.scores, standing=s) for s in (*board.standings, *board.blends)),
     ]
     return sorted(lines, key=lambda line: _place(line, board.metric))  # what ties stays in the order above
 

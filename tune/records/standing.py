@@ -17,7 +17,7 @@ class Standing:
     """One trial's line. gain: initial model minus its best, in units of the metric; above 0 is better.
 
     rank is None for a trial without a validation after epoch 0; seconds and memory are over all its epochs.
-    scores: of its best epoch.
+    scores: of its best epoch. parts: of a blend, the share of each trial's weights; the rest is the initial model's.
     """
 
     rank: int | None
@@ -31,6 +31,7 @@ class Standing:
     seconds: float
     peak_memory_bytes: int
     hyper: Mapping[str, object] = field(default_factory=dict)
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     def to_row(self) -> dict[str, object]:
         """Return the stable form that other tools may read; `extra` is there where the model has further scores."""
@@ -47,6 +48,8 @@ class Standing:
             "peak_memory_bytes": self.peak_memory_bytes,
             "config": dict(self.hyper),
         }
+        if self.parts:
+            row["parts"] = dict(self.parts)
         return {**row, "extra": dict(self.scores.extra)} if self.scores.extra else row
 
 

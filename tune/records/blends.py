@@ -1,0 +1,80 @@
+"""Averages of trials' weights, on record beside the trials: what they are made of, and what they score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+
+from data.errors import DamagedFileError
+from data.files import read_object, replace_text
+from trainables.trial.report import Scores
+from trainables.trial.shared_scores import windows_beside
+from trainables.trial.window_errors import WindowErrors
+from tune.records.standing import Standing
+from tune.records.sweep_folder import SweepFolder
+
+STATUS = "blend"
+
+
+def blend_name(parts: Mapping[str, float], initial_name: str) -> str:
+    """Name a blend by its shares: blend(t0011, α 0.6), or soup(t0011, t0004) where all have one share.
+
+    What the shares leave is the initial model's.
+    """
+    if len(parts) == 1:
+        ((trial_id, share),) = parts.items()
+        return f"blend({trial_id}, α {share:g})"
+    rest = 1 - sum(parts.values())
+    return f"soup({', '.join([*parts, *([initial_name] if rest > 1e-6 else [])])})"
+
+
+def write_blend(folder: SweepFolder, standing: Standing, errors: WindowErrors, epochs: Mapping[str, object]) -> None:
+    """Keep a blend. epochs: the best epoch of each trial in it."""
+    path = folder.blends / f"{_file_name(standing.parts)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    row = {
+        "name": standing.trial_id,
+        "parts": dict(standing.parts),
+        "epochs": dict(epochs),
+        "hyper": dict(standing.hyper),
+    }
+    errors.write(windows_beside(path))
+    replace_text(path, json.dumps({**row, "gain": standing.gain, "scores": standing.scores.to_row()}, indent=1))
+
+
+def read_blends(folder: SweepFolder, epochs: Mapping[str, float | None]) -> list[tuple[Standing, WindowErrors]]:
+    """Read the blends of these best epochs of the trials; a damaged one, or one of other epochs, is not there."""
+    found = []
+    for path in sorted(folder.blends.glob("*.json")):
+        with suppress(FileNotFoundError, DamagedFileError, KeyError, TypeError, AttributeError, ValueError):
+            row = read_object(path)
+            parts = {str(name): float(share) for name, share in row["parts"].items()}
+            if {name: epochs.get(name) for name in parts} == row["epochs"]:
+                standing = blend_standing(row["name"], parts, Scores.of(row["scores"]), row["gain"], row["hyper"])
+                found.append((standing, WindowErrors.read(windows_beside(path))))
+    return found
+
+
+def blend_standing(
+    name: str, parts: Mapping[str, float], scores: Scores, gain: float | None, hyper: Mapping[str, object]
+) -> Standing:
+    """Return a blend's line of the leaderboard. hyper: of the trial with the largest share."""
+    return Standing(
+        rank=None,
+        trial_id=name,
+        status=STATUS,
+        stopped_by=None,
+        best_epoch=None,
+        epochs_run=0,
+        scores=scores,
+        gain=gain,
+        seconds=0.0,
+        peak_memory_bytes=0,
+        hyper=hyper,
+        parts=parts,
+    )
+
+
+def _file_name(parts: Mapping[str, float]) -> str:
+    return "_".join(f"{name}-{round(share * 1000):03d}" for name, share in parts.items())
