@@ -101,7 +101,10 @@ class _Windows:
         return cls(initial, tuple(candidates), board.metric, _overlap(models), models.sweep.spec.confidence)
 
     def with_blends(self, blends: Iterable[tuple[Standing, WindowErrors]]) -> _Windows:
-        added = (Candidate(standing.trial_id, errors, is_blend=True) for standing, errors in blends)
+        added = (
+            Candidate(standing.trial_id, errors, sum(standing.parts.values()), is_blend=True)
+            for standing, errors in blends
+        )
         return replace(self, candidates=(*self.candidates, *added))
 
     def decide(self) -> Verdict:

@@ -69,6 +69,7 @@ class OnTest:
 class Verdict:
     """decision: the answer. candidate: the trial or blend that it is about; None where there is none.
 
+    best: the one that is best by the metric without a flaw; the candidate may be closer to the initial model.
     confidence: of the interval, and of the test that corrects for having picked. value, initial: the candidate's and
     the initial model's score in the metric. difference: with its interval. p_value: of no candidate being better than
     the initial model. windows, blocks: of validation; blocks are about independent, few_blocks says that they are few.
@@ -81,6 +82,7 @@ class Verdict:
     metric: str
     confidence: float
     candidate: str | None = None
+    best: str | None = None
     value: float | None = None
     initial: float | None = None
     difference: Interval | None = None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainables.trial.window_errors import WindowErrors
 from tune.records.verdict import MAIN_METRICS, Decision, Flaw, Interval, Verdict
@@ -13,12 +14,19 @@ from tune.verdict.resampling import Units
 from tune.verdict.statistics import Difference, confidence_set, paired_difference, superior_models
 
 
+LEAST_GAIN = 1e-3  # of the initial model's mean score of a window, without its sign: less is no gain to anyone
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A trial's best epoch or a blend, and what every validation window says of it."""
+    """A trial's best epoch or a blend, and what every validation window says of it.
+
+    step: how far from the initial model it is, as a share of the way that training went; 1 for a trial.
+    """
 
     name: str
     errors: WindowErrors
+    step: float = 1.0
     is_blend: bool = False
 
 
@@ -26,6 +34,12 @@ def decide(
     initial: WindowErrors, candidates: Sequence[Candidate], *, metric: str, overlap: int, confidence: float
 ) -> Verdict:
     """Compare the candidates with the initial model on the windows of validation.
+
+    Of those that are better beyond chance, and by no main metric worse, the best one is asked how much of its gain is
+    certain: the lower end of its interval. The answer is the candidate closest to the initial model that gains as much.
+    What is closer to its start keeps more of its gain on other data (Wortsman et al. 2022, WiSE-FT, arXiv:2109.01903);
+    to prefer the least change among the indistinguishable is the one-standard-error rule (Breiman et al. 1984, section
+    3.4.3) with an interval's end.
 
     overlap: windows from one to the next that shares no target with it.
     """
@@ -40,13 +54,16 @@ def decide(
     superior = superior_models(base, shares, units, confidence=confidence)
     ranked = sorted(known, key=lambda c: float(shares[c.name].mean()))
     passed_over: list[Flaw] = []
-    chosen = None
-    for candidate in (c for c in ranked if c.name in superior.better):
+    sound: list[Candidate] = []
+    least = LEAST_GAIN * float(np.abs(base).mean())
+    worth = [c for c in ranked if c.name in superior.better and float((base - shares[c.name]).mean()) >= least]
+    for candidate in worth:
         flaw = _flaw(initial, candidate, metric, units, confidence)
         if flaw is None:
-            chosen = candidate
-            break
-        passed_over.append(flaw)
+            sound.append(candidate)
+        elif not sound:
+            passed_over.append(flaw)
+    chosen = _least_step(sound, base, shares, units, confidence)
     about = chosen or ranked[0]
     decision = Decision.KEEP if chosen is None else Decision.BLEND if chosen.is_blend else Decision.USE
     better, worse = _series(base, shares[about.name], initial)
@@ -55,6 +72,7 @@ def decide(
         metric,
         confidence,
         candidate=about.name,
+        best=sound[0].name if sound else ranked[0].name,
         value=float(shares[about.name].mean()),
         initial=float(base.mean()),
         difference=_interval(paired_difference(base, shares[about.name], units, confidence=confidence)),
@@ -70,7 +88,22 @@ def decide(
     )
 
 
-def _of(errors: WindowErrors, metric: str) -> np.ndarray:
+def _least_step(
+    sound: Sequence[Candidate],
+    base: NDArray[np.float64],
+    shares: Mapping[str, NDArray[np.float64]],
+    units: Units,
+    confidence: float,
+) -> Candidate | None:
+    """Return the candidate closest to the initial model that gains what is certain of the first one."""
+    if not sound:
+        return None
+    certain = paired_difference(base, shares[sound[0].name], units, confidence=confidence).low
+    enough = [c for c in sound if float((base - shares[c.name]).mean()) >= certain]
+    return min(enough, key=lambda c: c.step)  # of equals the first, which is the best
+
+
+def _of(errors: WindowErrors, metric: str) -> NDArray[np.float64]:
     shares = errors.of(metric)
     assert shares is not None  # asked before
     return shares
@@ -93,7 +126,7 @@ def _flaw(initial: WindowErrors, candidate: Candidate, metric: str, units: Units
     return None
 
 
-def _series(base: np.ndarray, own: np.ndarray, initial: WindowErrors) -> tuple[int, int]:
+def _series(base: NDArray[np.float64], own: NDArray[np.float64], initial: WindowErrors) -> tuple[int, int]:
     """Count the series in which a candidate is better and worse."""
     gains = np.bincount(initial.series, weights=base - own)[np.unique(initial.series)]
     return int((gains > 0).sum()), int((gains < 0).sum())

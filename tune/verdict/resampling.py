@@ -86,7 +86,8 @@ class Units:
         """
         if len(gains) < LEAST_UNITS or not len(gains[0]):
             return self
-        lengths = optimal_block_length(gains)["stationary"].to_numpy()
+        with np.errstate(divide="ignore", invalid="ignore"):  # constant differences have no length
+            lengths = optimal_block_length(gains)["stationary"].to_numpy()
         counts = np.unique(self.series, return_counts=True)[1]
         longest = max(1.0, min(len(gains) / 3, float(counts.max())))
         memory = min(float(np.nan_to_num(lengths, nan=1.0).mean()), longest)

@@ -117,6 +117,11 @@ def _further(board: Leaderboard, verdict: Verdict, *, contradicted: bool) -> lis
             f"{flaw.name} was passed over: better by {verdict.metric}, and by {flaw.metric} worse than "
             f"{board.initial_model.name} ({number(flaw.value)} against {number(flaw.initial)})."
         )
+    if verdict.decision is not Decision.KEEP and verdict.best != verdict.candidate:
+        further.append(
+            f"{verdict.best} gains more on validation; {verdict.candidate} gains as much as is certain of it, and what "
+            "is closer to its start keeps more of its gain on other data."
+        )
     if verdict.few_blocks:
         further.append(
             f"About {count_text(verdict.blocks, 'independent block')} of windows tell little, so the intervals are "
