@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+_RATIOS = (0.01, 100.0)  # that a single series may have in a skill score
 INTERVAL = 0.8  # the central interval whose coverage and width are measured
 
 Measures = dict[str, NDArray[np.float64]]
@@ -159,6 +160,19 @@ class ForecastErrors:
         known = np.isfinite(scale) & (scale > 0)
         absolute = np.divide(sums[_Sum.ABSOLUTE], scale, out=np.zeros_like(scale), where=known)
         return absolute, np.where(known, sums[_Sum.POINTS], 0.0)
+
+
+def skill_score(errors: NDArray[np.float64], baseline: NDArray[np.float64]) -> float:
+    """Return 1 minus the geometric mean, over series, of a model's error over the baseline's; NaN without any.
+
+    errors, baseline: (n_series,), of one measure, 0 or more. A series that one of them does not know, or that both
+    forecast without error, is left out; ratios are kept between 0.01 and 100. 0 is as good as the baseline, 1 perfect.
+    Source: fev 0.10 `Leaderboard` (skill score, its clipping), Shchur et al. 2025, arXiv:2509.26468.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = errors / baseline
+    known = ratios[~np.isnan(ratios)]
+    return float(1 - np.exp(np.log(np.clip(known, *_RATIOS)).mean())) if len(known) else float("nan")
 
 
 def past_seasonal_error(

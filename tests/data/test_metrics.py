@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import torch
 from numpy.typing import NDArray
 
-from data.metrics import ForecastErrors, past_seasonal_error
+from data.metrics import ForecastErrors, past_seasonal_error, skill_score
 
 NAN = math.nan
 TARGET = torch.tensor([[1.0, 2.0], [3.0, NAN]])
@@ -228,3 +229,17 @@ def test_sums_are_kept_in_float64():
 
 def test_half_precision_forecasts_are_measured_in_full():
     assert errors_of(torch.tensor([[2.0]], dtype=torch.bfloat16), torch.tensor([[1.5]])).mae == 0.5
+
+
+def test_a_skill_score_is_one_minus_the_geometric_mean_of_ratios():
+    """Half, twice and a quarter of the baseline: the geometric mean is the cube root of 1/4."""
+    score = skill_score(np.array([1.0, 4.0, 1.0]), np.array([2.0, 2.0, 4.0]))
+    assert score == pytest.approx(1 - 0.25 ** (1 / 3))
+    assert score == pytest.approx(1 - scipy.stats.gmean([0.5, 2.0, 0.25]))
+
+
+def test_a_skill_score_keeps_ratios_in_bounds_and_leaves_out_what_is_not_known():
+    assert skill_score(np.array([0.0]), np.array([1.0])) == pytest.approx(0.99)
+    assert skill_score(np.array([5.0]), np.array([0.0])) == pytest.approx(-99)
+    assert skill_score(np.array([1.0, np.nan, 0.0]), np.array([2.0, 1.0, 0.0])) == pytest.approx(0.5)
+    assert np.isnan(skill_score(np.array([0.0]), np.array([0.0])))

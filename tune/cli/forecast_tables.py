@@ -127,12 +127,12 @@ def _print_measures(console: Console, found: SideBySide) -> None:
     """The measures that compare across data, a line a forecast; of its interval where one has any."""
     has_interval = any(evaluation.units.coverage is not None for evaluation in found.evaluations)
     measures = MEASURES | (INTERVAL if has_interval else {})
-    table = _table("forecast", *measures, left=("forecast",))
-    for name, units in (
-        *((evaluation.assignment.checkpoint.name, evaluation.units) for evaluation in found.evaluations),
-        (found.baseline.name, found.baseline.units),
+    table = _table("forecast", *measures, "skill", left=("forecast",))
+    for name, units, skill in (
+        *((e.assignment.checkpoint.name, e.units, found.skill(e)) for e in found.evaluations),
+        (found.baseline.name, found.baseline.units, 0.0),
     ):
-        table.add_row(name, *(short_number(getattr(units, field), 4) for field in measures.values()))
+        table.add_row(name, *(short_number(getattr(units, x), 4) for x in measures.values()), short_number(skill))
     console.print(table)
 
 

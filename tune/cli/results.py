@@ -74,8 +74,8 @@ def tensorboard(
 def export(
     name: Name,
     to: Annotated[Path, typer.Option(help="A new folder.", callback=folder)],
-    trial: Annotated[str | None, typer.Option(help="Another trial than the best.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Even if it does not beat zero-shot.")] = False,
+    trial: Annotated[str | None, typer.Option(help="A trial or a blend; else what the verdict says.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if the verdict is against it.")] = False,
     storage: Storage = STORAGE,
 ) -> None:
     """Write a trial's best epoch as a checkpoint in the model's own format."""

@@ -44,10 +44,10 @@ def sweep(
     reduction_factor: Annotated[float | None, option("ASHA keeps one in this many.", SEARCH)] = None,
     metric: Annotated[
         str | None,
-        option(
-            "What is searched for and ranked by: val_loss, val_mae, val_mse, val_rmse, val_mase, val_wql or val_smape.",
-            SEARCH,
-        ),
+        option("What to rank by: val_loss, val_mae, val_mse, val_rmse, val_mase, val_wql or val_smape.", SEARCH),
+    ] = None,
+    confidence: Annotated[
+        float | None, option("How sure the verdict must be that a trial is better: 0.9.", SEARCH)
     ] = None,
     evals_per_epoch: Annotated[int | None, option("Validations an epoch.", SEARCH)] = None,
     set_: Annotated[
@@ -90,6 +90,7 @@ def sweep(
             grace_period=grace_period,
             reduction_factor=reduction_factor,
             metric=metric,
+            confidence=confidence,
             seed=seed,
             max_concurrent=max_concurrent,
             gpus=gpus,

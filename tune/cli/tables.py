@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -29,7 +29,15 @@ TITLES = {
 HIDDEN = ("patience",)  # it follows from the strategy
 TOP_SET = "in top set"  # the model confidence set: not to be told apart from the best
 ENDING = ("best epoch", "ended by")
-LESS_IMPORTANT = ("val_mse", "val_mase", "val_wql", "val_mae", TOP_SET)  # the first goes first on a narrow terminal
+SKILL = "skill"  # 1 - geometric mean over series of MAE over the naive forecast's
+LESS_IMPORTANT = (
+    "val_mse",
+    SKILL,
+    "val_mase",
+    "val_wql",
+    "val_mae",
+    TOP_SET,
+)  # the first goes first on a narrow terminal
 COSTS = ("time", "memory")
 LEFT = ("trial", "ended by", "strategy")
 
@@ -56,13 +64,16 @@ def verdict_sentence(board: Leaderboard) -> str:
 
 def leaderboard_rows(board: Leaderboard) -> list[dict[str, str]]:
     """The leaderboard as text, a dict a line, zero-shot and the baselines where they would rank."""
-    return [_row(line, _top_set(board)) for line in leaderboard_lines(board)]
+    return [_row(line, board) for line in leaderboard_lines(board)]
 
 
-def _row(line: Line, top: Sequence[str] = ()) -> dict[str, str]:
+def _row(line: Line, board: Leaderboard) -> dict[str, str]:
+    skill = _skill(board).get(line.name)
+    row = {SKILL: "" if skill is None else f"{skill:.3f}"}
     if line.standing is not None:
-        return _standing_row(line.standing) | {TOP_SET: "yes" if line.standing.trial_id in top else ""}
-    return {"trial": line.name, **{name: number(value) for name, value in line.scores.to_row().items()}}
+        is_top = line.standing.trial_id in _top_set(board)
+        return {**_standing_row(line.standing), **row, TOP_SET: "yes" if is_top else ""}
+    return {**row, "trial": line.name, **{name: number(value) for name, value in line.scores.to_row().items()}}
 
 
 def _standing_row(s: Standing) -> dict[str, str]:
@@ -122,7 +133,7 @@ def _table(board: Leaderboard, columns: list[str]) -> Table:
     for name in columns:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
     for line in leaderboard_lines(board):
-        row = _row(line, _top_set(board))
+        row = _row(line, board)
         table.add_row(*(row.get(name, "") for name in columns), style=_style(line, board))
     return table
 
@@ -137,7 +148,13 @@ def _scores(board: Leaderboard) -> list[str]:
     """The metric and the gain in it, the other scores, and how the trial ended."""
     others = [name for name in board.score_names if name != board.metric]
     top = [TOP_SET] if _top_set(board) else []
-    return ["#", "trial", board.metric, "gain", *top, *others, *ENDING]
+    skill = [SKILL] if _skill(board) else []
+    return ["#", "trial", board.metric, "gain", *top, *others, *skill, *ENDING]
+
+
+def _skill(board: Leaderboard) -> Mapping[str, float]:
+    """Every model's skill against the naive forecast; none before the verdict."""
+    return {} if board.decided is None else board.decided.skill
 
 
 def _top_set(board: Leaderboard) -> Sequence[str]:

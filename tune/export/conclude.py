@@ -20,8 +20,9 @@ from tune.records.scores_on_test import TestScores, write_test_scores
 from tune.records.standing import Standing
 from tune.records.verdict import MAIN_METRICS, WITH_ZERO, Decision, Interval, OnTest, Verdict
 from tune.verdict.decide import Candidate, decide
-from tune.verdict.measured import initial_errors, trial_errors, windows_file
+from tune.verdict.measured import baseline_errors, initial_errors, trial_errors, windows_file
 from tune.verdict.resampling import Units
+from tune.verdict.skill import skill_scores
 from tune.verdict.statistics import paired_difference
 
 FINALISTS = 3
@@ -42,7 +43,7 @@ def conclude(models: TrialModels, board: Leaderboard, *, without: Iterable[str] 
         asked = asked.with_blends(blends)
         verdict = asked.decide()
     board = board.with_blends(standing for standing, _ in blends)
-    verdict = replace(verdict, of=board.best_epochs)
+    verdict = replace(verdict, of=board.best_epochs, skill=_skill(models, board, asked))
     evaluations, test = _on_test(models, board, verdict, frozenset(without))
     write_test_scores(models.sweep.folder, test)
     verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, _overlap(models)))
@@ -153,6 +154,19 @@ def _on_test(
             evaluations[standing.trial_id] = models.model(standing).measure("test")
             scores[standing.trial_id] = evaluations[standing.trial_id].scores
     return evaluations, scores
+
+
+def _skill(models: TrialModels, board: Leaderboard, asked: _Windows) -> dict[str, float]:
+    """Return every model's skill against the naive baseline; none where that was not measured."""
+    known = {b.name: baseline_errors(models.sweep.folder, b.name) for b in board.baselines}
+    naive = next((errors for name, errors in known.items() if name.endswith("naive") and errors is not None), None)
+    if naive is None:
+        return {}
+    measured = {name: errors for name, errors in known.items() if errors is not None}
+    if asked.initial is not None:
+        measured[board.initial_name] = asked.initial
+    measured |= {candidate.name: candidate.errors for candidate in asked.candidates}
+    return skill_scores(measured, naive)
 
 
 def _compare_on_test(

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 from data.errors import DamagedFileError, UserError, near_names
 from tune.command_text import command_text
+from tune.format import number
 from tune.records.comparison import Comparison
 from tune.records.leaderboard import Leaderboard
 from tune.records.spec import SweepError
+from tune.records.standing import Standing
+from tune.records.verdict import Decision
 from tune.sweep import Sweep
 
 if TYPE_CHECKING:  # torch: seconds, and a mistake in the arguments is answered without it
@@ -59,22 +62,43 @@ def export(sweep: Sweep, *, trial_id: str | None, target: Path, force: bool) -> 
     from tune.export.trial_models import TrialModels
 
     board = sweep.leaderboard()
-    standing = board.best if trial_id is None else board.find(trial_id)
+    standing = board.chosen or board.best if trial_id is None else board.find(trial_id)
     if standing is None:
-        known = [s.trial_id for s in board.standings]
+        known = [s.trial_id for s in (*board.standings, *board.blends)]
         what = "trial that has trained for an epoch" if trial_id is None else f"trial {trial_id}"
         go_on = command_text("resume", sweep.spec.name, storage=sweep.folder.path.parent)
         hint = f"its trials are {', '.join(known)}" if known else f"go on with: {go_on}"
         raise SweepError(f"{sweep.spec.name} has no {what}; {hint}{near_names(trial_id or '', known)}")
-    if standing.rank is None:
+    if standing.rank is None and not standing.parts:
         raise SweepError(f"{standing.trial_id} has not trained for an epoch, so there is nothing to export")
-    if (standing.gain is None or standing.gain <= 0) and not force:
-        words = board.initial_model
+    if force:
+        return export_trial(TrialModels(sweep), board, standing, target.absolute())
+    words = board.initial_model
+    if standing.gain is None or standing.gain <= 0:
         keep = ": keep the model it started from, or" if words.is_pretrained else ", so nothing of it is worth keeping;"
         raise SweepError(
             f"{standing.trial_id} does not beat {words.own} on {board.metric}{keep} export it all the same with --force"
         )
+    if (reason := _against(board, standing)) is not None:
+        raise SweepError(f"{reason}; export it all the same with --trial '{standing.trial_id}' --force")
     return export_trial(TrialModels(sweep), board, standing, target.absolute())
+
+
+def _against(board: Leaderboard, standing: Standing) -> str | None:
+    """Say why the verdict is against a trial that is better by the metric; None where it is not."""
+    decided = board.decided
+    if decided is None:
+        return None
+    flaw = next((flaw for flaw in decided.passed_over if flaw.name == standing.trial_id), None)
+    words = board.initial_model
+    if flaw is not None:
+        return (
+            f"{standing.trial_id} is better than {words.name} by {decided.metric} and worse by {flaw.metric} "
+            f"({number(flaw.value)} against {number(flaw.initial)})"
+        )
+    if decided.decision is Decision.KEEP:
+        return f"the verdict is against it: {standing.trial_id} is not better than {words.own} beyond chance"
+    return None
 
 
 def compare_best(models: TrialModels, board: Leaderboard) -> Mapping[str, str]:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from data.errors import UserError
+from data.metrics import skill_score
 from data.task.task import ForecastTask, Part
 from trainables.sweep_trainable import naive_baseline
 from trainables.trial.evaluation import Measured, ProgressCallback, measure
@@ -34,6 +37,7 @@ class Baseline:
     name: str
     units: UnitErrors
     scaled: Errors | None
+    mae_by_series: NDArray[np.float64]
 
     def to_dict(self) -> dict[str, object]:
         scaled = None if self.scaled is None else self.scaled.to_dict()
@@ -56,9 +60,13 @@ class SideBySide:
         """Return the share of the baseline's mean absolute error that a forecast saves; negative where it is worse."""
         return 1 - errors.mae / self.baseline.units.mae if self.baseline.units.mae else float("nan")
 
+    def skill(self, evaluation: Evaluation) -> float:
+        """Return a checkpoint's skill score against the baseline, by MAE over series; NaN without any."""
+        return skill_score(evaluation.by_series["mae"], self.baseline.mae_by_series)
+
     def to_dict(self) -> dict[str, object]:
         """Return everything as plain values that JSON can hold; one checkpoint's evaluation is not in a list."""
-        found = [evaluation.to_dict() for evaluation in self.evaluations]
+        found = [{**e.to_dict(), "skill": _plain(self.skill(e))} for e in self.evaluations]
         baseline = self.baseline.to_dict()
         return {**found[0], "baseline": baseline} if len(found) == 1 else {"checkpoints": found, "baseline": baseline}
 
@@ -101,6 +109,11 @@ def evaluate_side_by_side(
     return SideBySide(evaluations, _baseline(assignment, part))
 
 
+def _plain(value: float) -> float | None:
+    """Return a number that JSON can hold."""
+    return value if np.isfinite(value) else None
+
+
 def _evaluate(
     assignment: Assignment, part: Part, batch_size: int | None, progress: ProgressCallback | None
 ) -> Evaluation:
@@ -125,4 +138,5 @@ def _baseline(assignment: Assignment, part: Part) -> Baseline:
         batch_size=BASELINE_BATCH,
     )
     units = UnitErrors.measured(measured.units, task.past_seasonal_error(part))
-    return Baseline(name, units, Errors.of(measured.scaled) if task.spec.scale != "none" else None)
+    scaled = Errors.of(measured.scaled) if task.spec.scale != "none" else None
+    return Baseline(name, units, scaled, measured.units.per_series()["mae"])

@@ -13,7 +13,6 @@ from tune.records.verdict import MAIN_METRICS, Decision, Flaw, Interval, Verdict
 from tune.verdict.resampling import Units
 from tune.verdict.statistics import Difference, confidence_set, paired_difference, superior_models
 
-
 LEAST_GAIN = 1e-3  # of the initial model's mean score of a window, without its sign: less is no gain to anyone
 
 

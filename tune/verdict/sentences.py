@@ -48,7 +48,7 @@ def _lead(board: Leaderboard, verdict: Verdict) -> str:
         case Decision.USE:
             return f"Use {verdict.candidate}"
         case Decision.BLEND:
-            return f"Use the blend {verdict.candidate}"
+            return f"Use {verdict.candidate}"
         case _:
             return board.initial_model.when_unbeaten.capitalize()
 
