@@ -11,7 +11,7 @@ EXAMPLES = {
     "data.panel": "Panel",
     "data.task.task": "ForecastTask",
     "search_spaces.space": "SearchSpace",
-    "tune.records.leaderboard": "Leaderboard",
+    "tune.leaderboard.leaderboard": "Leaderboard",
     "trainables.moirai_distill.student": "Student",
 }
 

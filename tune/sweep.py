@@ -15,8 +15,8 @@ from pathvalidate import ValidationError, validate_filename
 
 from data.errors import DataError, UserError, near_names
 from tune.command_text import command_text
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.journal import read_records
-from tune.records.leaderboard import Leaderboard
 from tune.records.search_time import SearchTime
 from tune.records.spec import SweepError, SweepSpec, check_trials
 from tune.records.sweep_folder import SweepFolder

@@ -26,13 +26,13 @@ from search_spaces.library import load_space
 from trainables.trial.report import Report, Scores, StopReason
 from tune.cli.progress import PlainProgress
 from tune.cli.sweep_state import SweepState
+from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.planning.plan import SweepRequest, plan_sweep
 from tune.ray_backend.callback import RayCallback
 from tune.ray_backend.clock import SearchClock
 from tune.ray_backend.messages import to_result
 from tune.ray_backend.search import StudySearch
 from tune.records.journal import Journal
-from tune.records.leaderboard_file import LeaderboardFile
 from tune.report.tensorboard import TensorBoardCallback
 from tune.sweep import Sweep
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.tune.reports import to_its_end, write_trial
-from tune.records.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.sweep_folder import SweepFolder
 
 HYPER = {"lr": 1e-4, "epochs": 2, "batch_size": 4}

@@ -54,6 +54,7 @@ def rooms() -> Iterator[tuple[str, set[str]]]:
     yield "search_spaces", {"torch", "ray", "optuna", "pandas"}
     yield "tune/cli", {"torch", "ray", "optuna"}
     yield "tune/records", {"torch", "ray", "optuna"}
+    yield "tune/leaderboard", {"torch", "ray", "optuna"}
     for room in ("tune/planning", "tune/report", "tune/forecasts", "tune/export", "trainables", "data"):
         yield room, {"ray", "optuna"}
 

@@ -15,7 +15,7 @@ from trainables.trial.feature_progress import FeatureProgress
 from trainables.trial.report import Report
 from tune.cli.sweep_state import SweepState
 from tune.format import duration, number
-from tune.records.initial_model import InitialModel
+from tune.leaderboard.initial_model import InitialModel
 from tune.records.journal import Journal
 from tune.records.trial_record import TrialConfig
 

@@ -21,10 +21,10 @@ from tune.cli.sweep_state import SweepState
 from tune.cli.tables import print_leaderboard
 from tune.command_text import command_text
 from tune.export.finalize import finalize
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.ray_backend.run import run_search
 from tune.records.journal import Journal, read_records
-from tune.records.leaderboard import Leaderboard
-from tune.records.leaderboard_file import LeaderboardFile
 from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback

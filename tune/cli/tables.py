@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from tune.format import duration, memory, number
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.ranking import Line, leaderboard_lines
+from tune.leaderboard.standing import Standing, varying
 from tune.records.baselines import unbeaten_sentence
-from tune.records.leaderboard import Leaderboard
-from tune.records.ranking import Line, leaderboard_lines
 from tune.records.scores_on_test import TEST, VALIDATION, rows_on_test
-from tune.records.standing import Standing, varying
 from tune.sweep import Sweep
 from tune.verdict.sentences import answer_of
 

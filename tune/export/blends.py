@@ -12,9 +12,9 @@ from trainables.errors import HyperError
 from trainables.parameters import blend_into, trainable_tensors
 from trainables.trial.window_errors import WindowErrors
 from tune.export.trial_models import TrialModel, TrialModels
-from tune.records.blends import blend_name, blend_standing, read_blends, write_blend
-from tune.records.leaderboard import Leaderboard
-from tune.records.standing import Standing
+from tune.leaderboard.blends import blend_name, blend_standing, read_blends, write_blend
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing
 
 SHARES = (0.2, 0.4, 0.6, 0.8)  # of the winner, on the line from the initial model to it
 MOST_IN_SOUP = 4

@@ -15,9 +15,9 @@ from trainables.trial.report import Scores
 from trainables.trial.window_errors import WindowErrors
 from tune.export.blends import Blends
 from tune.export.trial_models import TrialModels
-from tune.records.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing
 from tune.records.scores_on_test import TestScores, write_test_scores
-from tune.records.standing import Standing
 from tune.records.verdict import MAIN_METRICS, WITH_ZERO, Decision, Interval, OnTest, Verdict
 from tune.verdict.decide import Candidate, decide
 from tune.verdict.measured import baseline_errors, initial_errors, trial_errors, windows_file

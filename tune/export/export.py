@@ -11,9 +11,9 @@ from trainables.trial.report import MEASURES, Scores
 from tune.export.model_card import ModelCard
 from tune.export.trial_models import TrialModel, TrialModels
 from tune.forecasts.forecaster import RECORD_FILE
-from tune.records.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing
 from tune.records.spec import SweepError
-from tune.records.standing import Standing
 
 TOLERANCE = 1e-5
 

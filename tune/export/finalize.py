@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from data.errors import DamagedFileError, UserError, near_names
 from tune.command_text import command_text
 from tune.format import number
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing
 from tune.records.comparison import Comparison
-from tune.records.leaderboard import Leaderboard
 from tune.records.spec import SweepError
-from tune.records.standing import Standing
 from tune.records.verdict import Decision
 from tune.sweep import Sweep
 

@@ -11,10 +11,10 @@ from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask
 from trainables.trial.report import MEASURES, Scores
 from tune.format import number
-from tune.records.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing
 from tune.records.scores_on_test import row_on_test
 from tune.records.spec import SweepSpec
-from tune.records.standing import Standing
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from trainables.trial.folders import BEST
 from trainables.trial.memory import MicroBatch
 from trainables.trial.report import Scores
 from trainables.trial.trial import load_best
+from tune.leaderboard.standing import Standing
 from tune.planning.budget import look_at_machine
-from tune.records.standing import Standing
 from tune.registry import find_trainable
 from tune.sweep import Sweep
 

@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from tune.format import short_number
-from tune.records.leaderboard import Leaderboard
-from tune.records.standing import Standing, varying
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing, varying
 from tune.report.plot_style import (
     DASHES,
     INK,

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tune.format import score_text, short_number
-from tune.records.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.trial_record import TrialRecord
 from tune.report.plot_style import (
     CARD,

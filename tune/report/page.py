@@ -22,12 +22,12 @@ from tune.format import (
     short_number,
     warmup_text,
 )
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.ranking import Line, leaderboard_lines
+from tune.leaderboard.standing import HYPERPARAMETERS, Standing, varying
 from tune.records.journal import read_records
-from tune.records.leaderboard import Leaderboard
-from tune.records.ranking import Line, leaderboard_lines
 from tune.records.scores_on_test import rows_on_test
 from tune.records.spec import SweepSpec
-from tune.records.standing import HYPERPARAMETERS, Standing, varying
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialRecord
 from tune.report.hyperparameter_plots import hyperparameter_effects

@@ -16,8 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from tune.records.leaderboard import Leaderboard
-from tune.records.standing import Standing
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing
 
 # Name, on light and on dark ground: figures are drawn in the light ones, the page swaps them by name.
 COLOURS: dict[str, tuple[str, str]] = {

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tune.format import count_text, difference_text, long_duration, score_text, short_number
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing
 from tune.records.baselines import unbeaten_sentence
-from tune.records.leaderboard import Leaderboard
-from tune.records.standing import Standing
 from tune.verdict.sentences import answer_of
 
 

@@ -9,7 +9,7 @@ from data.errors import DamagedFileError
 from trainables.trial.shared_scores import read_scores, windows_beside
 from trainables.trial.trial import WINDOWS_FILE, folder_of_epoch
 from trainables.trial.window_errors import WindowErrors
-from tune.records.standing import Standing
+from tune.leaderboard.standing import Standing
 from tune.records.sweep_folder import SweepFolder
 
 

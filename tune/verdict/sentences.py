@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tune.format import count_text, difference_text, number
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.baselines import unbeaten_sentence
-from tune.records.leaderboard import Leaderboard
 from tune.records.scores_on_test import TEST, VALIDATION
 from tune.records.verdict import Decision, Interval, OnTest, Verdict
 

@@ -13,8 +13,8 @@ from tests.tune.reports import config
 from trainables.sweep_trainable import SweepModel
 from trainables.trial.trial import Trial, TrialSpec
 from tune.export.trial_models import TrialModels
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.journal import Journal
-from tune.records.leaderboard import Leaderboard
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
 from tune.sweep import Sweep

@@ -32,7 +32,7 @@ def demo(tmp_path_factory):
 
 
 def board_of(folder):
-    from tune.records.leaderboard import Leaderboard
+    from tune.leaderboard.leaderboard import Leaderboard
 
     return Leaderboard.read(SweepFolder(folder), metric="val_loss", sweep_is_running=False)
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.paths import REPOSITORY
-from tune.records.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.sweep_folder import SweepFolder
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY), "HF_HUB_OFFLINE": "1"}

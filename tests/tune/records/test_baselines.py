@@ -16,8 +16,8 @@ from trainables.trial.folders import SharedFolder
 from trainables.trial.report import Scores
 from trainables.trial.shared_scores import baseline_scores
 from trainables.trial.window_errors import WindowErrors
+from tune.leaderboard.ranking import leaderboard_lines
 from tune.records.baselines import Baseline
-from tune.records.ranking import leaderboard_lines
 
 
 def test_baselines_are_read_where_a_trial_writes_them(sweep: Path) -> None:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from search_spaces.library import load_space
 from tests.tune.reports import to_its_end, write_trial
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.journal import read_records
-from tune.records.leaderboard import Leaderboard
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
 from tune.report.learning_curves import validation_curves

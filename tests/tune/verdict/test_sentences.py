@@ -8,7 +8,7 @@ import pytest
 
 from tests.tune.reports import config, to_its_end
 from trainables.trial.report import ZERO_SHOT
-from tune.records.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.trial_record import TrialRecord
 from tune.records.verdict import Decision, Flaw, Interval, OnTest, Verdict
 from tune.verdict.sentences import Answer, answer_of

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from data.files import replace_text, safe_cell
 from trainables.trial.report import MEASURES, METRICS, ZERO_SHOT, Scores
+from tune.leaderboard.blends import read_blends
+from tune.leaderboard.initial_model import InitialModel
+from tune.leaderboard.standing import Standing, rank_trials
 from tune.records.baselines import Baseline, Pair, read_baselines, unbeaten_by
-from tune.records.blends import read_blends
 from tune.records.comparison import Comparison
-from tune.records.initial_model import InitialModel
 from tune.records.journal import read_records
 from tune.records.scores_on_test import TestScores, read_test_scores, rows_on_test
-from tune.records.standing import Standing, rank_trials
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialRecord
 from tune.records.verdict import CONFIDENCE, Decision, Verdict

@@ -1,9 +1,9 @@
-"""The specification of tune/records/initial_model.py: the words for epoch 0, and what the records say of it."""
+"""The specification of tune/leaderboard/initial_model.py: the words for epoch 0, and what the records say of it."""
 
 from __future__ import annotations
 
 from tests.tune.untrained_sweep import UNTRAINED
-from tune.records.initial_model import InitialModel
+from tune.leaderboard.initial_model import InitialModel
 from tune.sweep import Sweep
 
 

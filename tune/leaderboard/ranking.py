@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from trainables.trial.report import Scores
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.standing import Standing
 from tune.records.baselines import Baseline
-from tune.records.leaderboard import Leaderboard
-from tune.records.standing import Standing
 
 
 @dataclass(frozen=True)

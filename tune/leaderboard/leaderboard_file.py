@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from trainables.trial.report import Report
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.baselines import read_baselines
 from tune.records.journal import Journal
-from tune.records.leaderboard import Leaderboard
 from tune.records.spec import SweepSpec
 from tune.records.trial_record import TrialConfig
 

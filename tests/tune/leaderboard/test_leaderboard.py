@@ -13,8 +13,8 @@ import pytest
 
 from tests.tune.reports import report, write_trial
 from trainables.trial.report import MEASURES, Scores
+from tune.leaderboard.leaderboard import UNDECIDED, Leaderboard
 from tune.records.journal import Journal
-from tune.records.leaderboard import UNDECIDED, Leaderboard
 from tune.records.sweep_folder import SweepFolder
 
 HYPER = {"strategy": "full", "lr": 5e-7, "epochs": 3, "warmup_steps": 50, "weight_decay": 0.1, "batch_size": 64}

@@ -1,4 +1,4 @@
-"""The specification of tune/records/leaderboard_file.py: the file follows the trials, and never costs much."""
+"""The specification of tune/leaderboard/leaderboard_file.py: the file follows the trials, and never costs much."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.tune.reports import config, report, to_its_end
-from tune.records import leaderboard_file
+from tune.leaderboard.leaderboard_file import LeaderboardFile
+from tune.leaderboard import leaderboard_file
 from tune.records.journal import Journal
-from tune.records.leaderboard_file import LeaderboardFile
 from tune.records.sweep_folder import SweepFolder
 
 

@@ -11,7 +11,7 @@ from data.files import read_object, replace_text
 from trainables.trial.report import Scores
 from trainables.trial.shared_scores import windows_beside
 from trainables.trial.window_errors import WindowErrors
-from tune.records.standing import Standing
+from tune.leaderboard.standing import Standing
 from tune.records.sweep_folder import SweepFolder
 
 STATUS = "blend"
