@@ -34,11 +34,10 @@ def decide(
 ) -> Verdict:
     """Compare the candidates with the initial model on the windows of validation.
 
-    Of those that are better beyond chance, and by no main metric worse, the best one is asked how much of its gain is
-    certain: the lower end of its interval. The answer is the candidate closest to the initial model that gains as much.
-    What is closer to its start keeps more of its gain on other data (Wortsman et al. 2022, WiSE-FT, arXiv:2109.01903);
-    to prefer the least change among the indistinguishable is the one-standard-error rule (Breiman et al. 1984, section
-    3.4.3) with an interval's end.
+    Of those that are better beyond chance, and by no main metric worse, the answer is the one closest to the initial
+    model whose gain is within a standard error of the best one's: the one-standard-error rule (Breiman et al. 1984,
+    Classification and Regression Trees, section 3.4.3). What is closer to its start keeps more of its gain on other
+    data (Wortsman et al. 2022, WiSE-FT, arXiv:2109.01903).
 
     overlap: windows from one to the next that shares no target with it.
     """
@@ -94,11 +93,11 @@ def _least_step(
     units: Units,
     confidence: float,
 ) -> Candidate | None:
-    """Return the candidate closest to the initial model that gains what is certain of the first one."""
+    """Return the candidate closest to the initial model that gains what the first one does, less a standard error."""
     if not sound:
         return None
-    certain = paired_difference(base, shares[sound[0].name], units, confidence=confidence).low
-    enough = [c for c in sound if float((base - shares[c.name]).mean()) >= certain]
+    best = paired_difference(base, shares[sound[0].name], units, confidence=confidence)
+    enough = [c for c in sound if float((base - shares[c.name]).mean()) >= best.mean - best.error]
     return min(enough, key=lambda c: c.step)  # of equals the first, which is the best
 
 

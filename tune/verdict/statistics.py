@@ -25,12 +25,13 @@ MOST_IN_SET = 50  # trials that the confidence set is taken of: it costs by the 
 class Difference:
     """How much better a model is than another on the mean over windows: above 0 is better.
 
-    low, high: the interval at the level asked for.
+    low, high: the interval at the level asked for. error: the standard error of the mean, as wide as the interval is.
     """
 
     mean: float
     low: float
     high: float
+    error: float
 
     @property
     def is_better(self) -> bool:
@@ -53,7 +54,7 @@ def paired_difference(
     gains = _widened(units.means(initial - model), units, (1 + confidence) / 2)
     means = units.bootstrap(gains).apply(_mean, reps=REPETITIONS)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Difference(float(gains.mean()), float(low), float(high))
+    return Difference(float(gains.mean()), float(low), float(high), float(means.std()))
 
 
 @dataclass(frozen=True)

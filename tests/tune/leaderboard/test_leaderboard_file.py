@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.tune.reports import config, report, to_its_end
-from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.leaderboard import leaderboard_file
+from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.records.journal import Journal
 from tune.records.sweep_folder import SweepFolder
 

@@ -62,14 +62,14 @@ def line(name: str, share: float, gain: float) -> Candidate:
     return Candidate(name, errors(BASE - gain + noise()), step=share, is_blend=True)
 
 
-def test_of_what_gains_as_much_as_is_certain_of_the_best_the_closest_to_the_start_is_used() -> None:
-    spread = noise(1.5)  # a gain of 0.5 that is certain to be 0.3 or so
+def test_of_what_gains_within_a_standard_error_of_the_best_the_closest_to_the_start_is_used() -> None:
+    spread = noise(1.5)  # a standard error of 0.17
     trial = Candidate("t0000", errors(BASE - 0.5 + spread))
     verdict = decided(trial, line("α 0.2", 0.2, 0.1), line("α 0.6", 0.6, 0.45), line("α 0.8", 0.8, 0.48))
     assert (verdict.decision, verdict.candidate, verdict.best) == (Decision.BLEND, "α 0.6", "t0000")
 
 
-def test_a_blend_that_gains_less_than_is_certain_of_the_best_is_not_preferred() -> None:
+def test_a_blend_that_gains_less_than_that_is_not_preferred() -> None:
     trial = Candidate("t0000", errors(BASE - 0.5 + noise()))
     verdict = decided(trial, line("α 0.6", 0.6, 0.3))
     assert (verdict.decision, verdict.candidate) == (Decision.USE, "t0000")

@@ -107,8 +107,8 @@ def test_a_blend_says_why_it_is_preferred_to_the_best() -> None:
     found = answer(blend)
     assert found.lead == "Use blend(t0000, α 0.4)"
     assert found.further[1] == (
-        "t0000 gains more on validation; blend(t0000, α 0.4) gains as much as is certain of it, and what is closer to "
-        "its start keeps more of its gain on other data."
+        "t0000 gains more on validation, but within a standard error, and blend(t0000, α 0.4) is closer to the start: "
+        "that keeps more of its gain on other data."
     )
 
 

@@ -28,6 +28,7 @@ def test_the_interval_of_independent_windows_is_the_one_of_the_textbook() -> Non
     error = 1.645 * gains.std() / 20
     assert found.mean == pytest.approx(gains.mean())
     assert (found.low, found.high) == pytest.approx((gains.mean() - error, gains.mean() + error), abs=0.02)
+    assert found.error == pytest.approx(gains.std() / 20, rel=0.1)
 
 
 def test_an_interval_of_few_windows_is_wider_by_student() -> None:
