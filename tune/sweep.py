@@ -20,6 +20,7 @@ from tune.records.journal import read_records
 from tune.records.search_time import SearchTime
 from tune.records.spec import SweepError, SweepSpec, check_trials
 from tune.records.sweep_folder import SweepFolder
+from tune.verdict.advice import Advice, advise
 
 if TYPE_CHECKING:
     from data.panel import Panel
@@ -175,6 +176,10 @@ class Sweep:
         return Leaderboard.read(
             self.folder, metric=spec.metric, sweep_is_running=self.is_running, initial_name=spec.initial_name
         )
+
+    def advice(self, board: Leaderboard) -> list[Advice]:
+        """Say what to try next, from the curves on record."""
+        return advise(board, read_records(self.folder), self.spec.search_space())
 
     def unfinished_trials(self) -> int:
         """Trials that are still to be started or to be brought to their end."""

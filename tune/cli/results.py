@@ -46,14 +46,16 @@ def leaderboard(
     """Rank a sweep's trials beside zero-shot."""
     from tune.cli.tables import leaderboard_markdown, print_leaderboard
 
-    board = Sweep.open(storage, name).leaderboard()
+    sweep = Sweep.open(storage, name)
+    board = sweep.leaderboard()
+    advice = sweep.advice(board)
     texts: dict[str, Callable[[], str]] = {
         "csv": board.to_csv,
-        "json": board.to_json,
+        "json": lambda: board.to_json(advice=[line.to_dict() for line in advice]),
         "md": lambda: leaderboard_markdown(board),
     }
     if format == "table":
-        print_leaderboard(make_console(), board)
+        print_leaderboard(make_console(), board, advice)
     elif format in texts:
         sys.stdout.write(texts[format]().rstrip("\n") + "\n")
     else:

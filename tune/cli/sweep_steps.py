@@ -182,7 +182,8 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
 
 
 def _print_interrupted(sweep: Sweep, console: Console) -> int:
-    print_leaderboard(console, _write_summary(sweep))
+    board = _write_summary(sweep)
+    print_leaderboard(console, board, sweep.advice(board))
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
     left, name, storage = sweep.unfinished_trials(), sweep.spec.name, sweep.folder.path.parent
     console.print(
@@ -206,7 +207,7 @@ def _write_summary(sweep: Sweep) -> Leaderboard:
 def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
     with console.status("scoring the best on the test part, exporting the winner"):
         board = finalize(sweep)
-    print_leaderboard(console, board)
+    print_leaderboard(console, board, sweep.advice(board))
     name, storage = sweep.spec.name, sweep.folder.path.parent
     if ending is Ending.TIME_BUDGET:
         more = command_text("resume", name, "--time-budget", "1h", storage=storage)

@@ -16,6 +16,7 @@ from tune.leaderboard.standing import Standing, varying
 from tune.records.baselines import unbeaten_sentence
 from tune.records.scores_on_test import TEST, VALIDATION, rows_on_test
 from tune.sweep import Sweep
+from tune.verdict.advice import Advice
 from tune.verdict.sentences import answer_of
 
 TITLES = {
@@ -92,7 +93,7 @@ def _standing_row(s: Standing) -> dict[str, str]:
     return row | {TITLES.get(key, key): number(value) for key, value in s.hyper.items()}
 
 
-def print_leaderboard(console: Console, board: Leaderboard) -> None:
+def print_leaderboard(console: Console, board: Leaderboard, advised: Sequence[Advice] = ()) -> None:
     """The table, in two parts on a narrow terminal, the test scores if there are any, and the verdict."""
     hyperparameters, scores = _hyperparameters(board), _scores(board)
     whole = _table(board, [*scores, *hyperparameters, *COSTS])
@@ -111,6 +112,9 @@ def print_leaderboard(console: Console, board: Leaderboard) -> None:
     console.print(verdict_sentence(board), style="green" if is_good else "yellow", soft_wrap=True)
     for sentence in () if answer is None else answer.further:
         console.print(f"  {sentence}", soft_wrap=True)
+    for advice in advised:
+        console.print(f"advice: {advice.text}", soft_wrap=True)
+        console.print(f"  foretune sweep … {advice.options}", soft_wrap=True, highlight=False)
 
 
 def _narrow(console: Console, board: Leaderboard, columns: list[str]) -> Table:

@@ -213,8 +213,9 @@ class Leaderboard:
         row = decided.to_dict()
         return {"decision": row.pop("decision"), "text": self.verdict, **row}
 
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict(), indent=1)
+    def to_json(self, **further: object) -> str:
+        """Return `to_dict` and what else is known, as JSON."""
+        return json.dumps({**self.to_dict(), **further}, indent=1)
 
     def to_csv(self) -> str:
         """A line a trial; before them the initial model, its name in trial_id and status, and the baselines."""

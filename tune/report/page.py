@@ -34,6 +34,7 @@ from tune.report.hyperparameter_plots import hyperparameter_effects
 from tune.report.learning_curves import METRIC_NAMES, validation_curves
 from tune.report.plot_style import COLOURS, svg_markup
 from tune.report.sentences import ending_of, progress_of, verdict_of
+from tune.verdict.advice import advise
 
 TEMPLATE = "page.html.j2"
 
@@ -61,7 +62,7 @@ def write_report(folder: SweepFolder, leaderboard: Leaderboard, spec: SweepSpec)
         facts=facts_of(spec),
         space=space,
         domains=domains_of(space),
-        **_of_records(read_records(folder), leaderboard),
+        **_of_records(read_records(folder), leaderboard, space),
     )
     replace_text(folder.report, page)
     return folder.report
@@ -86,10 +87,11 @@ def _template() -> Template:
     return environment.get_template(TEMPLATE)
 
 
-def _of_records(records: list[TrialRecord], board: Leaderboard) -> dict[str, object]:
+def _of_records(records: list[TrialRecord], board: Leaderboard, space: SearchSpace) -> dict[str, object]:
     """Give what only the reports themselves hold: the curves, the errors, and how many initial models there are."""
     curves = _curves(records, board)
     return {
+        "advice": advise(board, records, space),
         "curves": curves,
         "drawn": {s.trial_id for s in board.standings if f'<g id="curve-{s.trial_id}">' in curves},
         "errors": _errors(records),

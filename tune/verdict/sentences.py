@@ -119,8 +119,8 @@ def _further(board: Leaderboard, verdict: Verdict, *, contradicted: bool) -> lis
         )
     if verdict.decision is not Decision.KEEP and verdict.best != verdict.candidate:
         further.append(
-            f"{verdict.best} gains more on validation, but within a standard error, and {verdict.candidate} is closer "
-            "to the start: that keeps more of its gain on other data."
+            f"{verdict.best} gains more on validation, but within a standard error, and {verdict.candidate} is "
+            "closer to the start: that keeps more of its gain on other data."
         )
     if verdict.few_blocks:
         further.append(
