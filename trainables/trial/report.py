@@ -9,6 +9,7 @@ from enum import StrEnum
 
 METRICS = ("val_loss", "val_mae", "val_mse", "val_rmse", "val_mase", "val_wql", "val_smape")  # smaller is better
 MEASURES = (*METRICS, "val_coverage", "val_width")  # of every evaluation
+WARMUP_EPOCHS = "warmup_epochs"
 COLUMNS = (
     "epoch",
     *MEASURES,
@@ -16,6 +17,7 @@ COLUMNS = (
     "lr",
     "seconds",
     "peak_memory_bytes",
+    WARMUP_EPOCHS,
     "best_epoch",
     "best_so_far",
     "stopped_by",
@@ -89,6 +91,7 @@ class Report:
     epoch: 0 is the initial model; a fraction where a trial is evaluated several times an epoch.
     train_loss, lr: mean loss and last learning rate since the report before; None at epoch 0.
     seconds: of training and evaluation since then.
+    warmup_epochs: how long the trial's learning rate rises, in epochs; no trial is judged by others before that.
     best_epoch: the best of the epochs after 0, None while there is none.
     best_so_far: the metric at best_epoch, or of this report while there is none.
     stopped_by: why the trial ends here; None while it goes on.
@@ -100,6 +103,7 @@ class Report:
     train_loss: float | None = None
     lr: float | None = None
     peak_memory_bytes: int = 0
+    warmup_epochs: float = 0.0
     best_epoch: float | None = None
     best_so_far: float | None = None
     stopped_by: StopReason | None = None
@@ -127,6 +131,7 @@ class Report:
             "lr": self.lr,
             "seconds": self.seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
+            WARMUP_EPOCHS: self.warmup_epochs,
             "best_epoch": None if self.best_epoch is None else whole(self.best_epoch),
             "best_so_far": self.best_so_far,
             "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
@@ -144,6 +149,7 @@ class Report:
             train_loss=finite(row["train_loss"]),
             lr=finite(row["lr"]),
             peak_memory_bytes=int(finite(row["peak_memory_bytes"]) or 0),
+            warmup_epochs=finite(row.get(WARMUP_EPOCHS)) or 0.0,
             best_epoch=None if best_epoch is None else whole(best_epoch),
             best_so_far=finite(row["best_so_far"]),
             stopped_by=None if stopped_by is None else StopReason(str(stopped_by)),

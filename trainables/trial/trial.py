@@ -139,6 +139,7 @@ class Trial:
         return replace(
             report,
             peak_memory_bytes=peak_memory_bytes(self.device),
+            warmup_epochs=self.training.schedule.warmup_steps / self.training.steps_per_epoch,
             best_epoch=best.epoch if best else None,
             best_so_far=(best or report).scores[self.spec.metric],
             stopped_by=self._stop_reason(trained, best),

@@ -9,7 +9,7 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, MedianStoppingRule, TrialScheduler
 
-from trainables.trial.report import finite
+from trainables.trial.report import WARMUP_EPOCHS, finite
 from tune.ray_backend.messages import BEST_SO_FAR, EPOCH, config_of, to_result
 from tune.records.trial_record import TrialRecord
 
@@ -29,7 +29,8 @@ class _OnEpochs:
     """Schedulers that see a trial under its own id, each epoch of it once, and only epochs that say something.
 
     Epoch 0 says nothing: every trial shares it. Neither does a loss that is no number. Ray passes on the last report
-    of a trial that was stopped twice.
+    of a trial that was stopped twice. Epochs count from the end of a trial's warm-up: before it, a trial that starts
+    slowly would be judged at a rate that it was not meant to be trained at, against others at theirs.
     """
 
     def __init__(self, **options: object) -> None:
@@ -42,21 +43,27 @@ class _OnEpochs:
     def on_trial_result(self, tune_controller: TuneController, trial: Trial, result: dict[str, object]) -> str:
         if not self._is_news(_key(trial), result):
             return str(TrialScheduler.CONTINUE)
-        return super().on_trial_result(tune_controller, _key(trial), result)  # type: ignore[misc,no-any-return]
+        counted = _from_warmup(result)
+        return super().on_trial_result(tune_controller, _key(trial), counted)  # type: ignore[misc,no-any-return]
 
     def on_trial_complete(self, tune_controller: TuneController, trial: Trial, result: dict[str, object]) -> None:
         if self._is_news(_key(trial), result):
-            super().on_trial_complete(tune_controller, _key(trial), result)  # type: ignore[misc]
+            super().on_trial_complete(tune_controller, _key(trial), _from_warmup(result))  # type: ignore[misc]
 
     def on_trial_remove(self, tune_controller: TuneController, trial: Trial) -> None:
         super().on_trial_remove(tune_controller, _key(trial))  # type: ignore[misc]
 
     def _is_news(self, key: TrialKey, result: Mapping[str, object]) -> bool:
-        epoch, objective = finite(result.get(EPOCH)) or 0, finite(result.get(BEST_SO_FAR))
-        if epoch <= self._seen.get(key.trial_id, 0) or objective is None:
+        epoch, objective = finite(_from_warmup(result)[EPOCH]) or 0, finite(result.get(BEST_SO_FAR))
+        if epoch < 1 or epoch <= self._seen.get(key.trial_id, 0) or objective is None:
             return False
         self._seen[key.trial_id] = epoch
         return True
+
+
+def _from_warmup(result: Mapping[str, object]) -> dict[str, object]:
+    """Return a result whose epochs count from the end of the trial's warm-up."""
+    return {**result, EPOCH: (finite(result.get(EPOCH)) or 0) - (finite(result.get(WARMUP_EPOCHS)) or 0)}
 
 
 class EpochASHA(_OnEpochs, ASHAScheduler):

@@ -149,7 +149,7 @@ def _ended_in_warmup(curves: Sequence[_Curve]) -> Iterator[Advice]:
         yield Advice(
             "warm-up",
             f"{len(found)} of {len(stopped)} stopped trials were still warming up when they were judged.",
-            f"--grace-period {epochs} --set warmup_steps=0",
+            f"--set patience={epochs}",
         )
 
 

@@ -7,7 +7,17 @@ import math
 
 import pytest
 
-from trainables.trial.report import COLUMNS, MEASURES, Report, Scores, StopReason, best_report, finite, whole
+from trainables.trial.report import (
+    COLUMNS,
+    MEASURES,
+    WARMUP_EPOCHS,
+    Report,
+    Scores,
+    StopReason,
+    best_report,
+    finite,
+    whole,
+)
 
 FULL = Report(
     epoch=2.5,
@@ -16,6 +26,7 @@ FULL = Report(
     train_loss=0.625,
     lr=5e-7,
     peak_memory_bytes=2_500_000,
+    warmup_epochs=0.25,
     best_epoch=2,
     best_so_far=0.4375,
     stopped_by=StopReason.PATIENCE,
@@ -33,6 +44,7 @@ def test_a_row_has_the_columns_in_their_order_and_further_scores_last() -> None:
         "lr": 5e-7,
         "seconds": 12.5,
         "peak_memory_bytes": 2_500_000,
+        "warmup_epochs": 0.25,
         "best_epoch": 2,
         "best_so_far": 0.4375,
         "stopped_by": "patience",
@@ -66,7 +78,7 @@ def test_a_row_of_other_types_is_rejected(changed: dict[str, object], error: typ
         Report.from_row({**FULL.to_row(), **changed})
 
 
-@pytest.mark.parametrize("column", sorted(set(COLUMNS) - set(MEASURES)))
+@pytest.mark.parametrize("column", sorted({*COLUMNS} - {*MEASURES, WARMUP_EPOCHS}))
 def test_a_row_without_a_column_is_rejected(column: str) -> None:
     row = FULL.to_row()
     del row[column]

@@ -28,8 +28,8 @@ def make(name: str = "asha", *, past: list[TrialRecord] | None = None, **options
     return make_scheduler(name, **{**defaults, **options}, past=past or [])
 
 
-def report(epoch: float, objective: float | None, stopped_by: str | None = None) -> Report:
-    return reports.report(epoch, objective, stopped_by=stopped_by)
+def report(epoch: float, objective: float | None, stopped_by: str | None = None, warmup_epochs: float = 0.0) -> Report:
+    return reports.report(epoch, objective, stopped_by=stopped_by, warmup_epochs=warmup_epochs)
 
 
 def record(trial_id: str, *made: Report, error: str | None = None) -> TrialRecord:
@@ -50,10 +50,10 @@ class Driver:
         )
         self.scheduler.on_trial_add(WAITING, self.trials[trial_id])
 
-    def tell(self, trial_id: str, epoch: float, objective: float) -> str:
+    def tell(self, trial_id: str, epoch: float, objective: float, warmup_epochs: float = 0.0) -> str:
         if trial_id not in self.trials:
             self.start(trial_id)
-        trial, row = self.trials[trial_id], to_result(report(epoch, objective))
+        trial, row = self.trials[trial_id], to_result(report(epoch, objective, warmup_epochs=warmup_epochs))
         decision = self.scheduler.on_trial_result(WAITING, trial, row)
         if decision == STOP:
             self.scheduler.on_trial_complete(WAITING, trial, row)
@@ -100,6 +100,30 @@ def test_nobody_is_stopped_before_the_grace_period_nor_between_rungs() -> None:
         assert driver.tell("t0001", epoch, 100.0) == CONTINUE
     assert driver.tell("t0001", 6, 100.0) == STOP
     assert driver.tell("t0002", 2, 100.0) == STOP
+
+
+def test_a_trial_is_judged_a_whole_epoch_after_its_warm_up_at_the_earliest() -> None:
+    """A warm-up of 1.5 epochs: epoch 2 is half an epoch after it, epoch 3 is on the rung of epoch 1 of the others."""
+    driver = Driver(make(reduction_factor=2))
+    assert driver.tell("t0000", 1, 1.0) == CONTINUE
+    assert [driver.tell("t0001", epoch, 9.0, warmup_epochs=1.5) for epoch in (1, 2)] == [CONTINUE, CONTINUE]
+    assert driver.tell("t0001", 3, 9.0, warmup_epochs=1.5) == STOP
+    assert driver.tell("t0002", 3, 0.9, warmup_epochs=1.5) == CONTINUE
+
+
+def test_a_resumed_sweep_judges_by_the_same_warm_up() -> None:
+    past = [record("t0000", report(0, 9.0), report(1, 1.0)), record("t0001", report(0, 9.0), report(2, 0.1, None, 1.5))]
+    driver = Driver(make(past=past, reduction_factor=2))
+    assert driver.tell("t0002", 1, 1.5) == STOP  # beside t0000 alone: t0001 is on no rung yet
+
+
+@pytest.mark.parametrize("name", ["asha", "median"])
+def test_a_warm_up_as_long_as_the_trial_is_never_judged(name: str) -> None:
+    driver = Driver(make(name, max_epochs=4))
+    for trial_id in ("t0000", "t0001", "t0002"):
+        for epoch in range(1, 5):
+            driver.tell(trial_id, epoch, 1.0)
+    assert [driver.tell("t0003", epoch, 9.0, warmup_epochs=4) for epoch in range(1, 5)] == [CONTINUE] * 4
 
 
 def test_asha_ends_no_trial_for_its_length() -> None:

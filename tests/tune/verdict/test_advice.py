@@ -93,12 +93,12 @@ def test_flat_trials_of_a_head_are_told_to_train_more() -> None:
     assert advice.options == "--set lr=log:2e-5:5e-5 --set strategy=full"
 
 
-def test_trials_that_were_judged_in_their_warm_up_ask_for_grace() -> None:
-    early = [trial(i, [1.0, 0.99], rates=[2e-6], stopped_by="asha") for i in range(3)]
+def test_trials_that_were_ended_in_their_warm_up_ask_for_patience() -> None:
+    early = [trial(i, [1.0, 0.99], rates=[2e-6], stopped_by="patience") for i in range(3)]
     (advice,) = advised(*early, trial(3, HEALTHY))
-    assert (advice.kind, advice.options) == ("warm-up", "--grace-period 2 --set warmup_steps=0")
+    assert (advice.kind, advice.options) == ("warm-up", "--set patience=2")
     assert advice.text == "3 of 3 stopped trials were still warming up when they were judged."
-    late = [trial(i, [1.0, 0.99], rates=[5e-6], stopped_by="asha") for i in range(3)]
+    late = [trial(i, [1.0, 0.99], rates=[5e-6], stopped_by="patience") for i in range(3)]
     assert advised(*late, trial(3, HEALTHY)) == []
 
 
