@@ -85,7 +85,7 @@ def test_the_poor_trial_is_stopped_and_pruned(finished):
 def test_the_winner_is_the_best_epoch_and_beats_zero_shot(finished):
     folder, cwd, printed = finished
     board = leaderboard_of("whole", cwd)
-    assert board["verdict"] == "beats zero-shot"
+    assert board["verdict"]["text"] == "beats zero-shot"
     best = board["trials"][0]
     reports = read_record(SweepFolder(folder).trial(best["trial_id"])).trained
     assert best["val_loss"] == min(report.scores.val_loss for report in reports)

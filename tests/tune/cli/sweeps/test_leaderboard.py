@@ -10,18 +10,20 @@ from pathlib import Path
 import pytest
 
 from tests.tune.cli.command_line import Foretune, strict_json
+from trainables.trial.report import MEASURES
 
 
 def test_leaderboard_as_json_has_exactly_the_promised_keys(foretune: Foretune, night1: Path) -> None:
     ended = foretune("leaderboard", "night1", "--format", "json", "--storage", night1.parent)
     board = strict_json(ended.out)
     assert (ended.status, ended.err) == (0, "")
-    assert list(board) == ["sweep", "metric", "mode", "zero_shot", "start", "verdict", "trials"]
+    assert list(board) == ["sweep", "metric", "mode", "zero_shot", "start", "verdict", "trials", "advice"]
     assert (board["sweep"], board["metric"], board["mode"]) == ("night1", "val_loss", "min")
-    assert board["zero_shot"] == {"val_loss": 0.5, "val_mae": 0.25, "val_mse": 0.125}
-    assert board["verdict"] == "beats zero-shot"
-    keys = """rank trial_id status stopped_by best_epoch epochs_run val_loss val_mae val_mse gain seconds
-              peak_memory_bytes config"""
+    unknown = dict.fromkeys(MEASURES[3:])
+    assert board["zero_shot"] == {"val_loss": 0.5, "val_mae": 0.25, "val_mse": 0.125, **unknown}
+    assert (board["verdict"]["decision"], board["verdict"]["text"]) == ("undecided", "beats zero-shot")
+    keys = f"""rank trial_id status stopped_by best_epoch epochs_run {" ".join(MEASURES)} gain seconds
+               peak_memory_bytes config"""
     assert all(list(trial) == keys.split() for trial in board["trials"])
     hyperparameters = {"strategy", "lr", "epochs", "warmup_steps", "weight_decay", "batch_size"}
     assert all(hyperparameters <= trial["config"].keys() for trial in board["trials"])
@@ -34,7 +36,7 @@ def test_leaderboard_as_json_has_exactly_the_promised_keys(foretune: Foretune, n
     assert board["trials"][0] | {"config": None} == {
         "rank": 1, "trial_id": "t0001", "status": "completed", "stopped_by": "epochs", "best_epoch": 2,
         "epochs_run": 3, "val_loss": 0.4, "val_mae": 0.25, "val_mse": 0.125, "gain": pytest.approx(0.1),
-        "seconds": 160.0, "peak_memory_bytes": 2_500_000, "config": None,
+        "seconds": 160.0, "peak_memory_bytes": 2_500_000, "config": None, **unknown,
     }  # fmt: skip
 
 
@@ -75,5 +77,6 @@ def test_leaderboard_refuses_another_format(rejected: Callable[..., str], night1
 
 def test_leaderboard_of_a_sweep_without_trials_is_empty_and_strict(foretune: Foretune, new_sweep: Path) -> None:
     board = strict_json(foretune("leaderboard", "night1", "--format", "json", "--storage", new_sweep.parent).out)
-    assert board["zero_shot"] == {"val_loss": None, "val_mae": None, "val_mse": None}
-    assert (board["trials"], board["verdict"]) == ([], "no trial has trained for an epoch yet")
+    assert board["zero_shot"] == dict.fromkeys(MEASURES)
+    assert (board["trials"], board["advice"]) == ([], [])
+    assert board["verdict"]["text"] == "no trial has trained for an epoch yet"
