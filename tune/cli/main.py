@@ -36,6 +36,9 @@ COMMANDS = {
         "tune.cli.results:status", "List the sweeps: how far each is, and how it compares with zero-shot."
     ),
     "leaderboard": LazyCommand("tune.cli.results:leaderboard", "Rank a sweep's trials beside zero-shot."),
+    "compare": LazyCommand(
+        "tune.cli.results:compare", "Rank sweeps over the same series and windows by a measure that compares models."
+    ),
     "tensorboard": LazyCommand(
         "tune.cli.results:tensorboard", "Compare a sweep's trials in TensorBoard, on this machine only."
     ),

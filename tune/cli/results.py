@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,23 @@ def leaderboard(
         sys.stdout.write(texts[format]().rstrip("\n") + "\n")
     else:
         raise UserError(f"--format must be table, csv, json or md, got {format!r}{near_names(format, texts)}")
+
+
+def compare(
+    names: Annotated[list[str], typer.Argument(help="Two sweeps or more, over the same series and windows.")],
+    metric: Annotated[str, typer.Option(help="val_mase, val_wql or val_mae.")] = "val_mase",
+    as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
+    """Rank sweeps over the same series and windows by a measure that compares models."""
+    from tune.cli.tables import print_comparison
+    from tune.comparing import compare_sweeps
+
+    found = compare_sweeps([Sweep.open(storage, name) for name in names], metric)
+    if as_json:
+        sys.stdout.write(json.dumps(found.to_dict(), indent=1) + "\n")
+    else:
+        print_comparison(make_console(), found)
 
 
 def tensorboard(

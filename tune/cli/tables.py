@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -18,6 +19,9 @@ from tune.records.scores_on_test import TEST, VALIDATION, rows_on_test
 from tune.sweep import Sweep
 from tune.verdict.advice import Advice
 from tune.verdict.sentences import answer_of
+
+if TYPE_CHECKING:  # torch: seconds
+    from tune.comparing import Comparison
 
 TITLES = {
     "strategy": "strategy",
@@ -221,5 +225,27 @@ def print_status(console: Console, sweeps: list[Sweep]) -> None:
             number(best.scores[board.metric]) if best else "–",
             best.trial_id if best else "–",
             duration(sweep.seconds_used),
+        )
+    console.print(table)
+
+
+def print_comparison(console: Console, found: Comparison) -> None:
+    """A line a sweep, the best first: what it would use, by a measure that compares models."""
+    test = TEST + found.metric.removeprefix(VALIDATION)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for name in ("sweep", "model", "uses", found.metric, "before", test, TOP_SET, "trials", "search time", "verdict"):
+        table.add_column(name, justify="right" if name in (found.metric, "before", test, "trials") else "left")
+    for entry in found.entries:
+        table.add_row(
+            entry.sweep,
+            entry.model,
+            entry.used,
+            number(entry.value),
+            number(entry.initial),
+            number(entry.test),
+            "yes" if entry.in_top_set else "",
+            str(entry.trials),
+            duration(entry.seconds),
+            entry.verdict,
         )
     console.print(table)
