@@ -22,6 +22,7 @@ from data.readers.panel_reader import read_panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
 from trainables.base import QUANTILE_LEVELS
+from trainables.trial.evaluation import INTERVAL_LEVELS
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
 
 CONTEXT_LENGTH, PREDICTION_LENGTH, ROUNDS = 512, 96, 10
@@ -37,7 +38,7 @@ def main() -> None:
     spec = TaskSpec(context_length=CONTEXT_LENGTH, prediction_length=PREDICTION_LENGTH, split="rows:0", eval_stride=8)
     task = ForecastTask(read_panel(SAMPLES["sample"]), spec, parts=("val",))
     forecaster = Forecaster(open_checkpoint(arguments.model).load(task, torch.device("cpu")), "none")
-    errors = ForecastErrors(len(task.panel), PREDICTION_LENGTH)
+    scaled, units = (ForecastErrors(len(task.panel), PREDICTION_LENGTH) for _ in range(2))
     batch = next(task.gather("val").batches(arguments.batch_size))
     forecasts, measures = [], []
     for _ in range(ROUNDS):
@@ -47,7 +48,9 @@ def main() -> None:
         started = time.perf_counter()
         point, target = (task.unscale(values, batch.series) for values in (forecast.point, batch.target))
         quantiles = None if forecast.quantiles is None else task.unscale(forecast.quantiles, batch.series)
-        errors.update(point, target, batch.series, quantiles=quantiles, levels=QUANTILE_LEVELS)
+        units.update(point, target, batch.series, quantiles=quantiles, levels=QUANTILE_LEVELS)
+        ends = None if forecast.quantiles is None else forecast.quantiles[:, [0, -1]]
+        scaled.update(forecast.point, batch.target, batch.series, quantiles=ends, levels=INTERVAL_LEVELS)
         measures.append(time.perf_counter() - started)
     started = time.perf_counter()
     task.past_seasonal_error("val")

@@ -38,12 +38,13 @@ def conclude(models: TrialModels, board: Leaderboard, *, without: Iterable[str] 
         return board
     asked = _Windows.of(models, board, frozenset(without))
     verdict = asked.decide()
-    blends = Blends(models, board).make(verdict.confidence_set, without)
+    maker = Blends(models, board)
+    blends = maker.make(verdict.confidence_set, without)
     if blends:
         asked = asked.with_blends(blends)
         verdict = asked.decide()
     board = board.with_blends(standing for standing, _ in blends)
-    verdict = replace(verdict, of=board.best_epochs, skill=_skill(models, board, asked))
+    verdict = replace(verdict, note=maker.why_none() or "", of=board.best_epochs, skill=_skill(models, board, asked))
     evaluations, test = _on_test(models, board, verdict, frozenset(without))
     write_test_scores(models.sweep.folder, test)
     verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, _overlap(models)))

@@ -75,8 +75,8 @@ class Verdict:
     the initial model. windows, blocks: of validation; blocks are about independent, few_blocks says that they are few.
     series_better, series_worse: how many series the candidate is better and worse in. trials_compared: trials and
     blends that were asked. confidence_set: those that cannot be told apart from the best. passed_over: better by the
-    metric, and worse by another. skill: by name, of MAE over series against the naive
-    baseline. of: the best epoch of every trial when this was decided.
+    metric, and worse by another. skill: by name, of MAE over series against the naive baseline. note: why there are no
+    blends, where there are none. of: the best epoch of every trial when this was decided.
     """
 
     decision: Decision
@@ -98,6 +98,7 @@ class Verdict:
     passed_over: tuple[Flaw, ...] = ()
     skill: Mapping[str, float] = field(default_factory=dict)
     test: OnTest | None = None
+    note: str = ""
     of: Mapping[str, float | None] = field(default_factory=dict)
 
     @property

@@ -127,6 +127,8 @@ def _further(board: Leaderboard, verdict: Verdict, *, contradicted: bool) -> lis
             f"About {count_text(verdict.blocks, 'independent block')} of windows tell little, so the intervals are "
             "wider; a longer validation part (--split) tells more."
         )
+    if verdict.note:
+        further.append(verdict.note)
     if unbeaten := board.unbeaten_baselines:
         best = "" if board.best is None else board.best.trial_id
         further.append(unbeaten_sentence(best, unbeaten, number).strip())

@@ -20,6 +20,7 @@ from tune.export.trial_models import TrialModels
 from tune.records.verdict import Decision, Verdict
 from tune.registry import find_trainable
 from tune.verdict.measured import baseline_errors, initial_errors, trial_errors, windows_file
+from tune.verdict.sentences import answer_of
 
 RATES = (1e-2, 3e-3, 1e-6)
 
@@ -186,3 +187,14 @@ def test_without_a_start_that_can_forecast_there_are_none_and_it_is_said_why(mod
         "No blends: the start is untrained, and an average with it has learned nothing."
     )
     assert Blends(models, board).why_none() is None
+
+
+def test_an_untrained_start_has_a_verdict_of_trials_alone_and_says_why(tmp_path: Path) -> None:
+    model = type("Untrained", (find_trainable(TOY),), {"initial_name": "untrained"})
+    models = models_of(tmp_path / "night1", model, RATES, epochs=2)
+    board = conclude(models, board_of(models))
+    assert board.decided is not None
+    assert (board.decided.decision, board.blends) == (Decision.USE, [])
+    answer = answer_of(board)
+    assert answer is not None
+    assert "No blends: the start is untrained, and an average with it has learned nothing." in answer.further
