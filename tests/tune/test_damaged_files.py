@@ -80,6 +80,8 @@ def damaged_copies(finished: Path, tmp_path: Path, kind: str) -> Iterator[tuple[
     """The name of each file, and a copy of the sweep in which it is damaged."""
     names = [path.relative_to(finished) for path in sorted(finished.rglob("*")) if path.is_file()]
     names = [name for name in names if name.suffix != ".lock" and name.name != ".lock" and name.parts[0] != "t0001"]
+    blends = [name for name in names if name.parts[0] == "blends"]
+    names = [name for name in names if name not in blends[2:]]  # of many alike, one and its windows
     assert len(names) > 15
     for name in names:
         copy = tmp_path / "ray_results" / "whole"
@@ -100,7 +102,8 @@ def commands(name: str, folder: Path) -> Iterator[tuple[object, ...]]:
         yield ("predict", folder / "best", *TRUST)
         yield ("evaluate", folder / "best", *TRUST)
     yield ("export", "whole", "--to", folder.with_name("out"), "--force", *storage)
-    yield ("finish", "whole", *storage)
+    if name.startswith(("best/", "blends/", "shared/")) or "/" not in name:
+        yield ("finish", "whole", *storage)  # of a trial's files, resume has done the same
 
 
 @pytest.mark.parametrize("kind", [*SHORT, *(pytest.param(kind, marks=pytest.mark.slow) for kind in LONG)])

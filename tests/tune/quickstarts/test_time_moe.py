@@ -51,7 +51,7 @@ def test_an_epoch_beats_the_bundled_models_zero_shot(demo):
 def test_the_export_evaluates_to_the_leaderboards_figures(demo):
     folder, _ = demo
     told = json.loads(foretune("evaluate", str(folder / "best"), "--json", cwd=folder))
-    best = board_of(folder).best
+    best = board_of(folder).chosen
     assert told["mae"] == pytest.approx(best.scores.val_mae, rel=1e-5)
     assert told["mse"] == pytest.approx(best.scores.val_mse, rel=1e-5)
 

@@ -42,7 +42,8 @@ def test_all_mistakes_in_flags_are_reported_at_once(rejected: Callable[..., str]
         "--reduction-factor must be above 1, got 1",
         "--gpus must be 0 or more, got -1",
         "--seed must be 0 or more, got -1",
-        "--metric must be 'val_loss', 'val_mae' or 'val_mse', got 'loss'",
+        "--metric must be 'val_loss', 'val_mae', 'val_mse', 'val_rmse', 'val_mase', 'val_wql' or 'val_smape', "
+        "got 'loss'",
     ]
 
 
