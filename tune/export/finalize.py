@@ -38,8 +38,8 @@ def finalize(sweep: Sweep) -> Leaderboard:
     while True:
         board = conclude(models, ranked, without=unreadable)
         shutil.rmtree(sweep.folder.best, ignore_errors=True)
-        standing = board.chosen
-        if standing is None and board.decided is not None and board.initial_model.is_pretrained:
+        standing, decided = board.chosen, board.decided
+        if decided is not None and decided.decision is Decision.KEEP and board.initial_model.is_pretrained:
             standing = initial_standing(board)
         try:
             if standing is not None:
