@@ -68,6 +68,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("report",): WHOLE,
     ("status",): WHOLE[1:],
     ("leaderboard",): WHOLE,
+    ("compare",): (WHOLE[0], *WHOLE),
     ("tensorboard",): WHOLE,
     ("export",): (*WHOLE, "--to", "{}/out", "--force"),
     ("evaluate",): BEST,
