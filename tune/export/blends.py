@@ -12,7 +12,7 @@ from trainables.errors import HyperError
 from trainables.parameters import blend_into, trainable_tensors
 from trainables.trial.window_errors import WindowErrors
 from tune.export.trial_models import TrialModel, TrialModels
-from tune.leaderboard.blends import blend_name, blend_standing, read_blends, write_blend
+from tune.leaderboard.blends import blend_name, blend_standing, keep_blends, read_blends, write_blend
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
 
@@ -47,7 +47,9 @@ class Blends:
         soup = self._greedy_soup([s for s in same if s.trial_id in set(in_set)][:MOST_IN_SOUP])
         if soup is not None:
             made.update([soup])
-        return [found for found in made.values() if found is not None]
+        kept = [found for found in made.values() if found is not None]
+        keep_blends(self.models.sweep.folder, [standing for standing, _ in kept])
+        return kept
 
     def why_none(self) -> str | None:
         """Say why there are no blends; None where there are."""

@@ -128,7 +128,7 @@ def _measured_again(models: TrialModels, standing: Standing) -> WindowErrors | N
     except (DamagedFileError, HyperError):
         return None
     path = windows_file(models.sweep.folder, standing)
-    if path is not None:
+    if path is not None and not path.is_dir():
         errors.write(path)
     return errors
 

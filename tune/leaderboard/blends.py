@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from data.errors import DamagedFileError
@@ -41,6 +41,14 @@ def write_blend(folder: SweepFolder, standing: Standing, errors: WindowErrors, e
     }
     errors.write(windows_beside(path))
     replace_text(path, json.dumps({**row, "gain": standing.gain, "scores": standing.scores.to_row()}, indent=1))
+
+
+def keep_blends(folder: SweepFolder, standings: Iterable[Standing]) -> None:
+    """Remove all blends but these: those that were tried, and those of trials that have gone on since."""
+    files = {_file_name(standing.parts) for standing in standings}
+    for path in folder.blends.glob("*"):
+        if path.stem not in files:
+            path.unlink(missing_ok=True)
 
 
 def read_blends(folder: SweepFolder, epochs: Mapping[str, float | None]) -> list[tuple[Standing, WindowErrors]]:

@@ -171,6 +171,15 @@ def test_blends_are_rows_of_the_leaderboard_and_not_measured_twice(
     assert len(made) == 4
 
 
+def test_a_soup_that_was_tried_and_is_no_better_leaves_nothing_behind(models: TrialModels) -> None:
+    board = conclude(models, board_of(models))
+    assert [b.trial_id for b in board_of(models).blends] == [b.trial_id for b in board.blends]
+    stale = models.sweep.folder.blends / "t0001-500_t0002-500.json"
+    stale.write_text("{}")
+    conclude(models, board_of(models))
+    assert not stale.exists()
+
+
 def test_a_blend_of_trials_that_went_on_since_is_not_there(models: TrialModels) -> None:
     conclude(models, board_of(models))
     for path in models.sweep.folder.blends.glob("*.json"):
