@@ -85,7 +85,7 @@ def test_small_steps_back_are_no_oscillation() -> None:
     assert advised(*(trial(i, [1.0, 0.9, 0.905, 0.85, 0.855, 0.8]) for i in range(4))) == []
 
 
-def test_flat_trials_of_a_head_are_told_to_train_more() -> None:
+def test_flat_trials_of_a_head_are_advised_to_train_more() -> None:
     space = load_space("quickstart")
     head = {"strategy": "head_only", "lr": 1e-5}
     (advice,) = advised(*(trial(i, [1.0, 0.9999, 0.9998], **head) for i in range(3)), space=space)
