@@ -25,7 +25,7 @@ SAME_TASK = ("split", "prediction_length", "eval_stride", "max_eval_windows")  #
 class Entry:
     """A sweep's line. used: the trial, blend or initial model of its verdict. value, initial, test: by the metric.
 
-    in_top_set: whether it cannot be told apart from the best of the sweeps. seconds: of search; trials: on record.
+    in_top_set: whether it cannot be distinguished from the best of the sweeps. seconds: of search; trials: on record.
     """
 
     sweep: str
@@ -135,8 +135,7 @@ def _used(sweep: Sweep, board: Leaderboard) -> tuple[str, WindowErrors | None]:
 
 def _top_set(found: Sequence[tuple[Entry, WindowErrors]], metric: str, first: Sweep) -> frozenset[str]:
     shares = {entry.sweep: of for entry, errors in found if (of := errors.of(metric)) is not None}
-    task = first.spec.task
-    units = Units.of(found[0][1].series, -(-task.prediction_length // task.eval_stride))
-    reference = next(iter(shares.values()))
-    units = units.with_memory_of(np.stack([units.means(reference - s) for s in list(shares.values())[1:]], axis=1))
+    reference, *others = shares.values()
+    gains = np.stack([reference - other for other in others], axis=1)
+    units = Units.of(found[0][1].series, first.spec.task.eval_overlap).with_memory_of(gains)
     return confidence_set(shares, units, confidence=first.spec.confidence)

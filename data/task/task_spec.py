@@ -38,6 +38,11 @@ class TaskSpec(BaseModel):
     max_eval_windows: int | None = Field(default=None, ge=1, le=MOST)
     window_seed: int = Field(default=0, ge=0, le=MOST)
 
+    @property
+    def eval_overlap(self) -> int:
+        """How many windows of validation or test it is from one to the next that shares no target with it."""
+        return -(-self.prediction_length // self.eval_stride)
+
     def most_windows(self, part: Part) -> int | None:
         """Return how many windows a part may have, None for all."""
         return self.max_windows if part == "train" else self.max_eval_windows

@@ -49,14 +49,13 @@ def leaderboard(
 
     sweep = Sweep.open(storage, name)
     board = sweep.leaderboard()
-    advice = sweep.advice(board)
     texts: dict[str, Callable[[], str]] = {
         "csv": board.to_csv,
-        "json": lambda: board.to_json(advice=[line.to_dict() for line in advice]),
+        "json": lambda: board.to_json(advice=[line.to_dict() for line in sweep.advice(board)]),
         "md": lambda: leaderboard_markdown(board),
     }
     if format == "table":
-        print_leaderboard(make_console(), board, advice)
+        print_leaderboard(make_console(), board, sweep.advice(board))
     elif format in texts:
         sys.stdout.write(texts[format]().rstrip("\n") + "\n")
     else:

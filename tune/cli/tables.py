@@ -15,7 +15,7 @@ from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.ranking import Line, leaderboard_lines
 from tune.leaderboard.standing import Standing, varying
 from tune.records.baselines import unbeaten_sentence
-from tune.records.scores_on_test import TEST, VALIDATION, rows_on_test
+from tune.records.scores_on_test import name_on_test, rows_on_test
 from tune.sweep import Sweep
 from tune.verdict.advice import Advice
 from tune.verdict.sentences import answer_of
@@ -32,7 +32,7 @@ TITLES = {
     "batch_size": "batch",
 }
 HIDDEN = ("patience",)  # it follows from the strategy
-TOP_SET = "in top set"  # the model confidence set: not to be told apart from the best
+TOP_SET = "in top set"  # the model confidence set: indistinguishable from the best
 ENDING = ("best epoch", "ended by")
 SKILL = "skill"  # 1 - geometric mean over series of MAE over the naive forecast's
 LESS_IMPORTANT = (
@@ -166,7 +166,7 @@ def _skill(board: Leaderboard) -> Mapping[str, float]:
 
 
 def _top_set(board: Leaderboard) -> Sequence[str]:
-    """The trials that cannot be told apart from the best one; none before the verdict."""
+    """The trials that cannot be distinguished from the best one; none before the verdict."""
     return () if board.decided is None else board.decided.confidence_set
 
 
@@ -183,7 +183,7 @@ def _print_test(console: Console, board: Leaderboard) -> None:
         return
     console.print("test, scored once after the search:", style="dim")
     for name, row in rows_on_test(board.test).items():
-        shown = (TEST + score.removeprefix(VALIDATION) for score in board.score_names)
+        shown = map(name_on_test, board.score_names)
         values = ", ".join(f"{key} {number(row.get(key))}" for key in shown)
         console.print(f"  {name}: {values}")
 
@@ -231,7 +231,7 @@ def print_status(console: Console, sweeps: list[Sweep]) -> None:
 
 def print_comparison(console: Console, found: Comparison) -> None:
     """A line a sweep, the best first: what it would use, by a measure that compares models."""
-    test = TEST + found.metric.removeprefix(VALIDATION)
+    test = name_on_test(found.metric)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for name in ("sweep", "model", "uses", found.metric, "before", test, TOP_SET, "trials", "search time", "verdict"):
         table.add_column(name, justify="right" if name in (found.metric, "before", test, "trials") else "left")

@@ -17,7 +17,7 @@ from tune.export.blends import Blends
 from tune.export.trial_models import TrialModels
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
-from tune.records.scores_on_test import TestScores, write_test_scores
+from tune.records.scores_on_test import TestScores, name_on_test, write_test_scores
 from tune.records.verdict import MAIN_METRICS, WITH_ZERO, Decision, Interval, OnTest, Verdict
 from tune.verdict.decide import Candidate, decide
 from tune.verdict.measured import baseline_errors, initial_errors, trial_errors, windows_file
@@ -47,7 +47,7 @@ def conclude(models: TrialModels, board: Leaderboard, *, without: Iterable[str] 
     verdict = replace(verdict, note=maker.why_none() or "", of=board.best_epochs, skill=_skill(models, board, asked))
     evaluations, test = _on_test(models, board, verdict, frozenset(without))
     write_test_scores(models.sweep.folder, test)
-    verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, _overlap(models)))
+    verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, models.task.spec.eval_overlap))
     verdict.write(models.sweep.folder)
     return board.with_end(test, None, verdict)
 
@@ -73,11 +73,6 @@ def initial_standing(board: Leaderboard) -> Standing | None:
     )
 
 
-def _overlap(models: TrialModels) -> int:
-    spec = models.task.spec
-    return -(-spec.prediction_length // spec.eval_stride)
-
-
 @dataclass(frozen=True)
 class _Windows:
     """The windows of the initial model and of all candidates; initial is None where nothing can be compared."""
@@ -100,7 +95,9 @@ class _Windows:
             if standing.rank is not None and standing.trial_id not in without:
                 errors = trial_errors(folder, standing) or _measured_again(models, standing)
                 candidates += [] if errors is None else [Candidate(standing.trial_id, errors)]
-        return cls(initial, tuple(candidates), board.metric, _overlap(models), models.sweep.spec.confidence)
+        return cls(
+            initial, tuple(candidates), board.metric, models.task.spec.eval_overlap, models.sweep.spec.confidence
+        )
 
     def with_blends(self, blends: Iterable[tuple[Standing, WindowErrors]]) -> _Windows:
         added = (
@@ -180,9 +177,7 @@ def _compare_on_test(
     own = None if found is None else found.windows.of(verdict.metric)
     if found is None or base is None or own is None or verdict.decision is Decision.UNDECIDED:
         return None
-    units = Units.of(start.series, overlap)
-    gains = units.means(base - own)
-    units = units.with_memory_of(gains[:, None])
+    units = Units.of(start.series, overlap).with_memory_of((base - own)[:, None])
     difference = paired_difference(base, own, units, confidence=verdict.confidence)
     agrees = not difference.is_better if verdict.decision is Decision.KEEP else difference.mean >= 0
     return OnTest(
@@ -202,7 +197,7 @@ def _worse(start: WindowErrors, found: WindowErrors, metric: str) -> tuple[str, 
         if name == metric or base is None or own is None or own.mean() <= base.mean():
             continue
         share = f" ({(own.mean() / base.mean() - 1) * 100:.1f} %)" if name in WITH_ZERO and base.mean() > 0 else ""
-        worse.append(f"{name.replace('val_', 'test_')}{share}")
+        worse.append(f"{name_on_test(name)}{share}")
     return tuple(worse)
 
 

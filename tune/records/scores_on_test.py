@@ -15,9 +15,14 @@ TestScores = Mapping[str, Scores]  # by name: the initial model, the baselines, 
 VALIDATION, TEST = "val_", "test_"
 
 
+def name_on_test(name: str) -> str:
+    """Return a score's name on the test part: test_loss for val_loss."""
+    return TEST + name.removeprefix(VALIDATION)
+
+
 def row_on_test(scores: Scores) -> dict[str, float | None]:
     """Return scores by name, as of the test part: test_loss, test_mae and so on."""
-    return {TEST + name.removeprefix(VALIDATION): value for name, value in scores.to_row().items()}
+    return {name_on_test(name): value for name, value in scores.to_row().items()}
 
 
 def rows_on_test(scores: TestScores) -> dict[str, dict[str, float | None]]:

@@ -74,7 +74,7 @@ class Verdict:
     the initial model's score in the metric. difference: with its interval. p_value: of no candidate being better than
     the initial model. windows, blocks: of validation; blocks are about independent, few_blocks says that they are few.
     series_better, series_worse: how many series the candidate is better and worse in. trials_compared: trials and
-    blends that were asked. confidence_set: those that cannot be told apart from the best. passed_over: better by the
+    blends that were asked. confidence_set: those that cannot be distinguished from the best. passed_over: better by the
     metric, and worse by another. skill: by name, of MAE over series against the naive baseline. note: why there are no
     blends, where there are none. of: the best epoch of every trial when this was decided.
     """

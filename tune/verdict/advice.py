@@ -222,7 +222,7 @@ def _wider(domain: Domain, side: str) -> Domain:
 
 
 def _dominating(board: Leaderboard) -> Iterator[Advice]:
-    """One strategy whose trials alone cannot be told apart from the best."""
+    """One strategy whose trials alone cannot be distinguished from the best."""
     ranked = [s for s in board.standings if s.rank is not None and "strategy" in s.hyper]
     top = set() if board.decided is None else set(board.decided.confidence_set)
     names = {s.trial_id: str(s.hyper["strategy"]) for s in ranked}

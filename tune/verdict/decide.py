@@ -46,9 +46,8 @@ def decide(
     if base is None or not known:
         return Verdict(Decision.UNDECIDED, metric, confidence, windows=len(initial))
     shares = {c.name: _of(c.errors, metric) for c in known}
-    units = Units.of(initial.series, overlap)
-    gains = np.stack([units.means(base - of_one) for of_one in shares.values()], axis=1)
-    units = units.with_memory_of(gains)
+    gains = np.stack([base - of_one for of_one in shares.values()], axis=1)
+    units = Units.of(initial.series, overlap).with_memory_of(gains)
     superior = superior_models(base, shares, units, confidence=confidence)
     ranked = sorted(known, key=lambda c: float(shares[c.name].mean()))
     passed_over: list[Flaw] = []

@@ -82,14 +82,14 @@ class Units:
     def with_memory_of(self, gains: NDArray[np.float64]) -> Self:
         """Return these units in blocks as long as neighbouring differences stay alike, but of a third of them at most.
 
-        gains: (n_units, n_models). Source: Patton, Politis & White 2009, doi:10.1080/07474930802459016, by arch.
+        gains: (n_windows, n_models). Source: Patton, Politis & White 2009, doi:10.1080/07474930802459016, by arch.
         """
-        if len(gains) < LEAST_UNITS or not len(gains[0]):
+        if len(self.series) < LEAST_UNITS:
             return self
         with np.errstate(divide="ignore", invalid="ignore"):  # constant differences have no length
-            lengths = optimal_block_length(gains)["stationary"].to_numpy()
+            lengths = optimal_block_length(self.means(gains))["stationary"].to_numpy()
         counts = np.unique(self.series, return_counts=True)[1]
-        longest = max(1.0, min(len(gains) / 3, float(counts.max())))
+        longest = max(1.0, min(len(self.series) / 3, float(counts.max())))
         memory = min(float(np.nan_to_num(lengths, nan=1.0).mean()), longest)
         return replace(self, block_size=max(self.block_size, ceil(memory)))
 

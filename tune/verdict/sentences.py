@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tune.format import count_text, difference_text, number
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.baselines import unbeaten_sentence
-from tune.records.scores_on_test import TEST, VALIDATION
+from tune.records.scores_on_test import name_on_test
 from tune.records.verdict import Decision, Interval, OnTest, Verdict
 
 
@@ -124,8 +124,8 @@ def _further(board: Leaderboard, verdict: Verdict, *, contradicted: bool) -> lis
         )
     if verdict.few_blocks:
         further.append(
-            f"About {count_text(verdict.blocks, 'independent block')} of windows tell little, so the intervals are "
-            "wider; a longer validation part (--split) tells more."
+            f"About {count_text(verdict.blocks, 'independent block')} of windows say little, so the intervals are "
+            "wider; a longer validation part (--split) says more."
         )
     if verdict.note:
         further.append(verdict.note)
@@ -137,7 +137,7 @@ def _further(board: Leaderboard, verdict: Verdict, *, contradicted: bool) -> lis
 
 def _on_test(board: Leaderboard, verdict: Verdict, test: OnTest) -> str:
     """Test agrees: test_loss 0.41 against 0.48."""
-    name = TEST + verdict.metric.removeprefix(VALIDATION)
+    name = name_on_test(verdict.metric)
     figures = f"{name} {number(test.value)} against {board.initial_model.name}'s {number(test.initial)}"
     if not test.agrees:
         what = "worse" if test.value >= test.initial else "better"

@@ -90,7 +90,7 @@ def superior_models(
 
 
 def confidence_set(models: Mapping[str, NDArray[np.float64]], units: Units, *, confidence: float) -> frozenset[str]:
-    """Return the models that cannot be told apart from the best one: it is among them with this confidence.
+    """Return the models that cannot be distinguished from the best one: it is among them with this confidence.
 
     models: (n_windows,) shares in a score, smaller is better. Of very many models the best few are asked.
     """

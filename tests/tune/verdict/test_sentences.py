@@ -97,8 +97,8 @@ def test_where_test_disagrees_that_is_the_headline(decision: Decision, lead: str
 def test_few_blocks_are_said_and_what_helps() -> None:
     few = replace(USE, blocks=4, few_blocks=True)
     assert answer(few).further[-1] == (
-        "About 4 independent blocks of windows tell little, so the intervals are wider; a longer validation part "
-        "(--split) tells more."
+        "About 4 independent blocks of windows say little, so the intervals are wider; a longer validation part "
+        "(--split) says more."
     )
 
 
