@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables.trial.window_errors import WindowErrors
-from tune.leaderboard.blends import read_blends
+from tune.command_text import command_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.spec import SweepError
 from tune.records.verdict import Decision
@@ -102,9 +102,8 @@ def _entry(sweep: Sweep, metric: str) -> tuple[Entry, WindowErrors]:
     used, errors = _used(sweep, board)
     shares = None if errors is None else errors.of(metric)
     if errors is None or shares is None:
-        raise SweepError(
-            f"{spec.name} has no {metric} of its windows yet; foretune finish {spec.name} measures what is there"
-        )
+        finish = command_text("finish", spec.name, storage=sweep.folder.path.parent)
+        raise SweepError(f"{spec.name} has no {metric} of its windows yet; {finish} measures what is there")
     test = board.test.get(used)
     entry = Entry(
         sweep=spec.name,
@@ -127,9 +126,6 @@ def _used(sweep: Sweep, board: Leaderboard) -> tuple[str, WindowErrors | None]:
     if chosen is None:
         kept = board.decided is None or board.decided.decision is Decision.KEEP
         return board.initial_name, initial_errors(folder, board.metric) if kept else None
-    if chosen.parts:
-        blends = {standing.trial_id: errors for standing, errors in read_blends(folder, board.best_epochs)}
-        return chosen.trial_id, blends.get(chosen.trial_id)
     return chosen.trial_id, trial_errors(folder, chosen)
 
 

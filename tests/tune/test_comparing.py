@@ -83,5 +83,7 @@ def test_a_sweep_without_windows_says_how_to_get_them(tmp_path: Path, sweeps: li
     models = models_of(tmp_path / "old", find_trainable(TOY), (1e-2,))
     for file in models.sweep.folder.path.rglob(WINDOWS_FILE):
         file.unlink()
-    with pytest.raises(SweepError, match="old has no val_mase of its windows yet; foretune finish old measures"):
+    with pytest.raises(
+        SweepError, match=r"old has no val_mase of its windows yet; foretune finish old --storage \S+ measures"
+    ):
         compare_sweeps([sweeps[0], models.sweep], "val_mase")

@@ -36,12 +36,10 @@ from trainables.trial.training import DivergenceError, Training
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS_FILE, REPORT_FILE, WINDOWS_FILE = (
-    "trained.safetensors",
-    "report.json",
-    "windows.safetensors",
-)  # of the best epoch
-STATE_FILE, HISTORY_FILE = "state.pt", "history.json"  # of the latest
+# Of the best epoch:
+WEIGHTS_FILE, REPORT_FILE, WINDOWS_FILE = "trained.safetensors", "report.json", "windows.safetensors"
+# Of the latest:
+STATE_FILE, HISTORY_FILE = "state.pt", "history.json"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -15,9 +15,13 @@ from tune.export.trial_models import TrialModel, TrialModels
 from tune.leaderboard.blends import blend_name, blend_standing, keep_blends, read_blends, write_blend
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
+from tune.verdict.measured import trial_errors
 
 SHARES = (0.2, 0.4, 0.6, 0.8)  # of the winner, on the line from the initial model to it
 MOST_IN_SOUP = 4
+
+
+Found = tuple[Standing, WindowErrors]
 
 
 class Blends:
@@ -25,15 +29,11 @@ class Blends:
 
     def __init__(self, models: TrialModels, board: Leaderboard) -> None:
         self.models, self.board = models, board
-        self.found: dict[str, tuple[Standing, WindowErrors]] = {
-            standing.trial_id: (standing, errors)
-            for standing, errors in read_blends(models.sweep.folder, board.best_epochs)
-        }
         self._weights: dict[str, Mapping[str, Tensor]] = {}
         self._start: TrialModel | None = None
         self._start_weights: Mapping[str, Tensor] = {}
 
-    def make(self, in_set: Iterable[str], without: Iterable[str] = ()) -> list[tuple[Standing, WindowErrors]]:
+    def make(self, in_set: Iterable[str], without: Iterable[str] = ()) -> list[Found]:
         """Blend the best trial with the initial model, and the best few of those in the confidence set with each other.
 
         Returns none where the trials have no start in common that is worth a share.
@@ -41,21 +41,17 @@ class Blends:
         same = [s for s in self._of_one_start() if s.trial_id not in set(without)]
         if not same:
             return []
-        made: dict[str, tuple[Standing, WindowErrors] | None] = {}
-        for share in SHARES:
-            made.update([self._measured({same[0].trial_id: share})])
-        soup = self._greedy_soup([s for s in same if s.trial_id in set(in_set)][:MOST_IN_SOUP])
-        if soup is not None:
-            made.update([soup])
-        kept = [found for found in made.values() if found is not None]
+        made = [self._measured({same[0].trial_id: share}) for share in SHARES]
+        made.append(self._soup([s for s in same if s.trial_id in set(in_set)][:MOST_IN_SOUP]))
+        kept = [found for found in made if found is not None]
         keep_blends(self.models.sweep.folder, [standing for standing, _ in kept])
         return kept
 
     def why_none(self) -> str | None:
         """Say why there are no blends; None where there are."""
-        if not self.board.initial_model.is_pretrained:
-            return f"No blends: the start is {self.board.initial_name}, and an average with it has learned nothing."
-        return None if self._of_one_start() else "No blends: no trial kept weights."
+        if self.board.initial_model.is_pretrained:
+            return None
+        return f"No blends: the start is {self.board.initial_name}, and an average with it has learned nothing."
 
     def _of_one_start(self) -> list[Standing]:
         """The ranked trials that share their start with the best one, the best first."""
@@ -68,42 +64,38 @@ class Blends:
         hyper = check_hyper(self.models.model_class, standing.hyper)
         return hyper.initial_model, hyper.precision
 
-    def _greedy_soup(self, ordered: list[Standing]) -> tuple[str, tuple[Standing, WindowErrors] | None] | None:
-        """Take each trial in if the average is better on validation; then the initial model, as one more."""
-        if len(ordered) < 2:
-            return None
+    def _soup(self, ordered: list[Standing]) -> Found | None:
+        """Return the greedy soup of trials, the best first; None where it is a single trial."""
         metric = self.board.metric
-        chosen, best = [ordered[0].trial_id], ordered[0].scores[metric]
-        soup = None
-        for name in [*(s.trial_id for s in ordered[1:]), None]:
-            members = len(chosen) + 1
-            trials = chosen if name is None else [*chosen, name]
-            if name is None and len(chosen) < 2:
-                break  # with the initial model alone it is on the line
-            tried = self._measured(dict.fromkeys(trials, 1 / members))
-            value = None if tried[1] is None else tried[1][0].scores[metric]
-            if value is not None and best is not None and value < best:
-                chosen, best, soup = trials, value, tried
-        return soup
 
-    def _measured(self, parts: Mapping[str, float]) -> tuple[str, tuple[Standing, WindowErrors] | None]:
-        name = blend_name(parts, self.board.initial_name)
-        if name in self.found:
-            return name, self.found[name]
+        def value_of(parts: Mapping[str, float]) -> float | None:
+            if len(parts) == 1 and sum(parts.values()) == 1:
+                return ordered[0].scores[metric]
+            found = self._measured(parts)
+            return None if found is None else found[0].scores[metric]
+
+        parts = greedy_soup([standing.trial_id for standing in ordered], value_of)
+        return self._measured(parts) if len(parts) > 1 else None
+
+    def _measured(self, parts: Mapping[str, float]) -> Found | None:
+        """Measure a blend, or read what was measured; None where a trial's weights cannot be read."""
+        folder, name = self.models.sweep.folder, blend_name(parts, self.board.initial_name)
+        epochs = {trial_id: self.board.best_epochs[trial_id] for trial_id in parts}
+        for known in read_blends(folder, epochs):
+            if known.trial_id == name and (errors := trial_errors(folder, known)) is not None:
+                return known, errors
         try:
             model = self.model(parts)
         except (DamagedFileError, HyperError):
-            return name, None
+            return None
         evaluation = model.measure("val")
         first = self.board.find(max(parts, key=lambda trial_id: parts[trial_id]))
         assert first is not None  # the parts are of the board
         initial, value = self.board.initial[self.board.metric], evaluation.scores[self.board.metric]
         gain = None if initial is None or value is None else initial - value
         standing = blend_standing(name, parts, evaluation.scores, gain, first.hyper)
-        epochs = {trial_id: self.board.best_epochs[trial_id] for trial_id in parts}
-        write_blend(self.models.sweep.folder, standing, evaluation.windows, epochs)
-        self.found[name] = standing, evaluation.windows
-        return self.found[name][0].trial_id, self.found[name]
+        write_blend(folder, standing, evaluation.windows, epochs)
+        return standing, evaluation.windows
 
     def model(self, parts: Mapping[str, float]) -> TrialModel:
         """Build a blend; DamagedFileError or HyperError if the weights of a trial in it cannot be read."""
@@ -121,3 +113,32 @@ class Blends:
         blend_into(module, [(1.0, self._start_weights)])  # back to the start
         blend_into(module, [(share, self._weights[trial_id]) for trial_id, share in parts.items()])
         return self._start
+
+
+def greedy_soup(ordered: Sequence[str], value_of: Callable[[Mapping[str, float]], float | None]) -> Mapping[str, float]:
+    """Return the shares of a greedy soup (Wortsman et al. 2022, arXiv:2203.05482): each next trial, and the initial
+    model last, is taken in if the average is better.
+
+    ordered: the trials, the best first. value_of: what shares score on validation, smaller is better. One trial alone
+    is returned where no average of trials is better; with the initial model alone, it is on the line between them.
+    """
+    if not ordered:
+        return {}
+    parts: Mapping[str, float] = {ordered[0]: 1.0}
+    best = value_of(parts)
+    for name in [*ordered[1:], None]:
+        if name is None and len(parts) < 2:
+            break
+        trials = [*parts, *([] if name is None else [name])]
+        tried = dict.fromkeys(trials, 1 / (len(parts) + 1))
+        value = value_of(tried)
+        if value is not None and best is not None and value < best:
+            parts, best = tried, value
+    return parts
+
+
+def build(models: TrialModels, board: Leaderboard, standing: Standing) -> TrialModel:
+    """Build what a line of the leaderboard is about: a blend, the initial model or a trained one."""
+    if standing.parts:
+        return Blends(models, board).model(standing.parts)
+    return models.initial(standing) if standing.best_epoch == 0 else models.trained(standing)

@@ -13,7 +13,7 @@ from trainables.errors import HyperError
 from trainables.trial.evaluation import Evaluation
 from trainables.trial.report import Scores
 from trainables.trial.window_errors import WindowErrors
-from tune.export.blends import Blends
+from tune.export.blends import Blends, build
 from tune.export.trial_models import TrialModels
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
@@ -149,7 +149,7 @@ def _on_test(
     ]
     for standing in finalists:
         with suppress(DamagedFileError):  # said when it comes to the export
-            evaluations[standing.trial_id] = models.model(standing).measure("test")
+            evaluations[standing.trial_id] = build(models, board, standing).measure("test")
             scores[standing.trial_id] = evaluations[standing.trial_id].scores
     return evaluations, scores
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from data.files import give_umask_mode, replace_text
 from trainables.trial.report import MEASURES, Scores
+from tune.export.blends import build
 from tune.export.model_card import ModelCard
 from tune.export.trial_models import TrialModel, TrialModels
 from tune.forecasts.forecaster import RECORD_FILE
@@ -34,7 +35,7 @@ def export_trial(models: TrialModels, leaderboard: Leaderboard, standing: Standi
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        trial = models.model(standing)
+        trial = build(models, leaderboard, standing)
         trial.model.save_pretrained(unfinished)
         scores = _read_back(models, trial, standing, unfinished)
         card = _card(models, leaderboard, standing, trial, scores, target)

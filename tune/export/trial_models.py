@@ -70,14 +70,6 @@ class TrialModels:
         model.build(hyper, self.task).to(self.device)
         return TrialModel(model, hyper, self.task)
 
-    def model(self, standing: Standing) -> TrialModel:
-        """Build what a line of the leaderboard is about: the initial model, a blend or a trained one."""
-        if standing.parts:
-            from tune.export.blends import Blends
-
-            return Blends(self, self.sweep.leaderboard()).model(standing.parts)
-        return self.initial(standing) if standing.best_epoch == 0 else self.trained(standing)
-
     def trained(self, standing: Standing) -> TrialModel:
         """Build a trial's model with the weights of the best epoch on record."""
         trial = self.initial(standing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
@@ -29,9 +30,14 @@ def blend_name(parts: Mapping[str, float], initial_name: str) -> str:
     return f"soup({', '.join([*parts, *([initial_name] if rest > 1e-6 else [])])})"
 
 
+def blend_windows(folder: SweepFolder, parts: Mapping[str, float]) -> Path:
+    """Return where the window errors of a blend are."""
+    return windows_beside(_file(folder, parts))
+
+
 def write_blend(folder: SweepFolder, standing: Standing, errors: WindowErrors, epochs: Mapping[str, object]) -> None:
     """Keep a blend. epochs: the best epoch of each trial in it."""
-    path = folder.blends / f"{_file_name(standing.parts)}.json"
+    path = _file(folder, standing.parts)
     path.parent.mkdir(parents=True, exist_ok=True)
     row = {
         "name": standing.trial_id,
@@ -45,13 +51,13 @@ def write_blend(folder: SweepFolder, standing: Standing, errors: WindowErrors, e
 
 def keep_blends(folder: SweepFolder, standings: Iterable[Standing]) -> None:
     """Remove all blends but these: those that were tried, and those of trials that have gone on since."""
-    files = {_file_name(standing.parts) for standing in standings}
+    names = {_file(folder, standing.parts).stem for standing in standings}
     for path in folder.blends.glob("*"):
-        if path.stem not in files:
+        if path.stem not in names:
             path.unlink(missing_ok=True)
 
 
-def read_blends(folder: SweepFolder, epochs: Mapping[str, float | None]) -> list[tuple[Standing, WindowErrors]]:
+def read_blends(folder: SweepFolder, epochs: Mapping[str, float | None]) -> list[Standing]:
     """Read the blends of these best epochs of the trials; a damaged one, or one of other epochs, is not there."""
     found = []
     for path in sorted(folder.blends.glob("*.json")):
@@ -59,8 +65,8 @@ def read_blends(folder: SweepFolder, epochs: Mapping[str, float | None]) -> list
             row = read_object(path)
             parts = {str(name): float(share) for name, share in row["parts"].items()}
             if {name: epochs.get(name) for name in parts} == row["epochs"]:
-                standing = blend_standing(row["name"], parts, Scores.of(row["scores"]), row["gain"], row["hyper"])
-                found.append((standing, WindowErrors.read(windows_beside(path))))
+                scores = Scores.of(row["scores"])
+                found.append(blend_standing(row["name"], parts, scores, row["gain"], row["hyper"]))
     return found
 
 
@@ -84,5 +90,6 @@ def blend_standing(
     )
 
 
-def _file_name(parts: Mapping[str, float]) -> str:
-    return "_".join(f"{name}-{round(share * 1000):03d}" for name, share in parts.items())
+def _file(folder: SweepFolder, parts: Mapping[str, float]) -> Path:
+    name = "_".join(f"{trial_id}-{round(share * 1000):03d}" for trial_id, share in parts.items())
+    return folder.blends / f"{name}.json"

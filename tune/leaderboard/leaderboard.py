@@ -111,7 +111,7 @@ class Leaderboard:
             baselines=read_baselines(folder),
         )
         board = board.with_end(read_test_scores(folder), Comparison.read(folder), Verdict.read(folder))
-        return board.with_blends(standing for standing, _ in read_blends(folder, board.best_epochs))
+        return board.with_blends(read_blends(folder, board.best_epochs))
 
     def with_end(self, test: TestScores, comparison: Comparison | None, decided: Verdict | None = None) -> Leaderboard:
         """Add what is known after the search; what is of other trials, or other epochs of them, is left out."""

@@ -9,6 +9,7 @@ from data.errors import DamagedFileError
 from trainables.trial.shared_scores import read_scores, windows_beside
 from trainables.trial.trial import WINDOWS_FILE, folder_of_epoch
 from trainables.trial.window_errors import WindowErrors
+from tune.leaderboard.blends import blend_windows
 from tune.leaderboard.standing import Standing
 from tune.records.sweep_folder import SweepFolder
 
@@ -32,7 +33,7 @@ def baseline_errors(folder: SweepFolder, name: str) -> WindowErrors | None:
 
 
 def trial_errors(folder: SweepFolder, standing: Standing) -> WindowErrors | None:
-    """Return the window errors of a trial's best epoch on record; None where they cannot be read."""
+    """Return the window errors of a trial's best epoch on record, or of a blend; None where they cannot be read."""
     path = windows_file(folder, standing)
     with suppress(FileNotFoundError, DamagedFileError):
         return None if path is None else WindowErrors.read(path)
@@ -40,6 +41,8 @@ def trial_errors(folder: SweepFolder, standing: Standing) -> WindowErrors | None
 
 
 def windows_file(folder: SweepFolder, standing: Standing) -> Path | None:
-    """Return where the window errors of a trial's best epoch are; None where it kept no weights."""
+    """Return where the window errors of a trial's best epoch or a blend are; None where it kept no weights."""
+    if standing.parts:
+        return blend_windows(folder, standing.parts)
     best = folder_of_epoch(folder.trial(standing.trial_id).path, standing.best_epoch)
     return None if best is None else best / WINDOWS_FILE
