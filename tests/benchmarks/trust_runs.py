@@ -33,10 +33,10 @@ from trainables.parameters import blend_into, trainable_tensors
 from trainables.trial.evaluation import Evaluation
 from trainables.trial.folders import SharedFolder
 from trainables.trial.trial import Trial, TrialSpec
+from tune.export.blends import MOST_IN_SOUP, SHARES, greedy_soup
 from tune.registry import find_trainable
 
 PERIODS = (1_400, 5_400, 9_400, 13_400)  # first rows of the stretches of ETTh1
-SHARES = (0.2, 0.4, 0.6, 0.8)
 METRICS = ("val_loss", "val_mae", "val_mse", "val_mase", "val_wql", "val_smape")
 REPEATED, SEEDS = 3, 2
 LOSS = "val_loss"
@@ -162,7 +162,9 @@ def search(model: str, start: str, task: ForecastTask, folder: Path, *, repeats:
         trained[f"t{i}"] = {k: v.detach().clone() for k, v in trainable_tensors(trial.model.module).items()}
     order = sorted(trained, key=found.loss)
     for share in SHARES:
-        add_blend(found, f"line {share}", [(share, trained[order[0]])], initial(model, task, points[0], folder / "b"))
+        trial = initial(model, task, points[0], folder / "b")
+        blend_into(trial.model.module, [(share, trained[order[0]])])
+        found.add(f"line {share}", trial)
     add_soup(found, order, trained, lambda: initial(model, task, points[0], folder / "b"))
     if repeats:
         for name, seed in itertools.product(order[:REPEATED], range(SEEDS)):
@@ -177,24 +179,21 @@ def initial(model: str, task: ForecastTask, hyper: Mapping[str, object], folder:
     return Trial(find_trainable(model)(), spec, task, CPU)
 
 
-def add_blend(found: Candidates, name: str, parts: list, trial: Trial) -> None:
-    blend_into(trial.model.module, parts)
-    found.add(name, trial)
-
-
 def add_soup(found: Candidates, order: list[str], trained: Mapping, fresh) -> None:
-    """Start from the best; take each next trial in if the average is better on validation; the initial model last."""
-    chosen, best = [order[0]], found.loss(order[0])
-    for name in [*order[1:4], "initial"]:
-        tried = [*chosen, name]
+    """Add the greedy soup that a sweep would make of the best few."""
+
+    def blended(parts: Mapping[str, float]) -> Trial:
         trial = fresh()
-        blend_into(trial.model.module, [(1 / len(tried), trained[n]) for n in tried if n != "initial"])
-        loss = trial.evaluate("val").scores.val_loss
-        if loss is not None and loss < best:
-            chosen, best = tried, loss
-    if len(chosen) > 1:
-        parts = [(1 / len(chosen), trained[n]) for n in chosen if n != "initial"]
-        add_blend(found, f"soup {' '.join(chosen)}", parts, fresh())
+        blend_into(trial.model.module, [(share, trained[name]) for name, share in parts.items()])
+        return trial
+
+    def value_of(parts: Mapping[str, float]) -> float | None:
+        return blended(parts).evaluate("val").scores.val_loss
+
+    parts = greedy_soup(order[:MOST_IN_SOUP], value_of)
+    if len(parts) > 1:
+        rest = [] if sum(parts.values()) > 0.999 else ["initial"]
+        found.add(f"soup {' '.join([*parts, *rest])}", blended(parts))
 
 
 def main() -> None:

@@ -41,6 +41,11 @@ class WindowErrors:
         shares = self.shares.get("val_mse" if metric == "val_rmse" else metric)
         return None if shares is None or not np.isfinite(shares).all() else shares.astype(np.float64)
 
+    def score(self, metric: str) -> float | None:
+        """Return a metric over all windows; None where it is not known or not finite."""
+        shares = self.of(metric)
+        return None if shares is None else score_of(metric, float(shares.mean()))
+
     def is_of_same_windows(self, other: WindowErrors) -> bool:
         return np.array_equal(self.series, other.series)
 
@@ -62,3 +67,8 @@ class WindowErrors:
         if series is None or any(shares.shape != series.shape or series.ndim != 1 for shares in arrays.values()):
             raise DamagedFileError(f"{path}: the file is damaged (it does not hold a share a window)")
         return cls(series.astype(np.int32), {name: shares.astype(np.float32) for name, shares in arrays.items()})
+
+
+def score_of(metric: str, mean: float) -> float:
+    """Return the score of which this is the mean over windows: of val_rmse, the root."""
+    return max(mean, 0.0) ** 0.5 if metric == "val_rmse" else mean

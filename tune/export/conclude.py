@@ -6,20 +6,18 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from data.errors import DamagedFileError
 from trainables.errors import HyperError
 from trainables.trial.evaluation import Evaluation
 from trainables.trial.report import Scores
-from trainables.trial.window_errors import WindowErrors
+from trainables.trial.window_errors import WindowErrors, score_of
 from tune.export.blends import Blends, build
 from tune.export.trial_models import TrialModels
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
 from tune.records.scores_on_test import TestScores, name_on_test, write_test_scores
-from tune.records.verdict import MAIN_METRICS, WITH_ZERO, Decision, Interval, OnTest, Verdict
-from tune.verdict.decide import Candidate, decide
+from tune.records.verdict import MAIN_METRICS, WITH_ZERO, Decision, OnTest, Verdict
+from tune.verdict.decide import Candidate, decide, interval_of
 from tune.verdict.measured import baseline_errors, initial_errors, trial_errors, windows_file
 from tune.verdict.resampling import Units
 from tune.verdict.skill import skill_scores
@@ -182,9 +180,9 @@ def _compare_on_test(
     agrees = not difference.is_better if verdict.decision is Decision.KEEP else difference.mean >= 0
     return OnTest(
         agrees=agrees,
-        initial=_score(base, verdict.metric),
-        value=_score(own, verdict.metric),
-        interval=Interval(difference.mean, difference.low, difference.high),
+        initial=score_of(verdict.metric, float(base.mean())),
+        value=score_of(verdict.metric, float(own.mean())),
+        interval=interval_of(difference, base, verdict.metric),
         worse_by=() if verdict.decision is Decision.KEEP else _worse(start, found.windows, verdict.metric),
     )
 
@@ -199,8 +197,3 @@ def _worse(start: WindowErrors, found: WindowErrors, metric: str) -> tuple[str, 
         share = f" ({(own.mean() / base.mean() - 1) * 100:.1f} %)" if name in WITH_ZERO and base.mean() > 0 else ""
         worse.append(f"{name_on_test(name)}{share}")
     return tuple(worse)
-
-
-def _score(shares: np.ndarray, metric: str) -> float:
-    mean = float(shares.mean())
-    return mean**0.5 if metric == "val_rmse" else mean

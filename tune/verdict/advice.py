@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
 
 from search_spaces.domain import Domain
@@ -22,6 +22,7 @@ MANY = 0.5  # of the trials whose curve can be judged
 LEAST_TRIALS = 2  # with a shape, before something is said of it
 FLAT = 0.002  # of the initial model's value: a curve that stays within it has not moved
 SWING = 0.02  # a step back of so much is no noise of training
+LEAST_VALUES = {"oscillates": 4, "is_flat": 2, "rises_from_the_first": 3}  # that a curve needs to show a shape
 EDGE = 0.05  # of a range, from its end
 DOMINATED = 0.8  # of the trials: with more than these of one strategy there is nothing left to concentrate on
 
@@ -35,18 +36,13 @@ class Advice:
     options: str
 
     def to_dict(self) -> dict[str, object]:
-        return {"kind": self.kind, "text": self.text, "options": self.options}
+        return dict(vars(self))
 
 
 def advise(board: Leaderboard, records: Sequence[TrialRecord], space: SearchSpace) -> list[Advice]:
     """Return the first three things that the trials say of the search; none of a healthy one."""
     curves = [curve for record in records if (curve := _Curve.of(record, board.metric)) is not None]
-    found: list[Advice] = []
-    for advice in _all(board, curves, space):
-        found.append(advice)
-        if len(found) == MOST:
-            break
-    return found
+    return list(islice(_all(board, curves, space), MOST))
 
 
 @dataclass(frozen=True)
@@ -112,7 +108,7 @@ def _all(board: Leaderboard, curves: Sequence[_Curve], space: SearchSpace) -> It
     yield from _ended_in_warmup(curves)
     oscillating = _having(curves, "oscillates")
     if oscillating:
-        yield _slower(oscillating, curves, space)
+        yield _slower(oscillating, curves)
     flat = _having(curves, "is_flat")
     if flat:
         yield _faster(flat, curves, space)
@@ -125,7 +121,7 @@ def _all(board: Leaderboard, curves: Sequence[_Curve], space: SearchSpace) -> It
 
 def _having(curves: Sequence[_Curve], shape: str) -> list[_Curve]:
     """Return the curves of a shape where they are many of those that are long enough to have one."""
-    judged = [c for c in curves if len(c.values) >= (4 if shape == "oscillates" else 2 if shape == "is_flat" else 3)]
+    judged = [c for c in curves if len(c.values) >= LEAST_VALUES[shape]]
     found = [c for c in judged if getattr(c, shape)]
     return found if len(found) >= max(LEAST_TRIALS, MANY * len(judged)) else []
 
@@ -153,7 +149,7 @@ def _ended_in_warmup(curves: Sequence[_Curve]) -> Iterator[Advice]:
         )
 
 
-def _slower(found: Sequence[_Curve], curves: Sequence[_Curve], space: SearchSpace) -> Advice:
+def _slower(found: Sequence[_Curve], curves: Sequence[_Curve]) -> Advice:
     rates = _rates(found)
     options = f"--set lr={_range(min(rates) / 5, max(rates) / 2)}" if rates else "--set gradient_clip=0.5"
     warmups = [w for c in found if (w := _number(c.hyper.get("warmup_steps"))) is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.trial.window_errors import WindowErrors
+from trainables.trial.window_errors import WindowErrors, score_of
 from tune.records.verdict import MAIN_METRICS, Decision, Flaw, Interval, Verdict
 from tune.verdict.resampling import Units
 from tune.verdict.statistics import Difference, confidence_set, paired_difference, superior_models
@@ -70,9 +70,9 @@ def decide(
         confidence,
         candidate=about.name,
         best=sound[0].name if sound else ranked[0].name,
-        value=float(shares[about.name].mean()),
-        initial=float(base.mean()),
-        difference=_interval(paired_difference(base, shares[about.name], units, confidence=confidence)),
+        value=about.errors.score(metric),
+        initial=initial.score(metric),
+        difference=interval_of(paired_difference(base, shares[about.name], units, confidence=confidence), base, metric),
         p_value=superior.p_value,
         windows=len(initial),
         blocks=units.blocks,
@@ -106,8 +106,12 @@ def _of(errors: WindowErrors, metric: str) -> NDArray[np.float64]:
     return shares
 
 
-def _interval(difference: Difference) -> Interval:
-    return Interval(difference.mean, difference.low, difference.high)
+def interval_of(difference: Difference, base: NDArray[np.float64], metric: str) -> Interval:
+    """Return a difference of shares as one of scores. base: (n_windows,) the initial model's shares."""
+    mean = float(base.mean())
+    initial = score_of(metric, mean)
+    gains = (difference.mean, difference.low, difference.high)
+    return Interval(*(initial - score_of(metric, mean - gain) for gain in gains))
 
 
 def _flaw(initial: WindowErrors, candidate: Candidate, metric: str, units: Units, confidence: float) -> Flaw | None:

@@ -122,3 +122,18 @@ def test_a_percentage_is_of_metrics_with_a_zero_alone() -> None:
     by_mae = decided(trial, metric="val_mae").percent
     assert by_mae is not None
     assert by_mae.difference == pytest.approx(100 * 0.5 / 11, rel=0.1)  # MAE is about 11 here
+
+
+def test_by_rmse_the_figures_are_roots_and_the_decision_is_that_of_mse() -> None:
+    """MSE 4 against 1 in every window: RMSE 2 against 1, better by 1, half of it."""
+    base = errors(np.full(80, 1.0), mae=np.full(80, 2.0) + noise(0.01))
+    trial = Candidate("t0000", errors(np.full(80, 0.5), mae=np.full(80, 1.0) + noise(0.01)))
+    verdict = decide(base, [trial], metric="val_rmse", overlap=1, confidence=0.9)
+    assert (verdict.decision, verdict.initial, verdict.value) == (
+        Decision.USE, pytest.approx(2, abs=0.01), pytest.approx(1, abs=0.01)
+    )  # fmt: skip
+    assert verdict.difference is not None
+    assert verdict.difference.difference == pytest.approx(1, abs=0.01)
+    assert verdict.difference.low == pytest.approx(1, abs=0.02) == pytest.approx(verdict.difference.high, abs=0.02)
+    assert verdict.percent is not None
+    assert verdict.percent.difference == pytest.approx(50, abs=0.5)
