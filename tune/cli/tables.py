@@ -113,11 +113,12 @@ def print_leaderboard(console: Console, board: Leaderboard, advised: Sequence[Ad
         console.print(f"damaged: {reason}", soft_wrap=True)
     answer = answer_of(board)
     is_good = board.beats_initial if answer is None else answer.is_good
-    console.print(verdict_sentence(board), style="green" if is_good else "yellow", soft_wrap=True)
+    is_piped = not console.is_terminal  # whole lines for other programs, whole words for people
+    console.print(verdict_sentence(board), style="green" if is_good else "yellow", soft_wrap=is_piped)
     for sentence in () if answer is None else answer.further:
-        console.print(f"  {sentence}", soft_wrap=True)
+        console.print(f"  {sentence}", soft_wrap=is_piped)
     for advice in advised:
-        console.print(f"advice: {advice.text}", soft_wrap=True)
+        console.print(f"advice: {advice.text}", soft_wrap=is_piped)
         console.print(f"  foretune sweep … {advice.options}", soft_wrap=True, highlight=False)
 
 

@@ -168,3 +168,16 @@ def test_markdown_and_csv_hold_names_as_text_alone(tmp_path: Path) -> None:
     (line,) = [line for line in leaderboard_markdown(board).splitlines() if "=a" in line]
     assert "| =a\\|&lt;b&gt; |" in line
     assert "\n'=a|<b>," in "\n".join(f"{line[line.find(',') + 1 :]}" for line in board.to_csv().splitlines())
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_verdict_is_wrapped_between_words_on_a_terminal_and_is_one_line_in_a_pipe(
+    sweep: Path, is_terminal: bool
+) -> None:
+    console = Console(width=40, force_terminal=is_terminal, no_color=True, record=True, file=io.StringIO())
+    board = read(sweep)
+    print_leaderboard(console, board)
+    lines = [line.rstrip() for line in console.export_text().splitlines()]
+    words = verdict_sentence(board).split()
+    assert (verdict_sentence(board) in lines) is not is_terminal
+    assert [word for line in lines for word in line.split()][-len(words) :] == words
