@@ -20,6 +20,7 @@ from tune.records.journal import read_records
 from tune.records.search_time import SearchTime
 from tune.records.spec import SweepError, SweepSpec, check_trials
 from tune.records.sweep_folder import SweepFolder
+from tune.records.trial_record import of_search
 from tune.verdict.advice import Advice, advise
 
 if TYPE_CHECKING:
@@ -63,15 +64,15 @@ class Sweep:
             raise SweepError(f"no sweep named {name!r} in {storage}; {there}{near_names(name, known)}")
         return cls(folder, SweepSpec.read(folder).model_copy(update={"name": folder.name}))  # it may be a copy
 
-    def extended(self, *, trials: int | None = None, more_seconds: float | None = None, **machine: int | None) -> Sweep:
-        """The sweep with more trials, more time or another share of the machine, written to its folder.
+    def extended(self, *, trials: int | None = None, more_seconds: float | None = None, **further: int | None) -> Sweep:
+        """The sweep with more trials, more time, repeats or another share of the machine, written to its folder.
 
-        The caller holds it. machine: max_concurrent, gpus and gpu_memory_bytes; None leaves them as they are.
-        Raises SweepError for fewer trials than are on record.
+        The caller holds it. further: max_concurrent, gpus, gpu_memory_bytes, repeats and repeated; None leaves them as
+        they are. Raises SweepError for fewer trials than are on record.
         """
-        changes: dict[str, object] = {name: value for name, value in machine.items() if value is not None}
+        changes: dict[str, object] = {name: value for name, value in further.items() if value is not None}
         if trials is not None:
-            least = max(1, len(self.folder.trials()))
+            least = max(1, len(of_search(read_records(self.folder))))
             if trials < least:
                 raise SweepError(f"--trials must be at least {least}, the trials on record, got {trials}")
             check_trials(self.spec.searcher, self.spec.search_space(), trials)
@@ -182,9 +183,12 @@ class Sweep:
         return advise(board, read_records(self.folder), self.spec.search_space())
 
     def unfinished_trials(self) -> int:
-        """Trials that are still to be started or to be brought to their end."""
-        finished = sum(record.is_finished for record in read_records(self.folder))
-        return max(0, self.spec.trials - finished)
+        """Trials of the search that are still to be started or to be brought to their end, and repeats after it."""
+        records = read_records(self.folder)
+        left = max(0, self.spec.trials - sum(record.is_finished for record in of_search(records)))
+        repeats = self.spec.repetition
+        known = len(repeats.left(records))
+        return left + (max(known, self.spec.planned_trials - self.spec.trials) if left else known)
 
 
 def _is_locked(path: Path) -> bool:

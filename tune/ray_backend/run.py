@@ -1,4 +1,5 @@
-"""Runs a sweep's trials under Ray Tune until all have ended, the time is up, or a signal comes."""
+"""Runs a sweep's trials, and the repeats of its best, under Ray Tune until all have ended, the time is up, or a signal
+comes."""
 
 from __future__ import annotations
 
@@ -6,42 +7,48 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from tune.planning.budget import Budget, look_at_machine, plan_budget
-from tune.ray_backend.clock import SearchClock
+from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
+from tune.ray_backend.clock import RepeatsReserve, SearchClock
 from tune.ray_backend.session import ray_session
 from tune.records.journal import Journal
+from tune.records.repeats import recover_repeats
 from tune.records.search_time import Ending
-from tune.records.spec import SweepError
+from tune.records.spec import SweepError, SweepSettings
 from tune.records.sweep_callback import SweepCallback
+from tune.records.trial_record import TrialConfig
 from tune.sweep import Sweep
 
 logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:  # Ray takes seconds to import: only once there is something to run
     from ray import tune as ray_tune
-
-    from tune.ray_backend.search import StudySearch
+    from ray.tune.schedulers import TrialScheduler
+    from ray.tune.search import Searcher
 
 WORKER_RETRIES = 2  # a worker that died is replaced this often, and its trial goes on at its checkpoint
 
 
 def run_search(
-    sweep: Sweep, callbacks_of: Callable[[Journal], Sequence[SweepCallback]], on_ray_death: Callable[[str], NoReturn]
+    sweep: Sweep,
+    callbacks_of: Callable[[Journal], Sequence[SweepCallback]],
+    on_ray_death: Callable[[str], NoReturn],
+    *,
+    repeats_alone: bool = False,
 ) -> Ending:
-    """Run the trials that are left, until all have ended, the time is up, or a signal comes; record which.
+    """Run the trials that are left and then the repeats, until all have ended, the time is up, or a signal comes;
+    record which.
 
     The caller holds the sweep. callbacks_of: makes the callbacks, just before the first trial. on_ray_death: called
     with the name of a process of Ray's that has died, on a thread of its own, when all is on record and nothing of Ray
-    runs any more; this function will not return, so it must end or replace the process.
+    runs any more; this function will not return, so it must end or replace the process. repeats_alone: leave the search
+    as it is, and its time budget to it.
     """
-    from tune.ray_backend.study import recover_configurations
-
-    journal = Journal(sweep.folder)
-    if recovered := recover_configurations(sweep.folder, journal.records):
-        logger.warning("params.json of %s was damaged: written again from the study", ", ".join(recovered))
-        journal = Journal(sweep.folder)
-    clock = SearchClock(sweep.folder, sweep.spec.time_budget_seconds)
-    callbacks = [clock, *callbacks_of(journal)]
+    journal = _recovered(sweep)
+    clock = SearchClock(sweep.folder, None if repeats_alone else sweep.spec.time_budget_seconds)
+    machine = look_at_machine()
+    reserve = RepeatsReserve(journal, sweep.spec.repetition, at_once=_budget(sweep.spec, machine).concurrent)
+    callbacks: list[SweepCallback] = [clock, reserve, *callbacks_of(journal)]
+    run = _Run(sweep, journal, callbacks, machine)
 
     def end_without_ray(name: str) -> None:
         try:
@@ -52,94 +59,123 @@ def run_search(
             on_ray_death(name)
 
     try:
-        has_open_trials = _fit(sweep, journal, callbacks, clock, end_without_ray)
+        with ray_session(num_cpus=machine.cpus, num_gpus=run.budget.gpus, on_death=end_without_ray):
+            _check_cluster(run.budget)
+            ending = Ending.FINISHED
+            if not repeats_alone:
+                ending = run.search(lambda: clock.is_over_but_for(reserve.seconds))
+            if ending is not Ending.INTERRUPTED:
+                repeated = run.repeats(clock.is_over)
+                ending = repeated if ending is Ending.FINISHED else ending
     finally:
         for callback in callbacks:
             callback.close()
-    ending = Ending.FINISHED
-    if has_open_trials:
-        ending = Ending.TIME_BUDGET if clock.is_over else Ending.INTERRUPTED
     clock.end(ending)
     return ending
 
 
-def _fit(
-    sweep: Sweep,
-    journal: Journal,
-    callbacks: Sequence[SweepCallback],
-    clock: SearchClock,
-    on_ray_death: Callable[[str], None],
-) -> bool:
-    """Run Ray Tune; return whether trials are left over."""
-    spec = sweep.spec
-    machine = look_at_machine()
-    budget = plan_budget(
+def _recovered(sweep: Sweep) -> Journal:
+    """Return the journal, with the configurations of trials that it has lost."""
+    from tune.ray_backend.study import recover_configurations
+
+    journal = Journal(sweep.folder)
+    if recovered := recover_configurations(sweep.folder, journal.searched):
+        journal = Journal(sweep.folder)
+    if recovered := [*recovered, *recover_repeats(journal, sweep.spec.seed)]:
+        logger.warning("params.json of %s was damaged: written again", ", ".join(recovered))
+    return journal
+
+
+def _budget(spec: SweepSettings, machine: Machine) -> Budget:
+    return plan_budget(
         machine, gpus=spec.gpus, max_concurrent=spec.max_concurrent, gpu_memory_bytes=spec.gpu_memory_bytes
     )
-    with ray_session(num_cpus=machine.cpus, num_gpus=budget.gpus, on_death=on_ray_death):
+
+
+class _Run:
+    """What Ray Tune is run with in one session: first for the search, then for the repeats."""
+
+    def __init__(self, sweep: Sweep, journal: Journal, callbacks: Sequence[SweepCallback], machine: Machine) -> None:
+        self.sweep, self.spec, self.journal, self.callbacks = sweep, sweep.spec, journal, callbacks
+        self.budget = _budget(sweep.spec, machine)
+
+    def search(self, is_over: Callable[[], bool]) -> Ending:
+        """Run the trials of the search that are left; is_over: whether its time is used up."""
+        from tune.ray_backend.scheduler import make_scheduler
         from tune.ray_backend.search import StudySearch
 
-        _check_cluster(budget)
-        search = StudySearch(journal, spec.search_space(), searcher=spec.searcher, seed=spec.seed, trials=spec.trials)
-        if search.remaining:
-            _tuner(sweep, journal, callbacks, search, budget, clock).fit()
-        return search.has_open_trials
+        spec = self.spec
+        space = spec.search_space()
+        search = StudySearch(self.journal, space, searcher=spec.searcher, seed=spec.seed, trials=spec.trials)
+        scheduler = make_scheduler(
+            spec.scheduler,
+            grace_period=spec.grace_period,
+            reduction_factor=spec.reduction_factor,
+            max_epochs=int(max(space.numbers("epochs"), default=1)),
+            past=self.journal.searched,
+        )
+        if search.remaining and not is_over():
+            self._tuner(search, search.remaining, scheduler, is_over).fit()
+        if not search.has_open_trials:
+            return Ending.FINISHED
+        return Ending.TIME_BUDGET if is_over() else Ending.INTERRUPTED
 
+    def repeats(self, is_over: Callable[[], bool]) -> Ending:
+        """Run the repeats of the best trials that are left, each to its own end."""
+        from tune.ray_backend.scheduler import make_scheduler
+        from tune.ray_backend.search import ListedTrials
 
-def _tuner(
-    sweep: Sweep,
-    journal: Journal,
-    callbacks: Sequence[SweepCallback],
-    search: StudySearch,
-    budget: Budget,
-    clock: SearchClock,
-) -> ray_tune.Tuner:
-    from ray import tune as ray_tune
+        if (left := self._repeats_left()) and not is_over():
+            scheduler = make_scheduler("none", grace_period=1, reduction_factor=2, max_epochs=1, past=())
+            self._tuner(ListedTrials(self.journal, left), len(left), scheduler, is_over).fit()
+        if not self._repeats_left():
+            return Ending.FINISHED
+        return Ending.TIME_BUDGET if is_over() else Ending.INTERRUPTED
 
-    from tune.ray_backend.callback import RayCallback
-    from tune.ray_backend.messages import WorkerSettings
-    from tune.ray_backend.scheduler import make_scheduler
-    from tune.ray_backend.stopper import TimeBudgetStopper
-    from tune.ray_backend.worker import RayTrial
+    def _repeats_left(self) -> list[TrialConfig]:
+        return self.spec.repetition.left(self.journal.records)
 
-    spec = sweep.spec
-    scheduler = make_scheduler(
-        spec.scheduler,
-        grace_period=spec.grace_period,
-        reduction_factor=spec.reduction_factor,
-        max_epochs=int(max(search.space.numbers("epochs"), default=1)),
-        past=journal.records,
-    )
-    settings = WorkerSettings.of(
-        sweep.folder,
-        spec,
-        cpus=budget.cpus_per_trial,
-        use_gpu=budget.gpus > 0,
-        gpu_memory_bytes=budget.gpu_memory_bytes,
-    )
-    resources = {"cpu": budget.cpus_per_trial, "gpu": budget.gpu_per_trial}
-    return ray_tune.Tuner(
-        ray_tune.with_resources(RayTrial, resources),
-        param_space=settings.to_config(),
-        tune_config=ray_tune.TuneConfig(
-            search_alg=search,
-            scheduler=scheduler,
-            num_samples=search.remaining,
-            max_concurrent_trials=budget.concurrent,
-            reuse_actors=True,
-            trial_dirname_creator=lambda trial: trial.config["trial_id"],
-            trial_name_creator=lambda trial: trial.config["trial_id"],
-        ),
-        run_config=ray_tune.RunConfig(
-            name=sweep.folder.ray.name,
-            storage_path=str(sweep.folder.path),
-            callbacks=[RayCallback(journal, callbacks, scheduler=spec.scheduler)],
-            stop=TimeBudgetStopper(clock),
-            checkpoint_config=ray_tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
-            failure_config=ray_tune.FailureConfig(max_failures=WORKER_RETRIES),
-            verbose=0,
-        ),
-    )
+    def _tuner(
+        self, search: Searcher, trials: int, scheduler: TrialScheduler, is_over: Callable[[], bool]
+    ) -> ray_tune.Tuner:
+        from ray import tune as ray_tune
+
+        from tune.ray_backend.callback import RayCallback
+        from tune.ray_backend.messages import WorkerSettings
+        from tune.ray_backend.stopper import TimeStopper
+        from tune.ray_backend.worker import RayTrial
+
+        folder, budget = self.sweep.folder, self.budget
+        settings = WorkerSettings.of(
+            folder,
+            self.spec,
+            cpus=budget.cpus_per_trial,
+            use_gpu=budget.gpus > 0,
+            gpu_memory_bytes=budget.gpu_memory_bytes,
+        )
+        resources = {"cpu": budget.cpus_per_trial, "gpu": budget.gpu_per_trial}
+        return ray_tune.Tuner(
+            ray_tune.with_resources(RayTrial, resources),
+            param_space=settings.to_config(),
+            tune_config=ray_tune.TuneConfig(
+                search_alg=search,
+                scheduler=scheduler,
+                num_samples=trials,
+                max_concurrent_trials=budget.concurrent,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.config["trial_id"],
+                trial_name_creator=lambda trial: trial.config["trial_id"],
+            ),
+            run_config=ray_tune.RunConfig(
+                name=folder.ray.name,
+                storage_path=str(folder.path),
+                callbacks=[RayCallback(self.journal, self.callbacks, scheduler=self.spec.scheduler)],
+                stop=TimeStopper(is_over),
+                checkpoint_config=ray_tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
+                failure_config=ray_tune.FailureConfig(max_failures=WORKER_RETRIES),
+                verbose=0,
+            ),
+        )
 
 
 def _check_cluster(budget: Budget) -> None:

@@ -1,9 +1,11 @@
-"""What is tried next: the trials that were left open, the first configurations, then what Optuna proposes."""
+"""What is tried next: the trials that were left open, the first configurations, then what Optuna proposes; and repeats
+of what was best."""
 
 from __future__ import annotations
 
 import warnings
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +72,7 @@ class StudySearch(OptunaSearch):
         self.points = space.grid_points() if self.is_list else space.enqueued()
         self.total_trials = min(trials, len(self.points)) if self.is_list else trials
         self._by_ray_id: dict[str, _Running] = {}
-        study = open_study(journal.folder, journal.records, space)
+        study = open_study(journal.folder, journal.searched, space)
         super().__init__(
             space=self._nothing_to_suggest,
             metric=BEST_SO_FAR,
@@ -81,7 +83,7 @@ class StudySearch(OptunaSearch):
         )
         self._open = deque(
             _Running(record.trial_id, optuna.Trial(self.study, trial._trial_id))
-            for record, trial in zip(journal.records, self.study.get_trials(deepcopy=False), strict=True)
+            for record, trial in zip(journal.searched, self.study.get_trials(deepcopy=False), strict=True)
             if not record.is_finished
         )
 
@@ -96,12 +98,12 @@ class StudySearch(OptunaSearch):
     @property
     def remaining(self) -> int:
         """Trials still to be run or finished in this session."""
-        return len(self._open) + max(0, self.total_trials - len(self.journal.records))
+        return len(self._open) + max(0, self.total_trials - len(self.journal.searched))
 
     @property
     def has_open_trials(self) -> bool:
         """Whether trials are left that have not come to their end."""
-        records = self.journal.records
+        records = self.journal.searched
         return len(records) < self.total_trials or not all(record.is_finished for record in records)
 
     # --- Ray's side
@@ -110,7 +112,7 @@ class StudySearch(OptunaSearch):
         if self._open:
             running = self._by_ray_id[trial_id] = self._open.popleft()
             return self.journal.record(running.trial_id).config.to_row()
-        if len(self.journal.records) >= self.total_trials:
+        if len(self.journal.searched) >= self.total_trials:
             return Searcher.FINISHED
         config, trial = self._propose(self.journal.next_number)
         self.journal.start(config)  # first: a trial that is not on record has never been
@@ -147,6 +149,30 @@ class StudySearch(OptunaSearch):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore: the study is on the disk."""
+
+
+class ListedTrials(Searcher):
+    """Hands out configurations in their order; what becomes of them is in the journal."""
+
+    def __init__(self, journal: Journal, configs: Sequence[TrialConfig]) -> None:
+        super().__init__(metric=BEST_SO_FAR, mode="min")
+        self.journal, self.left = journal, deque(configs)
+
+    def suggest(self, trial_id: str) -> Any:
+        if not self.left:
+            return Searcher.FINISHED
+        config = self.left.popleft()
+        self.journal.start(config)
+        return config.to_row()
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing to learn."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the journal is on the disk."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: the journal is on the disk."""
 
 
 def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Any:

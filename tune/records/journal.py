@@ -15,7 +15,7 @@ from data.errors import DamagedFileError
 from data.files import read_object, replace_text
 from trainables.trial.report import COLUMNS, Report, Row
 from tune.records.sweep_folder import SweepFolder, TrialFolder
-from tune.records.trial_record import TrialConfig, TrialRecord
+from tune.records.trial_record import TrialConfig, TrialRecord, of_search
 
 
 def read_records(folder: SweepFolder) -> list[TrialRecord]:
@@ -56,9 +56,14 @@ class Journal:
         return list(self._records.values())
 
     @property
+    def searched(self) -> list[TrialRecord]:
+        """The trials that the search proposed, without repeats."""
+        return of_search(self._records.values())
+
+    @property
     def next_number(self) -> int:
-        """The number of the next trial: one more than the highest on record."""
-        return 1 + max((int(trial_id[1:]) for trial_id in self._records), default=-1)
+        """The number of the next trial of the search: one more than the highest on record."""
+        return 1 + max((int(record.trial_id[1:]) for record in self.searched), default=-1)
 
     def record(self, trial_id: str) -> TrialRecord:
         """One trial; KeyError if it has not started."""

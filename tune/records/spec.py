@@ -14,6 +14,7 @@ from data.read_options import ReadOptions
 from data.task.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
 from trainables.trial.report import ZERO_SHOT
+from tune.records.repeats import Repeats
 from tune.records.sweep_folder import SweepFolder
 from tune.records.verdict import CONFIDENCE
 from tune.validation_messages import validation_messages
@@ -74,7 +75,8 @@ class SweepSettings(BaseModel):
     """How to search, and with what of the machine.
 
     time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU. confidence: of
-    the verdict, which calls a trial better than the initial model.
+    the verdict, which calls a trial better than the initial model. repeats: how often the best `repeated`
+    configurations are trained again with other seeds, after the search.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -91,6 +93,8 @@ class SweepSettings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=10**9)
     metric: Metric = "val_loss"
     confidence: float = Field(default=CONFIDENCE, ge=0.5, le=0.999, allow_inf_nan=False)
+    repeats: int = Field(default=0, ge=0, le=100)
+    repeated: int = Field(default=3, ge=1, le=100)
 
 
 class SweepSpec(SweepSettings):
@@ -111,6 +115,16 @@ class SweepSpec(SweepSettings):
 
     def search_space(self) -> SearchSpace:
         return SearchSpace.from_dict(self.space)
+
+    @property
+    def repetition(self) -> Repeats:
+        """What is trained again after the search."""
+        return Repeats(self.repeated, self.repeats, self.metric, self.seed)
+
+    @property
+    def planned_trials(self) -> int:
+        """Trials of the search, and repeats of its best."""
+        return self.trials + self.repeats * min(self.repeated, self.trials)
 
     def write(self, folder: SweepFolder) -> None:
         """Write sweep.json in one step."""

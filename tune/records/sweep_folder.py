@@ -121,7 +121,11 @@ class SweepFolder:
         return TrialFolder(self.path / trial_id)
 
     def trials(self) -> list[TrialFolder]:
-        """Return the trials on record, in order of their ids; a folder without any of its files has not started."""
-        folders = [TrialFolder(path) for path in self.path.glob("t*") if re.fullmatch(r"t\d{4,}", path.name)]
-        found = [trial for trial in folders if trial.params.exists() or trial.result.exists()]
-        return sorted(found, key=lambda folder: (len(folder.trial_id), folder.trial_id))
+        """Return the trials on record in order of their ids, the search's before repeats of its best.
+
+        A folder without any of its files has not started.
+        """
+        names = {path: re.fullmatch(r"t(\d{4,})(?:-r(\d+))?", path.name) for path in self.path.glob("t*")}
+        places = {TrialFolder(path): (int(m[2] or 0), int(m[1])) for path, m in names.items() if m is not None}
+        found = [trial for trial in places if trial.params.exists() or trial.result.exists()]
+        return sorted(found, key=places.__getitem__)

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from trainables.trial.report import Report, StopReason, best_report
 
+REPEAT = "-r"  # between a trial's id and the number of a repeat of it
+
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """What the searcher decides of a trial. hyper: its hyperparameters by name, as plain values."""
+    """What is decided of a trial before it runs. hyper: its hyperparameters by name, as plain values.
+
+    A repeat, t0003-r1, has the hyperparameters of the trial that it is named after, and a seed of its own.
+    """
 
     trial_id: str
     seed: int
     hyper: Mapping[str, object]
+
+    @property
+    def repeat_of(self) -> str | None:
+        """The trial that this one repeats; None for one of the search."""
+        original, separator, _ = self.trial_id.partition(REPEAT)
+        return original if separator else None
 
     def to_row(self) -> dict[str, object]:
         return {"trial_id": self.trial_id, "seed": self.seed, "hyper": dict(self.hyper)}
@@ -43,6 +54,10 @@ class TrialRecord:
     @property
     def hyper(self) -> Mapping[str, object]:
         return self.config.hyper
+
+    @property
+    def repeat_of(self) -> str | None:
+        return self.config.repeat_of
 
     def with_report(self, report: Report) -> TrialRecord:
         """Add a report; one of an epoch that was reported before takes its place."""
@@ -93,3 +108,8 @@ class TrialRecord:
     @property
     def peak_memory_bytes(self) -> int:
         return max((report.peak_memory_bytes for report in self.reports), default=0)
+
+
+def of_search(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials that the search proposed, without the repeats of its best."""
+    return [record for record in records if record.repeat_of is None]
