@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +48,15 @@ class WindowErrors:
 
     def is_of_same_windows(self, other: WindowErrors) -> bool:
         return np.array_equal(self.series, other.series)
+
+    @classmethod
+    def mean(cls, found: Sequence[WindowErrors]) -> WindowErrors | None:
+        """Return the mean over several of the same windows, of the scores that all have; None of none, or of others."""
+        if not found or not all(errors.is_of_same_windows(found[0]) for errors in found):
+            return None
+        names = [name for name in found[0].shares if all(name in errors.shares for errors in found)]
+        sums = {name: np.stack([errors.shares[name] for errors in found]).astype(np.float64) for name in names}
+        return cls(found[0].series, {name: of.mean(axis=0).astype(np.float32) for name, of in sums.items()})
 
     def write(self, path: Path) -> None:
         """Write a safetensors file in one step."""

@@ -168,7 +168,7 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
     state = SweepState(
         name=sweep.spec.name,
         metric=sweep.spec.metric,
-        total=sweep.spec.trials,
+        total=sweep.spec.planned_trials,
         budget_left=None if budget is None else budget - sweep.seconds_used,
         initial_name=sweep.spec.initial_name,
         searched=tuple(sweep.spec.search_space().parameters()),

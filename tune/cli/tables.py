@@ -220,7 +220,7 @@ def print_status(console: Console, sweeps: list[Sweep]) -> None:
         table.add_row(
             sweep.spec.name,
             state,
-            f"{sweep.spec.trials - left} of {sweep.spec.trials}",
+            f"{sweep.spec.planned_trials - left} of {sweep.spec.planned_trials}",
             board.metric,
             number(board.initial[board.metric]) + (f" ({board.initial_name})" if is_mixed else ""),
             number(best.scores[board.metric]) if best else "–",

@@ -41,11 +41,18 @@ class Blends:
         same = [s for s in self._of_one_start() if s.trial_id not in set(without)]
         if not same:
             return []
-        made = [self._measured({same[0].trial_id: share}) for share in SHARES]
-        made.append(self._soup([s for s in same if s.trial_id in set(in_set)][:MOST_IN_SOUP]))
+        made = [self._measured({same[0].run.trial_id: share}) for share in SHARES]
+        made.append(self._soup(self._members(same, set(in_set))))
         kept = [found for found in made if found is not None]
         keep_blends(self.models.sweep.folder, [standing for standing, _ in kept])
         return kept
+
+    def _members(self, same: Sequence[Standing], in_set: set[str]) -> list[Standing]:
+        """The trials that a soup may be made of, the best first: of those in the set, and the best one's repeats."""
+        runs = [standing.run for standing in same if standing.trial_id in in_set][:MOST_IN_SOUP]
+        runs += [run for run in same[0].repeats if same[0].trial_id in in_set and run not in runs]
+        metric = self.board.metric
+        return sorted(runs, key=lambda run: (run.scores[metric] is None, run.scores[metric] or 0.0))
 
     def why_none(self) -> str | None:
         """Say why there are no blends; None where there are."""

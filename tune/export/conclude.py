@@ -43,6 +43,8 @@ def conclude(models: TrialModels, board: Leaderboard, *, without: Iterable[str] 
         verdict = asked.decide()
     board = board.with_blends(standing for standing, _ in blends)
     verdict = replace(verdict, note=maker.why_none() or "", of=board.best_epochs, skill=_skill(models, board, asked))
+    if (about := board.find(verdict.candidate or "")) is not None:
+        verdict = replace(verdict, seeds=about.seeds, spread=about.spread)
     evaluations, test = _on_test(models, board, verdict, frozenset(without))
     write_test_scores(models.sweep.folder, test)
     verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, models.task.spec.eval_overlap))
@@ -92,7 +94,8 @@ class _Windows:
         for standing in board.standings:
             if standing.rank is not None and standing.trial_id not in without:
                 errors = trial_errors(folder, standing) or _measured_again(models, standing)
-                candidates += [] if errors is None else [Candidate(standing.trial_id, errors)]
+                may_win = bool(standing.seeds) or not board.is_repeated
+                candidates += [] if errors is None else [Candidate(standing.trial_id, errors, may_win=may_win)]
         return cls(
             initial, tuple(candidates), board.metric, models.task.spec.eval_overlap, models.sweep.spec.confidence
         )
@@ -118,6 +121,10 @@ class _Windows:
 
 def _measured_again(models: TrialModels, standing: Standing) -> WindowErrors | None:
     """Measure a trial whose window errors are lost, or of before they were kept; None where its weights are too."""
+    if standing.seeds:
+        folder = models.sweep.folder
+        found = [trial_errors(folder, run) or _measured_again(models, run) for run in standing.repeats]
+        return WindowErrors.mean([errors for errors in found if errors is not None])
     try:
         errors = models.trained(standing).measure("val").windows
     except (DamagedFileError, HyperError):

@@ -56,11 +56,11 @@ def _read_back(models: TrialModels, trial: TrialModel, standing: Standing, folde
     model.rebuild(folder, trial.hyper, models.task).to(models.device)
     scores = TrialModel(model, trial.hyper, models.task).measure("val").scores
     for name in MEASURES:
-        recorded, found = standing.scores[name], scores[name]
+        recorded, found = standing.run.scores[name], scores[name]
         if not _are_close(recorded, found):
             raise ExportError(
-                f"the exported checkpoint must give {standing.trial_id}'s {name} {recorded!r} again to {TOLERANCE:g}, "
-                f"and gives {found!r} on {models.device.type}; was the sweep run on another device?"
+                f"the exported checkpoint must give {standing.run.trial_id}'s {name} {recorded!r} again to "
+                f"{TOLERANCE:g}, and gives {found!r} on {models.device.type}; was the sweep run on another device?"
             )
     return scores
 

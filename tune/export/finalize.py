@@ -69,7 +69,7 @@ def export(sweep: Sweep, *, trial_id: str | None, target: Path, force: bool) -> 
         go_on = command_text("resume", sweep.spec.name, storage=sweep.folder.path.parent)
         hint = f"its trials are {', '.join(known)}" if known else f"go on with: {go_on}"
         raise SweepError(f"{sweep.spec.name} has no {what}; {hint}{near_names(trial_id or '', known)}")
-    if standing.rank is None and not standing.parts:
+    if standing.best_epoch is None and not standing.parts:
         raise SweepError(f"{standing.trial_id} has not trained for an epoch, so there is nothing to export")
     if force:
         return export_trial(TrialModels(sweep), board, standing, target.absolute())
@@ -111,7 +111,7 @@ def compare_best(models: TrialModels, board: Leaderboard) -> Mapping[str, str]:
     trial = models.trained(best)
     baselines = {baseline.name: baseline.scores for baseline in board.baselines}
     try:
-        sentences = trial.model.compare(trial.hyper, trial.task, scores=best.scores, baselines=baselines)
+        sentences = trial.model.compare(trial.hyper, trial.task, scores=best.run.scores, baselines=baselines)
     except (UserError, torch.OutOfMemoryError) as error:
         logger.warning("the best trial could not be compared with what it came from: %s", error)
         return {}

@@ -38,7 +38,7 @@ class ModelCard:
         spec, standing, board = self.spec, self.standing, self.leaderboard
         return {
             "sweep": spec.name,
-            "trial_id": standing.trial_id,
+            "trial_id": standing.run.trial_id,
             "trainable": file_name(spec.trainable),
             "best_epoch": standing.best_epoch,
             "hyperparameters": self._hyper(),
@@ -64,7 +64,7 @@ class ModelCard:
         initial = "an untrained model" if pretrained is None else f"`{pretrained}`"
         trained = "Fine-tuned" if board.initial_model.is_pretrained else "Trained"
         lines = [
-            f"# {spec.name} {standing.trial_id}",
+            f"# {spec.name} {standing.run.trial_id}",
             "",
             *self._origin(trained, initial),
             *(line for sentence in self.about for line in ("", sentence)),
@@ -106,9 +106,15 @@ class ModelCard:
             ]
         if standing.best_epoch == 0:
             return [f"{initial}, as it was: no trial of this sweep is better beyond chance by {board.metric}."]
+        of_runs = (
+            f" Its configuration was trained {len(standing.runs)} times, and was chosen for the mean of its repeats, "
+            f"{board.metric} {number(standing.scores[board.metric])}; this is the best of the runs."
+            if standing.seeds
+            else ""
+        )
         return [
             f"{trained} by foretune from {initial}; epoch {number(standing.best_epoch)} of this trial, chosen by "
-            f"{board.metric} on validation."
+            f"{board.metric} on validation.{of_runs}"
         ]
 
     def _data_path(self) -> str:

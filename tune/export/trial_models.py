@@ -71,10 +71,10 @@ class TrialModels:
         return TrialModel(model, hyper, self.task)
 
     def trained(self, standing: Standing) -> TrialModel:
-        """Build a trial's model with the weights of the best epoch on record."""
-        trial = self.initial(standing)
-        slot = CheckpointSlot(self.sweep.folder.trial(standing.trial_id).path, BEST)
-        load_best(trial.model, slot, standing.best_epoch)
+        """Build a trial's model, of several runs the best one's, with the weights of the best epoch on record."""
+        trial, run = self.initial(standing), standing.run
+        slot = CheckpointSlot(self.sweep.folder.trial(run.trial_id).path, BEST)
+        load_best(trial.model, slot, run.best_epoch)
         return trial
 
 

@@ -12,7 +12,8 @@ from data.files import replace_text, safe_cell
 from trainables.trial.report import MEASURES, METRICS, ZERO_SHOT, Scores
 from tune.leaderboard.blends import read_blends
 from tune.leaderboard.initial_model import InitialModel
-from tune.leaderboard.standing import Standing, rank_trials
+from tune.leaderboard.standing import Standing
+from tune.leaderboard.trials import rank_trials
 from tune.records.baselines import Baseline, Pair, read_baselines, unbeaten_by
 from tune.records.comparison import Comparison
 from tune.records.journal import read_records
@@ -137,8 +138,13 @@ class Leaderboard:
 
     @property
     def best_epochs(self) -> dict[str, float | None]:
-        """The best epoch of every trial."""
-        return {standing.trial_id: standing.best_epoch for standing in self.standings}
+        """The best epoch of every trial, repeats too."""
+        return {trial.trial_id: trial.best_epoch for trial in self.trials}
+
+    @property
+    def trials(self) -> list[Standing]:
+        """Every trial by itself, repeats too."""
+        return [run for standing in self.standings for run in standing.runs or (standing,)]
 
     @property
     def chosen(self) -> Standing | None:
@@ -185,8 +191,13 @@ class Leaderboard:
         return [*main, *sorted({name for s in self.standings for name in s.scores.extra})]
 
     def find(self, trial_id: str) -> Standing | None:
-        """Return a trial's or a blend's line; None where there is none."""
-        return next((s for s in (*self.standings, *self.blends) if s.trial_id == trial_id), None)
+        """Return a trial's or a blend's line, or a repeat; None where there is none."""
+        return next((s for s in (*self.standings, *self.blends, *self.trials) if s.trial_id == trial_id), None)
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether the best configurations were trained again, and go by their mean."""
+        return any(standing.seeds for standing in self.standings)
 
     def to_dict(self) -> dict[str, object]:
         """The stable form that other tools may read."""
@@ -220,9 +231,10 @@ class Leaderboard:
     def to_csv(self) -> str:
         """A line a trial; before them the initial model, its name in trial_id and status, and the baselines."""
         keys = sorted({key for s in self.standings for key in (*s.scores.extra, *s.hyper)})
+        columns = [*_PLAIN_COLUMNS, *(("seeds", "spread") if self.is_repeated else ()), *keys]
         buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, [*_PLAIN_COLUMNS, *keys], lineterminator="\n", extrasaction="ignore")
-        writer.writerow({key: safe_cell(key) for key in (*_PLAIN_COLUMNS, *keys)})
+        writer = csv.DictWriter(buffer, columns, lineterminator="\n", extrasaction="ignore")
+        writer.writerow({key: safe_cell(key) for key in columns})
         for row in self._csv_rows():
             writer.writerow({key: safe_cell(value) for key, value in row.items()})
         return buffer.getvalue()

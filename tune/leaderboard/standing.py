@@ -1,4 +1,4 @@
-"""A trial's line on the leaderboard, and the order of the trials."""
+"""A trial's line on the leaderboard."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from trainables.trial.report import MEASURES, Scores, StopReason
 from tune.format import short_number
-from tune.records.trial_record import TrialRecord
 
 HYPERPARAMETERS = ("lr", "epochs", "warmup_steps", "warmup_fraction", "weight_decay", "batch_size")  # of all models
 
@@ -18,6 +17,11 @@ class Standing:
 
     rank is None for a trial without a validation after epoch 0; seconds and memory are over all its epochs.
     scores: of its best epoch. parts: of a blend, the share of each trial's weights; the rest is the initial model's.
+
+    Of a configuration that was trained again with other seeds, runs are its trials, the best first. scores and gain are
+    then means over the `seeds` repeats that have ended, spread their standard deviation in the metric; the first run is
+    not among them, because it was picked for being the best. Epochs are those of the best run, seconds of all. counts:
+    of a run, whether it is one that the line is the mean of.
     """
 
     rank: int | None
@@ -32,6 +36,20 @@ class Standing:
     peak_memory_bytes: int
     hyper: Mapping[str, object] = field(default_factory=dict)
     parts: Mapping[str, float] = field(default_factory=dict)
+    runs: Sequence[Standing] = ()
+    seeds: int = 0
+    spread: float | None = None
+    counts: bool = False
+
+    @property
+    def run(self) -> Standing:
+        """The trial whose weights are used: of a configuration with repeats the best run, else itself."""
+        return self.runs[0] if self.runs else self
+
+    @property
+    def repeats(self) -> Sequence[Standing]:
+        """The runs that the line is the mean of."""
+        return [run for run in self.runs if run.counts]
 
     def to_row(self) -> dict[str, object]:
         """Return the stable form that other tools may read; `extra` is there where the model has further scores."""
@@ -50,47 +68,9 @@ class Standing:
         }
         if self.parts:
             row["parts"] = dict(self.parts)
+        if self.runs:
+            row |= {"seeds": self.seeds, "spread": self.spread, "runs": [run.to_row() for run in self.runs]}
         return {**row, "extra": dict(self.scores.extra)} if self.scores.extra else row
-
-
-def rank_trials(records: Sequence[TrialRecord], metric: str, *, sweep_is_running: bool) -> list[Standing]:
-    """Return a line a trial, the best first, those without a validation after epoch 0 last and unranked."""
-
-    def value(record: TrialRecord) -> float:
-        best = record.best(metric)
-        return float("inf") if best is None else float(best.scores[metric] or 0.0)
-
-    ordered = sorted(records, key=lambda record: (value(record), record.trial_id))
-    ranked = sum(record.best(metric) is not None for record in records)
-    return [
-        _standing(record, rank if rank <= ranked else None, metric, sweep_is_running)
-        for rank, record in enumerate(ordered, start=1)
-    ]
-
-
-def _standing(record: TrialRecord, rank: int | None, metric: str, sweep_is_running: bool) -> Standing:
-    best = record.best(metric)
-    return Standing(
-        rank=rank,
-        trial_id=record.trial_id,
-        status=record.status(sweep_is_running=sweep_is_running),
-        stopped_by=record.stopped_by,
-        best_epoch=best.epoch if best else None,
-        epochs_run=record.reports[-1].epoch if record.reports else 0,
-        scores=best.scores if best else Scores(),
-        gain=_gain(record, metric),
-        seconds=record.seconds,
-        peak_memory_bytes=record.peak_memory_bytes,
-        hyper=record.hyper,
-    )
-
-
-def _gain(record: TrialRecord, metric: str) -> float | None:
-    best, initial = record.best(metric), record.initial
-    if best is None or initial is None:
-        return None
-    reached, started = best.scores[metric], initial.scores[metric]
-    return None if reached is None or started is None else started - reached
 
 
 def varying(standings: Iterable[Standing]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The seconds of search over all sessions of a sweep, whether its time budget is used up, and what is reserved of it."""
+"""The seconds of search over all sessions of a sweep, whether its budget is used up, and what is reserved of it."""
 
 from __future__ import annotations
 

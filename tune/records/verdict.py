@@ -75,7 +75,8 @@ class Verdict:
     the initial model. windows, blocks: of validation; blocks are about independent, few_blocks says that they are few.
     series_better, series_worse: how many series the candidate is better and worse in. trials_compared: trials and
     blends that were asked. confidence_set: those that cannot be distinguished from the best. passed_over: better by the
-    metric, and worse by another. skill: by name, of MAE over series against the naive baseline. note: why there are no
+    metric, and worse by another. seeds: of the candidate's repeats, which value is the mean of and spread the standard
+    deviation; 0 of a single run. skill: by name, of MAE over series against the naive baseline. note: why there are no
     blends, where there are none. of: the best epoch of every trial when this was decided.
     """
 
@@ -96,6 +97,8 @@ class Verdict:
     trials_compared: int = 0
     confidence_set: tuple[str, ...] = ()
     passed_over: tuple[Flaw, ...] = ()
+    seeds: int = 0
+    spread: float | None = None
     skill: Mapping[str, float] = field(default_factory=dict)
     test: OnTest | None = None
     note: str = ""

@@ -56,7 +56,8 @@ def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard) -> F
     """
     figure, axes = make_canvas(_SIZE)
     ax = axes[0]
-    curves = [curve for record in records if len((curve := _curve(record, leaderboard)).epochs)]
+    statuses = {trial.trial_id: trial.status for trial in leaderboard.trials}
+    curves = [_curve(record, leaderboard, statuses.get(record.trial_id)) for record in records if record.reports]
     top = set_limits(ax, leaderboard, values={c.trial_id: c.trained for c in curves})
     styles = assign_styles(s for s in leaderboard.standings if s.rank is not None)
     for curve in sorted(curves, key=lambda c: c.is_best):
@@ -114,15 +115,14 @@ class _Pen:
         )
 
 
-def _curve(record: TrialRecord, leaderboard: Leaderboard) -> _Curve:
-    standing = leaderboard.find(record.trial_id)
-    metric = leaderboard.metric
+def _curve(record: TrialRecord, leaderboard: Leaderboard, status: str | None) -> _Curve:
+    metric, best = leaderboard.metric, leaderboard.best
     return _Curve(
         trial_id=record.trial_id,
-        status=standing.status if standing else record.status(sweep_is_running=True),
+        status=status or record.status(sweep_is_running=True),
         stopped_by=record.stopped_by,
         strategy=strategy_of(record.hyper),
-        is_best=standing is not None and standing.rank == 1,
+        is_best=best is not None and best.run.trial_id == record.trial_id,
         epochs=np.array([report.epoch for report in record.reports], dtype=np.float64),
         values=np.array([report.scores[metric] for report in record.reports], dtype=np.float64),
     )
@@ -206,7 +206,7 @@ def _draw_baselines(ax: Axes, leaderboard: Leaderboard) -> None:
 
 
 def _mark_best(ax: Axes, leaderboard: Leaderboard) -> None:
-    best = leaderboard.best
+    best = None if leaderboard.best is None else leaderboard.best.run
     value = None if best is None else best.scores[leaderboard.metric]
     if best is None or best.best_epoch is None or value is None:
         return

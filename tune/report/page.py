@@ -93,7 +93,7 @@ def _of_records(records: list[TrialRecord], board: Leaderboard, space: SearchSpa
     return {
         "advice": advise(board, records, space),
         "curves": curves,
-        "drawn": {s.trial_id for s in board.standings if f'<g id="curve-{s.trial_id}">' in curves},
+        "drawn": {s.trial_id for s in board.trials if f'<g id="curve-{s.trial_id}">' in curves},
         "errors": _errors(records),
         "initial_models": len({tuple(r.initial.scores[m] for m in METRICS) for r in records if r.initial}),
     }
@@ -117,7 +117,7 @@ def _effects(board: Leaderboard) -> Markup | None:
 
 
 def _titles(board: Leaderboard) -> dict[str, str]:
-    return {s.trial_id: _title(s, board.metric) for s in board.standings}
+    return {trial.trial_id: _title(trial, board.metric) for trial in board.trials}
 
 
 def _title(standing: Standing, metric: str) -> str:

@@ -14,7 +14,7 @@ from trainables.trial.report import StopReason
 from tune.format import short_number
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
-from tune.records.trial_record import TrialRecord
+from tune.records.trial_record import TrialRecord, of_search
 from tune.records.verdict import Decision
 
 MOST = 3
@@ -41,7 +41,7 @@ class Advice:
 
 def advise(board: Leaderboard, records: Sequence[TrialRecord], space: SearchSpace) -> list[Advice]:
     """Return the first three things that the trials say of the search; none of a healthy one."""
-    curves = [curve for record in records if (curve := _Curve.of(record, board.metric)) is not None]
+    curves = [curve for record in of_search(records) if (curve := _Curve.of(record, board.metric)) is not None]
     return list(islice(_all(board, curves, space), MOST))
 
 

@@ -21,12 +21,14 @@ class Candidate:
     """A trial's best epoch or a blend, and what every validation window says of it.
 
     step: how far from the initial model it is, as a share of the way that training went; 1 for a trial.
+    may_win: whether it may be the answer; one that may not still counts as tried.
     """
 
     name: str
     errors: WindowErrors
     step: float = 1.0
     is_blend: bool = False
+    may_win: bool = True
 
 
 def decide(
@@ -49,11 +51,12 @@ def decide(
     gains = np.stack([base - of_one for of_one in shares.values()], axis=1)
     units = Units.of(initial.series, overlap).with_memory_of(gains)
     superior = superior_models(base, shares, units, confidence=confidence)
-    ranked = sorted(known, key=lambda c: float(shares[c.name].mean()))
+    ranked = sorted(known, key=lambda c: (not c.may_win, float(shares[c.name].mean())))
     passed_over: list[Flaw] = []
     sound: list[Candidate] = []
     least = LEAST_GAIN * float(np.abs(base).mean())
-    worth = [c for c in ranked if c.name in superior.better and float((base - shares[c.name]).mean()) >= least]
+    asked = [c for c in ranked if c.may_win and c.name in superior.better]
+    worth = [c for c in asked if float((base - shares[c.name]).mean()) >= least]
     for candidate in worth:
         flaw = _flaw(initial, candidate, metric, units, confidence)
         if flaw is None:

@@ -33,7 +33,13 @@ def baseline_errors(folder: SweepFolder, name: str) -> WindowErrors | None:
 
 
 def trial_errors(folder: SweepFolder, standing: Standing) -> WindowErrors | None:
-    """Return the window errors of a trial's best epoch on record, or of a blend; None where they cannot be read."""
+    """Return the window errors of a trial's best epoch on record, or of a blend; None where they cannot be read.
+
+    Of a configuration with repeats, their mean.
+    """
+    if standing.seeds:
+        found = [errors for run in standing.repeats if (errors := trial_errors(folder, run)) is not None]
+        return WindowErrors.mean(found) if len(found) == standing.seeds else None
     path = windows_file(folder, standing)
     with suppress(FileNotFoundError, DamagedFileError):
         return None if path is None else WindowErrors.read(path)
