@@ -18,7 +18,7 @@ from tune.command_text import command_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.journal import read_records
 from tune.records.search_time import SearchTime
-from tune.records.spec import SweepError, SweepSpec, check_trials
+from tune.records.spec import MOST_REPEATS, SweepError, SweepSpec, check_trials
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import of_search
 from tune.verdict.advice import Advice, advise
@@ -85,6 +85,19 @@ class Sweep:
         spec = self.spec.model_copy(update=changes)
         spec.write(self.folder)
         return Sweep(self.folder, spec)
+
+    def with_repeats(self, *, top: int, seeds: int) -> Sweep:
+        """The sweep with these repeats of its best, written to its folder; the caller holds it.
+
+        Raises SweepError for numbers out of range, or where no trial has trained yet.
+        """
+        for name, value in (("--top", top), ("--seeds", seeds)):
+            if not 1 <= value <= MOST_REPEATS:
+                raise SweepError(f"{name} must be from 1 to {MOST_REPEATS}, got {value}")
+        if self.leaderboard().best is None:
+            go_on = command_text("resume", self.spec.name, storage=self.folder.path.parent)
+            raise SweepError(f"{self.spec.name} has no trial that has trained for an epoch; go on with: {go_on}")
+        return self.extended(repeats=seeds, repeated=top)
 
     @property
     def seconds_used(self) -> float:

@@ -72,8 +72,9 @@ def kill_all(process):
 
 def repeatable(board):
     for trial in board["trials"]:
-        for key in UNREPEATABLE:
-            trial.pop(key)
+        for run in (trial, *trial.get("runs", ())):
+            for key in UNREPEATABLE:
+                run.pop(key)
     return {key: value for key, value in board.items() if key != "sweep"}
 
 

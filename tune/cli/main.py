@@ -24,6 +24,9 @@ COMMANDS = {
     "resume": LazyCommand(
         "tune.cli.sweeps:resume", "Go on with a sweep that was stopped, killed or finished; nothing is run twice."
     ),
+    "repeat": LazyCommand(
+        "tune.cli.sweeps:repeat", "Train a sweep's best again with other seeds, and decide by their means."
+    ),
     "finish": LazyCommand(
         "tune.cli.sweeps:finish",
         "Score a stopped sweep's best on the test part and export the winner, without searching on.",

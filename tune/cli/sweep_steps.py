@@ -21,6 +21,7 @@ from tune.cli.sweep_state import SweepState
 from tune.cli.tables import print_leaderboard
 from tune.command_text import command_text
 from tune.export.finalize import finalize
+from tune.format import count_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.ray_backend.run import run_search
@@ -93,12 +94,21 @@ def resume_sweep(name: str, storage: Path, changes: Resumption) -> int:
             return _finish(sweep, console, Ending.FINISHED)
         if sweep.time_is_used_up:
             return _finish(sweep, console, Ending.TIME_BUDGET)
-        with console.status("reading the data, loading the model"):
-            from tune.registry import find_trainable  # torch: seconds
-
-            sweep.repair_data()
-            find_trainable(sweep.spec.trainable)
+        _prepare(sweep, console)
         return _run(sweep, console)
+
+
+def repeat_best(name: str, storage: Path, *, top: int, seeds: int) -> int:
+    """Train the best again with other seeds, decide again; return the exit status."""
+    console = _console()
+    sweep = Sweep.open(storage, name)
+    with sweep.held():
+        sweep = sweep.with_repeats(top=top, seeds=seeds)
+        if not sweep.spec.repetition.left(read_records(sweep.folder)):
+            console.print(f"the best of {name} have been repeated {count_text(seeds, 'time')}; --seeds N repeats on")
+            return _finish(sweep, console, Ending.FINISHED)
+        _prepare(sweep, console)
+        return _run(sweep, console, repeats_alone=True)
 
 
 def finish_sweep(name: str, storage: Path) -> int:
@@ -116,6 +126,15 @@ def report_sweep(name: str, storage: Path) -> int:
     _write_summary(sweep)
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
     return OK
+
+
+def _prepare(sweep: Sweep, console: Console) -> None:
+    """Check that what a sweep needs is still there; raises a UserError."""
+    with console.status("reading the data, loading the model"):
+        from tune.registry import find_trainable  # torch: seconds
+
+        sweep.repair_data()
+        find_trainable(sweep.spec.trainable)
 
 
 @contextmanager
@@ -136,9 +155,12 @@ def _console() -> Console:
     return make_console()
 
 
-def _run(sweep: Sweep, console: Console) -> int:
+def _run(sweep: Sweep, console: Console, *, repeats_alone: bool = False) -> int:
     ending = run_search(
-        sweep, lambda journal: _callbacks(sweep, journal, console), lambda dead: _go_on_without(dead, sweep, console)
+        sweep,
+        lambda journal: _callbacks(sweep, journal, console),
+        lambda dead: _go_on_without(dead, sweep, console),
+        repeats_alone=repeats_alone,
     )
     if ending is Ending.INTERRUPTED:
         return _print_interrupted(sweep, console)
@@ -234,7 +256,7 @@ def _print_next_commands(sweep: Sweep, console: Console, *, exported: bool) -> N
     if recommended := sweep.spec.search_space().recommended_space:
         on_bundled_data = Path(sweep.spec.data.path) in [path.resolve() for path in SAMPLES.values()]
         data = "YOUR_DATA" if on_bundled_data else sweep.spec.data.path
-        night = ("--data", data, "--time-budget", "2h", "--name", "night1")
+        night = ("--data", data, "--time-budget", "2h", "--repeats", "3", "--name", "night1")
         commands.append(command_text("sweep", recommended, *night, storage=storage))
     elif exported:
         from tune.registry import is_registered  # torch: seconds

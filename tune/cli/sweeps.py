@@ -49,6 +49,9 @@ def sweep(
     confidence: Annotated[
         float | None, option("How sure the verdict must be that a trial is better: 0.9.", SEARCH)
     ] = None,
+    repeats: Annotated[
+        int | None, option("Train the best three again with so many other seeds, and go by their mean.", SEARCH)
+    ] = None,
     evals_per_epoch: Annotated[int | None, option("Validations an epoch.", SEARCH)] = None,
     set_: Annotated[
         list[str] | None, option("KEY=VALUE or KEY=log:1e-6:1e-4; again for more.", SEARCH, "--set")
@@ -91,6 +94,7 @@ def sweep(
             reduction_factor=reduction_factor,
             metric=metric,
             confidence=confidence,
+            repeats=repeats,
             seed=seed,
             max_concurrent=max_concurrent,
             gpus=gpus,
@@ -124,6 +128,18 @@ def resume(
         retry_failed=retry_failed,
     )
     raise typer.Exit(resume_sweep(name, storage, changes))
+
+
+def repeat(
+    name: Name,
+    top: Annotated[int, typer.Option(help="How many of the best configurations.")] = 3,
+    seeds: Annotated[int, typer.Option(help="How often each is trained again, with a seed of its own.")] = 3,
+    storage: Storage = STORAGE,
+) -> None:
+    """Train a sweep's best again with other seeds, and decide by their means; trials left open stay so."""
+    from tune.cli.sweep_steps import repeat_best
+
+    raise typer.Exit(repeat_best(name, storage, top=top, seeds=seeds))
 
 
 def finish(name: Name, storage: Storage = STORAGE) -> None:

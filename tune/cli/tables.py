@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tune.format import duration, memory, number
+from tune.format import difference_text, duration, memory, number
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.ranking import Line, leaderboard_lines
 from tune.leaderboard.standing import Standing, varying
@@ -33,6 +33,7 @@ TITLES = {
 }
 HIDDEN = ("patience",)  # it follows from the strategy
 TOP_SET = "in top set"  # the model confidence set: indistinguishable from the best
+REPEATS = "repeats"  # that a line is the mean of
 ENDING = ("best epoch", "ended by")
 SKILL = "skill"  # 1 - geometric mean over series of MAE over the naive forecast's
 LESS_IMPORTANT = (
@@ -77,11 +78,11 @@ def _row(line: Line, board: Leaderboard) -> dict[str, str]:
     row = {SKILL: "" if skill is None else f"{skill:.3f}"}
     if line.standing is not None:
         is_top = line.standing.trial_id in _top_set(board)
-        return {**_standing_row(line.standing), **row, TOP_SET: "yes" if is_top else ""}
+        return {**_standing_row(line.standing, board.metric), **row, TOP_SET: "yes" if is_top else ""}
     return {**row, "trial": line.name, **{name: number(value) for name, value in line.scores.to_row().items()}}
 
 
-def _standing_row(s: Standing) -> dict[str, str]:
+def _standing_row(s: Standing, metric: str) -> dict[str, str]:
     row = {
         "#": "" if s.rank is None else str(s.rank),
         "trial": s.trial_id,
@@ -92,6 +93,10 @@ def _standing_row(s: Standing) -> dict[str, str]:
         "memory": memory(s.peak_memory_bytes),
     }
     row |= {name: number(value) for name, value in s.scores.to_row().items()}
+    if s.seeds:
+        row[REPEATS] = str(s.seeds)
+    if s.spread is not None:
+        row[metric] += f" ± {difference_text(s.spread)}"
     if s.parts:
         return {name: text for name, text in row.items() if name not in COSTS}
     return row | {TITLES.get(key, key): number(value) for key, value in s.hyper.items()}
@@ -105,7 +110,7 @@ def print_leaderboard(console: Console, board: Leaderboard, advised: Sequence[Ad
         console.print(whole)
     else:
         console.print(_narrow(console, board, scores))
-        console.print(_table(board, ["#", "trial", *hyperparameters, *COSTS]))
+        console.print(_table(board, ["#", "trial", *hyperparameters, *COSTS], trials_alone=True))
     _print_test(console, board)
     for name, sentence in board.comparison.items():
         console.print(f"{name}: {sentence}", soft_wrap=True)
@@ -137,11 +142,13 @@ def _width(console: Console, table: Table) -> int:
     return console.measure(table, options=console.options.update(width=10_000)).maximum
 
 
-def _table(board: Leaderboard, columns: list[str]) -> Table:
+def _table(board: Leaderboard, columns: list[str], *, trials_alone: bool = False) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for name in columns:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
     for line in leaderboard_lines(board):
+        if trials_alone and (line.standing is None or line.standing.parts):
+            continue
         row = _row(line, board)
         table.add_row(*(row.get(name, "") for name in columns), style=_style(line, board))
     return table
@@ -157,8 +164,9 @@ def _scores(board: Leaderboard) -> list[str]:
     """The metric and the gain in it, the other scores, and how the trial ended."""
     others = [name for name in board.score_names if name != board.metric]
     top = [TOP_SET] if _top_set(board) else []
+    repeats = [REPEATS] if board.is_repeated else []
     skill = [SKILL] if _skill(board) else []
-    return ["#", "trial", board.metric, "gain", *top, *others, *skill, *ENDING]
+    return ["#", "trial", *repeats, board.metric, "gain", *top, *others, *skill, *ENDING]
 
 
 def _skill(board: Leaderboard) -> Mapping[str, float]:

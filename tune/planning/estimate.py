@@ -104,7 +104,7 @@ class Estimate:
         longest = max(s * x.hyper.epochs for s, x in zip(seconds, self.loads, strict=True))
         return {
             "time an epoch": f"about {_span(seconds, long_duration)} (from {source}, half of it reached{shared})",
-            "whole search": self._search(math.ceil(self.settings.trials / self.budget.concurrent) * longest),
+            "whole search": self._search(math.ceil(self.settings.planned_trials / self.budget.concurrent) * longest),
         }
 
     @property

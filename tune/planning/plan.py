@@ -222,6 +222,13 @@ def _span(numbers: tuple[int, int], divisor: float = 1) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
+def _repeats(spec: SweepSpec) -> dict[str, str]:
+    if not spec.repeats:
+        return {}
+    best = min(spec.repeated, spec.trials)
+    return {"repeats": f"{spec.planned_trials - spec.trials}, {spec.repeats} of each of the best {best}"}
+
+
 def describe_plan(plan: Plan) -> dict[str, str]:
     """What would be done, in numbers, for --dry-run and for the head of a sweep."""
     train_windows = plan.proposals.train_windows
@@ -245,6 +252,7 @@ def describe_plan(plan: Plan) -> dict[str, str]:
         "searched": searched or "nothing: a list of points",
         "trials": f"{spec.trials}, searcher {spec.searcher}, scheduler {spec.scheduler}, metric {spec.metric}, "
         f"seed {spec.seed}",
+        **_repeats(spec),
         "time budget": "none" if spec.time_budget_seconds is None else duration(spec.time_budget_seconds),
         "machine": f"{where}, {budget.concurrent} trial(s) at once, {budget.cpus_per_trial} CPU core(s) each",
     }

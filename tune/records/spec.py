@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from data.panel import Panel
 
 FORMAT_VERSION = 2  # of a sweep's folder; one of another version is rejected
+MOST_REPEATS = 100  # of a configuration, and configurations with repeats
 Metric = Literal["val_loss", "val_mae", "val_mse", "val_rmse", "val_mase", "val_wql", "val_smape"]
 Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
 Scheduler = Literal["asha", "median", "none"]
@@ -93,8 +94,18 @@ class SweepSettings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=10**9)
     metric: Metric = "val_loss"
     confidence: float = Field(default=CONFIDENCE, ge=0.5, le=0.999, allow_inf_nan=False)
-    repeats: int = Field(default=0, ge=0, le=100)
-    repeated: int = Field(default=3, ge=1, le=100)
+    repeats: int = Field(default=0, ge=0, le=MOST_REPEATS)
+    repeated: int = Field(default=3, ge=1, le=MOST_REPEATS)
+
+    @property
+    def repetition(self) -> Repeats:
+        """What is trained again after the search."""
+        return Repeats(self.repeated, self.repeats, self.metric, self.seed)
+
+    @property
+    def planned_trials(self) -> int:
+        """Trials of the search, and repeats of its best."""
+        return self.trials + self.repeats * min(self.repeated, self.trials)
 
 
 class SweepSpec(SweepSettings):
@@ -115,16 +126,6 @@ class SweepSpec(SweepSettings):
 
     def search_space(self) -> SearchSpace:
         return SearchSpace.from_dict(self.space)
-
-    @property
-    def repetition(self) -> Repeats:
-        """What is trained again after the search."""
-        return Repeats(self.repeated, self.repeats, self.metric, self.seed)
-
-    @property
-    def planned_trials(self) -> int:
-        """Trials of the search, and repeats of its best."""
-        return self.trials + self.repeats * min(self.repeated, self.trials)
 
     def write(self, folder: SweepFolder) -> None:
         """Write sweep.json in one step."""

@@ -15,6 +15,7 @@ from trainables.trial.report import METRICS
 from tune.format import (
     NOTHING,
     count_text,
+    difference_text,
     gain_text,
     long_duration,
     measured_memory,
@@ -80,6 +81,7 @@ def _template() -> Template:
         number=short_number,
         score=score_text,
         gain=gain_text,
+        distance=difference_text,
         duration=long_duration,
         size=measured_memory,
         warmup=warmup_text,
@@ -186,6 +188,7 @@ def facts_of(spec: SweepSpec) -> dict[str, Facts]:
             ("space", str(spec.space.get("name", NOTHING))),
             ("metric", f"{spec.metric}, lower is better"),
             ("trials", short_number(spec.trials)),
+            *([("repeats", f"{spec.repeats} of each of the best {spec.repeated}")] if spec.repeats else []),
             ("time budget", budget),
             ("searcher", spec.searcher),
             ("scheduler", "none" if spec.scheduler == "none" else stopping),

@@ -55,7 +55,8 @@ def _lead(board: Leaderboard, verdict: Verdict) -> str:
 
 def _text(board: Leaderboard, verdict: Verdict, difference: Interval) -> str:
     words, metric = board.initial_model, verdict.metric
-    came_to = f"{metric} {number(verdict.value)} against {words.name}'s {number(verdict.initial)}"
+    repeated = f" {_repeats_text(verdict)}" if verdict.seeds else ""
+    came_to = f"{metric} {number(verdict.value)}{repeated} against {words.name}'s {number(verdict.initial)}"
     distance = _distance(verdict, difference)
     asked = count_text(verdict.trials_compared, "candidate")
     if verdict.decision is not Decision.KEEP:
@@ -89,6 +90,12 @@ def _distance(verdict: Verdict, difference: Interval) -> str:
         return text
     low, high = sorted((sign * percent.low, sign * percent.high))
     return f"{text}, {abs(percent.difference):.1f} % ({low:.1f} to {high:.1f} %)"
+
+
+def _repeats_text(verdict: Verdict) -> str:
+    """± 0.0031 over 3 repeats."""
+    spread = "" if verdict.spread is None else f"± {difference_text(verdict.spread)} "
+    return f"{spread}over {count_text(verdict.seeds, 'repeat')}"
 
 
 def _signed(value: float) -> str:

@@ -64,6 +64,7 @@ BEST = ("{}/ray_results/whole/best", *TRUST)
 COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("sweep",): (str(TOYS / "toy.yaml"), "--data", "sample", "--dry-run"),
     ("resume",): WHOLE,
+    ("repeat",): WHOLE,
     ("finish",): WHOLE,
     ("report",): WHOLE,
     ("status",): WHOLE[1:],

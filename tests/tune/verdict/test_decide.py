@@ -35,6 +35,17 @@ def test_a_real_gain_is_to_be_used_with_its_figures() -> None:
     assert verdict.confidence_set == ("t0000",)
 
 
+def test_what_may_not_win_is_not_the_answer_and_still_counts_as_tried() -> None:
+    """A single run beside configurations that go by the mean of their repeats."""
+    repeated = Candidate("t0000", errors(BASE - 0.5 + noise()))
+    lucky = Candidate("t0001", errors(BASE - 0.9 + noise()), may_win=False)
+    verdict = decided(repeated, lucky)
+    assert (verdict.decision, verdict.candidate, verdict.best) == (Decision.USE, "t0000", "t0000")
+    assert (verdict.trials_compared, verdict.confidence_set) == (2, ("t0001",))
+    worse = decided(Candidate("t0000", errors(BASE + 0.5 + noise())), lucky)
+    assert (worse.decision, worse.candidate) == (Decision.KEEP, "t0000")
+
+
 def test_the_best_of_many_that_differ_by_chance_is_not_used() -> None:
     verdict = decided(*(Candidate(f"t{i:04}", errors(BASE + 0.1 * RNG.normal(size=80))) for i in range(20)))
     assert verdict.decision is Decision.KEEP

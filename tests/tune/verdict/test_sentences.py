@@ -53,6 +53,12 @@ def test_use_it_comes_with_its_figures() -> None:
     assert found.further == ("Test agrees: test_loss 0.25 against zero-shot's 0.5.",)
 
 
+def test_a_mean_of_repeats_is_called_so() -> None:
+    text = answer(replace(USE, seeds=3, spread=0.0125)).text
+    assert text.startswith("val_loss 0.375 ± 0.0125 over 3 repeats against zero-shot's 0.5, 0.1250 better (")
+    assert answer(replace(USE, seeds=1)).text.startswith("val_loss 0.375 over 1 repeat against zero-shot's 0.5")
+
+
 def test_a_metric_with_a_zero_comes_with_percentages() -> None:
     assert "0.1250 better (0.0625 to 0.1875 with 90 % confidence), 25.0 % (12.5 to 37.5 %);" in (
         answer(replace(USE, metric="val_mae")).text

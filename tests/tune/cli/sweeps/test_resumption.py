@@ -28,7 +28,7 @@ def searched(foretune: Foretune, monkeypatch: pytest.MonkeyPatch) -> list[Sweep]
     """The sweeps whose search would have begun."""
     sweeps: list[Sweep] = []
 
-    def search(sweep: Sweep, console: object) -> int:
+    def search(sweep: Sweep, console: object, **_: object) -> int:
         sweeps.append(sweep)
         return 0
 
@@ -74,6 +74,35 @@ def test_failed_trials_are_run_again_only_when_asked_for(
     assert [r.trial_id for r in read_records(SweepFolder(night1)) if not r.is_finished] == ["t0003"]
     assert "1 failed trials are run again" in resume(foretune, night1, "--retry-failed")
     assert [r.trial_id for r in read_records(SweepFolder(night1)) if not r.is_finished] == ["t0003", "t0004"]
+
+
+def test_the_best_are_repeated_after_the_fact(foretune: Foretune, searched: list[Sweep], night1: Path) -> None:
+    ended = foretune("repeat", "night1", "--top", 1, "--seeds", 2, "--storage", night1.parent)
+    assert (ended.status, ended.err) == (0, "")
+    (sweep,) = searched
+    left = sweep.spec.repetition.left(read_records(sweep.folder))
+    assert [each.trial_id for each in left] == ["t0001-r1", "t0001-r2"]
+    assert sweep.spec.planned_trials == 24 + 2
+    assert sweep.unfinished_trials() == 21 + 2  # t0003 and twenty more of the search
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--top", 0), "--top must be from 1 to 100, got 0"),
+        (("--seeds", -1), "--seeds must be from 1 to 100, got -1"),
+        (("--seeds", 1000), "--seeds must be from 1 to 100, got 1000"),
+    ],
+)
+def test_repeats_out_of_range_are_rejected(
+    rejected: Callable[..., str], night1: Path, flags: tuple[object, ...], message: str
+) -> None:
+    assert rejected("repeat", "night1", *flags, storage=night1.parent) == message
+
+
+def test_a_sweep_without_a_trained_trial_has_nothing_to_repeat(rejected: Callable[..., str], new_sweep: Path) -> None:
+    message = rejected("repeat", "night1", storage=new_sweep.parent)
+    assert message.startswith("night1 has no trial that has trained for an epoch; go on with: foretune resume night1")
 
 
 HOLD = """
