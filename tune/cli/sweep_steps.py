@@ -44,10 +44,13 @@ def start_sweep(request: SweepRequest, storage: Path, *, dry_run: bool) -> int:
     check_storage(storage)
     if request.name is not None:
         check_name(storage, request.name)
+    earlier = [Sweep.open(storage, name) for name in request.start_from]
     with console.status("reading the data, loading the model"):
         from tune.planning.plan import describe_plan, plan_sweep  # torch: seconds
+        from tune.planning.starting_points import EarlierSweep
 
-        plan = plan_sweep(request)
+        on_record = [EarlierSweep(s.spec, s.leaderboard(), read_records(s.folder)) for s in earlier]
+        plan = plan_sweep(request, on_record)
         facts = describe_plan(plan)
     print_facts(console, facts)
     for note in plan.notes:

@@ -56,6 +56,9 @@ def sweep(
     set_: Annotated[
         list[str] | None, option("KEY=VALUE or KEY=log:1e-6:1e-4; again for more.", SEARCH, "--set")
     ] = None,
+    start_from: Annotated[
+        list[str] | None, option("An earlier sweep whose best is tried first; again for more.", SEARCH)
+    ] = None,
     seed: Annotated[int | None, option("Seed of everything.", SEARCH)] = None,
     max_concurrent: Annotated[str | None, option("Trials at once: auto or a number.", MACHINE)] = None,
     gpus: Annotated[int | None, option("GPUs to use; 0 for the CPU.", MACHINE)] = None,
@@ -101,6 +104,7 @@ def sweep(
             gpu_memory=gpu_memory,
         ),
         name=name,
+        start_from=tuple(dict.fromkeys(start_from or ())),
     )
     raise typer.Exit(start_sweep(request, storage, dry_run=dry_run))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,19 +13,21 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 
-from data.errors import near_names
+from data.errors import UserError, near_names
 from data.files import expand
 from data.naive import season_length
 from data.panel import Panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
 from search_spaces.space import SearchSpace
+from trainables.base import check_hyper
 from tune.format import domain_text, duration
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.planning.estimate import Estimate
 from tune.planning.model_folders import with_absolute_folders
 from tune.planning.proposals import Proposals, check_proposals, has_own_windows, notes_on
 from tune.planning.space_check import Model, Setting, load_fitting_space
+from tune.planning.starting_points import EarlierSweep, learning_note, trials_to_learn_from, with_points_of
 from tune.records.spec import (
     DataSource,
     SweepError,
@@ -49,6 +51,7 @@ class SweepRequest:
     """What the user typed; None where it was left out.
 
     set: the parameters given with --set. reading: those of `data.read_options.ReadOptions` that were given.
+    start_from: names of earlier sweeps.
     """
 
     space: str = DEFAULT_SPACE
@@ -60,6 +63,7 @@ class SweepRequest:
     evals_per_epoch: int | None = None
     sweep: dict[str, object] = field(default_factory=dict)
     name: str | None = None
+    start_from: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Setting]:
@@ -87,17 +91,22 @@ class Plan:
     machine: Machine
     budget: Budget
     estimate: Estimate | None
+    earlier: Sequence[EarlierSweep] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know before it starts."""
         of_estimate = self.estimate.notes if self.estimate else ()
         of_proposals = notes_on(self.proposals, self.spec, self.model, self.task)
-        return (*self.panel.notes, *self.space.notes, *_stride_note(self), *of_proposals, *of_estimate)
+        learning = learning_note(self.spec.earlier, self.earlier)
+        return (*self.panel.notes, *self.space.notes, *learning, *_stride_note(self), *of_proposals, *of_estimate)
 
 
-def plan_sweep(request: SweepRequest) -> Plan:
-    """Check a request and work out the sweep; raises a UserError for whatever cannot be."""
+def plan_sweep(request: SweepRequest, earlier: Sequence[EarlierSweep] = ()) -> Plan:
+    """Check a request and work out the sweep; raises a UserError for whatever cannot be.
+
+    earlier: the sweeps to start from.
+    """
     DataSource.checked(**request.reading, path="")  # what was typed comes before what must be read
     trainable, model, space = load_fitting_space(request.space, request.settings)
     space = with_absolute_folders(space)
@@ -121,6 +130,15 @@ def plan_sweep(request: SweepRequest) -> Plan:
     source, panel = _read_data(request, space, model, task_spec)
     task = ForecastTask(panel, task_spec)
     device = torch.device("cuda" if budget.gpus else "cpu")
+    if earlier:
+        space = with_points_of(
+            space,
+            trainable,
+            settings.searcher,
+            earlier,
+            lambda hyper: _parameters(model, hyper, task),
+            strict=bool(request.start_from),
+        )
     proposals = check_proposals(model, space, task, device=device)
     spec = SweepSpec(
         name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
@@ -133,9 +151,19 @@ def plan_sweep(request: SweepRequest) -> Plan:
         versions=installed_versions(),
         **settings.model_dump(),
     )
+    spec = spec.model_copy(update={"earlier": tuple(trials_to_learn_from(spec, earlier))})
     loads = proposals.loads(model, task)
     estimate = Estimate(loads, spec, machine, budget) if loads else None
-    return Plan(spec, space, panel, task, model, proposals, machine, budget, estimate)
+    return Plan(spec, space, panel, task, model, proposals, machine, budget, estimate, earlier)
+
+
+def _parameters(model: Model, hyper: Mapping[str, object], task: ForecastTask) -> int | None:
+    """Count the parameters of the model that hyperparameters build; None where it cannot be built here."""
+    instance = model()
+    try:
+        return sum(p.numel() for p in instance.build(check_hyper(model, hyper), task).parameters())
+    except (UserError, OSError):
+        return None
 
 
 def _read_data(request: SweepRequest, space: SearchSpace, model: Model, task: TaskSpec) -> tuple[DataSource, Panel]:

@@ -106,7 +106,9 @@ class _Run:
 
         spec = self.spec
         space = spec.search_space()
-        search = StudySearch(self.journal, space, searcher=spec.searcher, seed=spec.seed, trials=spec.trials)
+        search = StudySearch(
+            self.journal, space, searcher=spec.searcher, seed=spec.seed, trials=spec.trials, earlier=spec.earlier
+        )
         scheduler = make_scheduler(
             spec.scheduler,
             grace_period=spec.grace_period,

@@ -18,6 +18,7 @@ from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
 from tune.ray_backend.messages import BEST_SO_FAR, Failure, read_result
 from tune.ray_backend.study import CONFIG, add_report, finish, open_study
+from tune.records.earlier_trial import EarlierTrial
 from tune.records.journal import Journal
 from tune.records.spec import lists_points
 from tune.records.trial_record import TrialConfig
@@ -63,16 +64,25 @@ class StudySearch(OptunaSearch):
 
     Ids, seeds and the places of the first configurations come from the number of trials on record. A proposal depends
     on the seed, its number and the trials before it, never on how often the sweep was interrupted. Trials that an
-    earlier session left open come first, as they were.
+    earlier session left open come first, as they were. earlier: trials of other sweeps that the study begins with.
     """
 
-    def __init__(self, journal: Journal, space: SearchSpace, *, searcher: str, seed: int, trials: int) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        space: SearchSpace,
+        *,
+        searcher: str,
+        seed: int,
+        trials: int,
+        earlier: Sequence[EarlierTrial] = (),
+    ) -> None:
         self.journal, self.space, self.searcher_name, self.base_seed = journal, space, searcher, seed
         self.is_list = lists_points(searcher, space)
         self.points = space.grid_points() if self.is_list else space.enqueued()
         self.total_trials = min(trials, len(self.points)) if self.is_list else trials
         self._by_ray_id: dict[str, _Running] = {}
-        study = open_study(journal.folder, journal.searched, space)
+        study = open_study(journal.folder, journal.searched, space, earlier)
         super().__init__(
             space=self._nothing_to_suggest,
             metric=BEST_SO_FAR,
@@ -83,7 +93,9 @@ class StudySearch(OptunaSearch):
         )
         self._open = deque(
             _Running(record.trial_id, optuna.Trial(self.study, trial._trial_id))
-            for record, trial in zip(journal.searched, self.study.get_trials(deepcopy=False), strict=True)
+            for record, trial in zip(
+                journal.searched, self.study.get_trials(deepcopy=False)[len(earlier) :], strict=True
+            )
             if not record.is_finished
         )
 

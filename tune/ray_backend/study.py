@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import optuna
@@ -16,6 +16,7 @@ from data.files import replace_text
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
 from trainables.trial.report import Report
+from tune.records.earlier_trial import EarlierTrial
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialConfig, TrialRecord
 
@@ -23,20 +24,24 @@ logger = logging.getLogger(__name__)
 
 STUDY = "sweep"  # its name in every file: a sweep's folder may be renamed or copied
 CONFIG = "config"  # the user attribute with a trial's configuration
+EARLIER = "earlier"  # the user attribute with the source of a trial of an earlier sweep
 _UNREADABLE = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, KeyError, ValueError)
 
 
-def open_study(folder: SweepFolder, records: Sequence[TrialRecord], space: SearchSpace) -> optuna.Study:
-    """Open the study with one trial a record, in their order.
+def open_study(
+    folder: SweepFolder, records: Sequence[TrialRecord], space: SearchSpace, earlier: Sequence[EarlierTrial] = ()
+) -> optuna.Study:
+    """Open the study with the trials of earlier sweeps and then one trial a record, in their order.
 
     The journal is the truth. A study that is missing, damaged, of another name, without some of the trials or with
     others than the journal has is made anew; what samplers keep with a trial is taken over where it can be read.
     """
     trials = _read_trials(folder)
-    if trials is None or not _are_of(trials, records):
-        _write(folder, records, {_trial_id(trial): trial for trial in trials or ()}, space)
+    if trials is None or not _are_of(trials, records, earlier):
+        known = {_trial_id(trial): trial for trial in trials or ()}
+        _write(folder, [_frozen_earlier(e, space) for e in earlier] + [_frozen(r, known, space) for r in records])
     study = optuna.load_study(study_name=STUDY, storage=_storage(folder))
-    _catch_up(study, records)
+    _catch_up(study, records, len(earlier))
     return study
 
 
@@ -108,55 +113,72 @@ def _trial_id(trial: FrozenTrial) -> str | None:
     return str(config["trial_id"]) if isinstance(config, dict) and "trial_id" in config else None
 
 
-def _are_of(trials: Sequence[FrozenTrial], records: Sequence[TrialRecord]) -> bool:
-    configs = [record.config.to_row() for record in records]
-    if [trial.user_attrs.get(CONFIG) for trial in trials] != configs:
+def _are_of(trials: Sequence[FrozenTrial], records: Sequence[TrialRecord], earlier: Sequence[EarlierTrial]) -> bool:
+    sources, configs = [trial.source for trial in earlier], [record.config.to_row() for record in records]
+    of_earlier, own = trials[: len(sources)], trials[len(sources) :]
+    if [trial.user_attrs.get(EARLIER) for trial in of_earlier] != sources:
         return False
-    pairs = zip(trials, records, strict=True)
+    if [trial.user_attrs.get(CONFIG) for trial in own] != configs:
+        return False
+    pairs = zip(own, records, strict=True)
     return all(record.is_finished or trial.state is TrialState.RUNNING for trial, record in pairs)
 
 
-def _write(
-    folder: SweepFolder,
-    records: Sequence[TrialRecord],
-    earlier: Mapping[str | None, FrozenTrial],
-    space: SearchSpace,
-) -> None:
-    """Write the study of these records beside the old one, and put it in its place."""
+def _write(folder: SweepFolder, trials: Iterable[FrozenTrial]) -> None:
+    """Write a study of these trials beside the old one, and put it in its place."""
     unfinished = SweepFolder(folder.path / ".study")
     unfinished.path.mkdir(exist_ok=True)
     unfinished.study.unlink(missing_ok=True)
     storage = _storage(unfinished)
     study = optuna.create_study(study_name=STUDY, storage=storage, direction="minimize")
-    for record in records:
-        study.add_trial(_frozen(record, earlier.get(record.trial_id), space))
+    for trial in trials:
+        study.add_trial(trial)
     storage.engine.dispose()
     unfinished.study.replace(folder.study)
     with suppress(OSError):
         unfinished.path.rmdir()
 
 
-def _frozen(record: TrialRecord, earlier: FrozenTrial | None, space: SearchSpace) -> FrozenTrial:
-    """Return a record as a trial of a study."""
-    domains: dict[str, Domain] = {}
+def _frozen_earlier(trial: EarlierTrial, space: SearchSpace) -> FrozenTrial:
+    params, distributions = _recalled(trial.hyper, space)
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE if trial.stopped_at is None else TrialState.PRUNED,
+        value=trial.value,
+        params=params,
+        distributions=distributions,
+        intermediate_values={} if trial.stopped_at is None else {_thousandths(trial.stopped_at): trial.value},
+        user_attrs={EARLIER: trial.source},
+    )
+
+
+def _recalled(hyper: Mapping[str, object], space: SearchSpace) -> tuple[dict[str, object], dict[str, BaseDistribution]]:
+    """Return what a space suggested of a configuration, and from which distributions, by its scoped names."""
     params: dict[str, object] = {}
+    distributions: dict[str, BaseDistribution] = {}
 
     def recall(name: str, domain: Domain) -> object:
-        domains[name], params[name] = domain, record.hyper[name.rpartition("/")[2]]
+        params[name], distributions[name] = hyper[name.rpartition("/")[2]], distribution_of(domain)
         return params[name]
 
-    if record.hyper:  # of a trial whose configuration is lost, nothing is known
-        space.sample(recall)
+    space.sample(recall)
+    return params, distributions
+
+
+def _frozen(record: TrialRecord, known: Mapping[str | None, FrozenTrial], space: SearchSpace) -> FrozenTrial:
+    """Return a record as a trial of a study. known: trials of the study before, for what samplers keep with them."""
+    before = known.get(record.trial_id)
+    # of a trial whose configuration is lost, nothing is known
+    params, distributions = _recalled(record.hyper, space) if record.hyper else ({}, {})
     state, value = _end_of(record)
     by_step = {_step(r): r.best_so_far for r in record.trained if r.best_so_far is not None}
     return optuna.trial.create_trial(
         state=state,
         value=by_step[max(by_step)] if state is TrialState.PRUNED else value,  # as `tell` does
         params=params,
-        distributions={name: distribution_of(domain) for name, domain in domains.items()},
+        distributions=distributions,
         intermediate_values=by_step,
         user_attrs={CONFIG: record.config.to_row()},
-        system_attrs=dict(earlier.system_attrs) if earlier is not None else {},
+        system_attrs=dict(before.system_attrs) if before is not None else {},
     )
 
 
@@ -172,9 +194,9 @@ def _end_of(record: TrialRecord) -> tuple[TrialState, float | None]:
     return TrialState.COMPLETE, values[-1]
 
 
-def _catch_up(study: optuna.Study, records: Sequence[TrialRecord]) -> None:
-    """Bring open trials up to the journal, which is ahead of the study after a kill."""
-    for record, trial in zip(records, study.get_trials(deepcopy=False), strict=True):
+def _catch_up(study: optuna.Study, records: Sequence[TrialRecord], earlier: int) -> None:
+    """Bring open trials up to the journal, which is ahead of the study after a kill. earlier: trials before them."""
+    for record, trial in zip(records, study.get_trials(deepcopy=False)[earlier:], strict=True):
         if trial.state is not TrialState.RUNNING:
             continue
         for report in record.trained:
@@ -185,5 +207,9 @@ def _catch_up(study: optuna.Study, records: Sequence[TrialRecord]) -> None:
 
 
 def _step(report: Report) -> int:
+    return _thousandths(report.epoch)
+
+
+def _thousandths(epoch: float) -> int:
     """Optuna's steps are whole: thousandths of an epoch."""
-    return round(report.epoch * 1000)
+    return round(epoch * 1000)

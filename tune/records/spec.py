@@ -14,6 +14,7 @@ from data.read_options import ReadOptions
 from data.task.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
 from trainables.trial.report import ZERO_SHOT
+from tune.records.earlier_trial import EarlierTrial
 from tune.records.repeats import Repeats
 from tune.records.sweep_folder import SweepFolder
 from tune.records.verdict import CONFIDENCE
@@ -111,7 +112,7 @@ class SweepSettings(BaseModel):
 class SweepSpec(SweepSettings):
     """A sweep whole: its settings, the space and the model, the data and the task.
 
-    initial_name: what the model is at epoch 0, zero-shot or untrained.
+    initial_name: what the model is at epoch 0, zero-shot or untrained. earlier: trials that the searcher learns from.
     """
 
     format_version: int = FORMAT_VERSION
@@ -121,6 +122,7 @@ class SweepSpec(SweepSettings):
     initial_name: str = ZERO_SHOT
     data: DataSource
     task: TaskSpec
+    earlier: tuple[EarlierTrial, ...] = ()
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
 
