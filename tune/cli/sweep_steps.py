@@ -8,7 +8,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -32,7 +32,7 @@ from tune.records.sweep_callback import SweepCallback
 from tune.sweep import Sweep, check_name, check_storage
 
 if TYPE_CHECKING:
-    from tune.planning.plan import SweepRequest
+    from tune.planning.plan import Plan, SweepRequest
 
 OK, NO_TRIAL_SUCCEEDED, INTERRUPTED = 0, 1, 130
 RESTARTED = "FORETUNE_RAY_RESTARTED"  # set in the environment of a process that goes on after Ray has died
@@ -46,21 +46,55 @@ def start_sweep(request: SweepRequest, storage: Path, *, dry_run: bool) -> int:
         check_name(storage, request.name)
     earlier = [Sweep.open(storage, name) for name in request.start_from]
     with console.status("reading the data, loading the model"):
-        from tune.planning.plan import describe_plan, plan_sweep  # torch: seconds
+        from tune.planning.plan import plan_sweep  # torch: seconds
         from tune.planning.starting_points import EarlierSweep
 
         on_record = [EarlierSweep(s.spec, s.leaderboard(), read_records(s.folder)) for s in earlier]
         plan = plan_sweep(request, on_record)
-        facts = describe_plan(plan)
-    print_facts(console, facts)
-    for note in plan.notes:
-        console.print(f"note: {note}")
+        followers = request.followers(plan.spec.name)
+        for follower in followers:  # a mistake in what comes in the morning is found in the evening
+            check_name(storage, str(follower.name))
+        plans = [plan, *map(plan_sweep, followers)]
+    for each in plans if dry_run else [plan]:
+        _print_plan(each, console)
     if dry_run:
         return OK
+    return _go_on_with_next(*_create_and_run(plan, storage, console), console)
+
+
+def _print_plan(plan: Plan, console: Console) -> None:
+    from tune.planning.plan import describe_plan
+
+    print_facts(console, describe_plan(plan))
+    for note in plan.notes:
+        console.print(f"note: {note}")
+
+
+def _create_and_run(plan: Plan, storage: Path, console: Console) -> tuple[Sweep, int]:
     with _storable(storage):
         sweep = Sweep.create(storage, plan.spec, plan.panel)
     with sweep.held():
-        return _run(sweep, console)
+        return sweep, _run(sweep, console)
+
+
+def _go_on_with_next(sweep: Sweep, status: int, console: Console) -> int:
+    """Run the sweep that follows one that is done, from its best, and those after it; return the last exit status."""
+    if status != OK or not sweep.spec.then:
+        return status
+    from tune.planning.plan import SweepRequest, plan_sweep  # torch: seconds
+    from tune.planning.starting_points import EarlierSweep
+
+    row, *rest = sweep.spec.then
+    request, storage = SweepRequest(**row), sweep.folder.path.parent  # type: ignore[arg-type]  # what `asdict` gave
+    name = str(request.name)
+    console.print(f"\nnow {name}, from the best of {sweep.spec.name}:", style="bold")
+    if (storage / name).exists():
+        return _go_on_with_next(*_resume(Sweep.open(storage, name), Resumption(), console), console)
+    with console.status("reading the data, loading the model"):
+        plan = plan_sweep(request, [EarlierSweep(sweep.spec, sweep.leaderboard(), read_records(sweep.folder))])
+    plan = replace(plan, spec=plan.spec.model_copy(update={"then": tuple(rest)}))
+    _print_plan(plan, console)
+    return _go_on_with_next(*_create_and_run(plan, storage, console), console)
 
 
 @dataclass(frozen=True)
@@ -81,7 +115,10 @@ class Resumption:
 def resume_sweep(name: str, storage: Path, changes: Resumption) -> int:
     """Go on with a sweep; return the exit status."""
     console = _console()
-    sweep = Sweep.open(storage, name)
+    return _go_on_with_next(*_resume(Sweep.open(storage, name), changes, console), console)
+
+
+def _resume(sweep: Sweep, changes: Resumption, console: Console) -> tuple[Sweep, int]:
     with sweep.held():
         sweep = sweep.extended(
             trials=changes.trials,
@@ -93,12 +130,12 @@ def resume_sweep(name: str, storage: Path, changes: Resumption) -> int:
         if changes.retry_failed:
             console.print(f"{sweep.reopen_failed()} failed trials are run again")
         if sweep.unfinished_trials() == 0:
-            console.print(f"all {sweep.spec.trials} trials of {name} have ended; --trials N extends it")
-            return _finish(sweep, console, Ending.FINISHED)
+            console.print(f"all {sweep.spec.trials} trials of {sweep.spec.name} have ended; --trials N extends it")
+            return sweep, _finish(sweep, console, Ending.FINISHED)
         if sweep.time_is_used_up:
-            return _finish(sweep, console, Ending.TIME_BUDGET)
+            return sweep, _finish(sweep, console, Ending.TIME_BUDGET)
         _prepare(sweep, console)
-        return _run(sweep, console)
+        return sweep, _run(sweep, console)
 
 
 def repeat_best(name: str, storage: Path, *, top: int, seeds: int) -> int:

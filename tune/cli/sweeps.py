@@ -63,6 +63,9 @@ def sweep(
     max_concurrent: Annotated[str | None, option("Trials at once: auto or a number.", MACHINE)] = None,
     gpus: Annotated[int | None, option("GPUs to use; 0 for the CPU.", MACHINE)] = None,
     gpu_memory: Annotated[str | None, option("Memory to use of each GPU: 8GB.", MACHINE)] = None,
+    then: Annotated[
+        list[str] | None, typer.Option(help="A space to search after it, from its best; again for more.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name.")] = None,
     storage: Storage = STORAGE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
@@ -105,6 +108,7 @@ def sweep(
         ),
         name=name,
         start_from=tuple(dict.fromkeys(start_from or ())),
+        then=tuple(then or ()),
     )
     raise typer.Exit(start_sweep(request, storage, dry_run=dry_run))
 

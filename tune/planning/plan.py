@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -51,7 +51,7 @@ class SweepRequest:
     """What the user typed; None where it was left out.
 
     set: the parameters given with --set. reading: those of `data.read_options.ReadOptions` that were given.
-    start_from: names of earlier sweeps.
+    start_from: names of earlier sweeps. then: spaces searched after it.
     """
 
     space: str = DEFAULT_SPACE
@@ -64,6 +64,12 @@ class SweepRequest:
     sweep: dict[str, object] = field(default_factory=dict)
     name: str | None = None
     start_from: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+
+    def followers(self, name: str) -> list[SweepRequest]:
+        """Return the requests for the sweeps that follow one of this name, each from the best of the one before."""
+        alone = replace(self, start_from=(), then=())
+        return [replace(alone, space=space, name=f"{name}-{Path(space).stem}") for space in self.then]
 
     @property
     def settings(self) -> dict[str, Setting]:
@@ -151,7 +157,12 @@ def plan_sweep(request: SweepRequest, earlier: Sequence[EarlierSweep] = ()) -> P
         versions=installed_versions(),
         **settings.model_dump(),
     )
-    spec = spec.model_copy(update={"earlier": tuple(trials_to_learn_from(spec, earlier))})
+    spec = spec.model_copy(
+        update={
+            "earlier": tuple(trials_to_learn_from(spec, earlier)),
+            "then": tuple(asdict(follower) for follower in request.followers(spec.name)),
+        }
+    )
     loads = proposals.loads(model, task)
     estimate = Estimate(loads, spec, machine, budget) if loads else None
     return Plan(spec, space, panel, task, model, proposals, machine, budget, estimate, earlier)

@@ -113,6 +113,7 @@ class SweepSpec(SweepSettings):
     """A sweep whole: its settings, the space and the model, the data and the task.
 
     initial_name: what the model is at epoch 0, zero-shot or untrained. earlier: trials that the searcher learns from.
+    then: the requests of the sweeps that follow this one, each from the best of the one before.
     """
 
     format_version: int = FORMAT_VERSION
@@ -123,6 +124,7 @@ class SweepSpec(SweepSettings):
     data: DataSource
     task: TaskSpec
     earlier: tuple[EarlierTrial, ...] = ()
+    then: tuple[dict[str, object], ...] = ()
     created: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
 
