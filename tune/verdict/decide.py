@@ -14,6 +14,7 @@ from tune.verdict.resampling import Units
 from tune.verdict.statistics import Difference, confidence_set, paired_difference, superior_models
 
 LEAST_GAIN = 1e-3  # of the initial model's mean score of a window, without its sign: less is no gain to anyone
+CERTAIN = 3.0  # standard errors of the difference between two candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +39,8 @@ def decide(
 
     Of those that are better beyond chance, and by no main metric worse, the answer is the one closest to the initial
     model whose gain is within a standard error of the best one's: the one-standard-error rule (Breiman et al. 1984,
-    Classification and Regression Trees, section 3.4.3). What is closer to its start keeps more of its gain on other
-    data (Wortsman et al. 2022, WiSE-FT, arXiv:2109.01903).
+    Classification and Regression Trees, section 3.4.3); but none that is worse than the best one for certain. What is
+    closer to its start keeps more of its gain on other data (Wortsman et al. 2022, WiSE-FT, arXiv:2109.01903).
 
     overlap: windows from one to the next that shares no target with it.
     """
@@ -95,12 +96,22 @@ def _least_step(
     units: Units,
     confidence: float,
 ) -> Candidate | None:
-    """Return the candidate closest to the initial model that gains what the first one does, less a standard error."""
+    """Return the candidate closest to the initial model that gains what the first one does, less a standard error, and
+    is not worse than it for certain."""
     if not sound:
         return None
-    best = paired_difference(base, shares[sound[0].name], units, confidence=confidence)
-    enough = [c for c in sound if float((base - shares[c.name]).mean()) >= best.mean - best.error]
-    return min(enough, key=lambda c: c.step)  # of equals the first, which is the best
+    first = shares[sound[0].name]
+    best = paired_difference(base, first, units, confidence=confidence)
+    close = [c for c in sound if float((base - shares[c.name]).mean()) >= best.mean - best.error]
+
+    def is_enough(candidate: Candidate) -> bool:
+        own = shares[candidate.name]
+        if np.array_equal(own, first):
+            return True
+        behind = paired_difference(first, own, units, confidence=confidence)
+        return behind.mean >= -CERTAIN * behind.error
+
+    return min(filter(is_enough, close), key=lambda c: c.step)  # of equals the first, which is the best
 
 
 def _of(errors: WindowErrors, metric: str) -> NDArray[np.float64]:
