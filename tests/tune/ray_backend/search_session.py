@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from search_spaces.space import SearchSpace
 from tests.tune.reports import report
 from tune.ray_backend.messages import config_of, to_result
 from tune.ray_backend.search import StudySearch
+from tune.records.earlier_trial import EarlierTrial
 from tune.records.journal import Journal
 from tune.records.sweep_folder import SweepFolder
 
@@ -63,10 +64,19 @@ def point(config: dict[str, Any]) -> tuple[Any, ...]:
 class Session:
     """One session of a sweep: the searcher and the journal, as Ray's controller and our callback call them."""
 
-    def __init__(self, folder: Path, space: SearchSpace, *, searcher: str = "tpe", seed: int = 0, trials: int = 20):
+    def __init__(
+        self,
+        folder: Path,
+        space: SearchSpace,
+        *,
+        searcher: str = "tpe",
+        seed: int = 0,
+        trials: int = 20,
+        earlier: Sequence[EarlierTrial] = (),
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.journal = Journal(SweepFolder(folder))
-        self.search = StudySearch(self.journal, space, searcher=searcher, seed=seed, trials=trials)
+        self.search = StudySearch(self.journal, space, searcher=searcher, seed=seed, trials=trials, earlier=earlier)
         self._ray_ids: dict[str, str] = {}
 
     def suggest(self) -> Any:

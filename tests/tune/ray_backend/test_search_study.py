@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tests.tune.ray_backend.search_session import Session, two_numbers
+from tests.tune.ray_backend.search_session import Session, loss_of_two, run_trial, two_numbers
+from tune.records.earlier_trial import EarlierTrial
 
 # pytest forgets the filter that tune/search.py sets
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -71,3 +73,47 @@ def test_optuna_loads_the_study_from_its_file_by_itself(ended: Session) -> None:
     assert study.best_trial.number == 0
     assert study.best_params == {"lr": 1e-5, "batch_size": 16}
     assert study.trials[0].user_attrs["config"]["trial_id"] == "t0000"
+
+
+EARLIER = [
+    EarlierTrial(source="night0 t0000", hyper={"lr": 1e-5, "batch_size": 16}, value=0.25),
+    EarlierTrial(source="night0 t0001", hyper={"lr": 1e-6, "batch_size": 32}, value=0.75, stopped_at=2.0),
+]
+
+
+def test_a_study_begins_with_the_trials_of_earlier_sweeps(tmp_path: Path) -> None:
+    session = Session(tmp_path / "night", two_numbers(), earlier=EARLIER)
+    for _ in range(3):
+        session.suggest()
+    first, second, own, *_ = session.search.study.trials
+    assert (first.state, first.value, first.params) == (TrialState.COMPLETE, 0.25, EARLIER[0].hyper)
+    assert (second.state, second.value, second.intermediate_values) == (TrialState.PRUNED, 0.75, {2000: 0.75})
+    assert own.user_attrs["config"]["trial_id"] == "t0000"
+    assert own.params == {"lr": 1e-5, "batch_size": 16}  # the space's own first point, all the same
+
+
+def test_a_resumed_search_and_a_lost_study_keep_what_was_learned(tmp_path: Path) -> None:
+    """Three sessions on one folder, the study lost in between, propose what one alone would have."""
+
+    def run(folder: Path, *, sessions: int) -> list[dict[str, object]]:
+        proposed = []
+        for number in range(sessions):
+            session = Session(folder, two_numbers(), trials=12, earlier=EARLIER)
+            if number == 1:
+                (folder / "study.db").unlink()
+                session = Session(folder, two_numbers(), trials=12, earlier=EARLIER)
+            for _ in range(12 // sessions):
+                suggested = session.suggest()
+                run_trial(session, suggested, loss=loss_of_two)
+                proposed.append(suggested["hyper"])
+        return proposed
+
+    whole = run(tmp_path / "whole", sessions=1)
+    assert run(tmp_path / "cut", sessions=3) == whole
+    alone = Session(tmp_path / "alone", two_numbers(), trials=12)
+    plain = []
+    for _ in range(12):
+        suggested = alone.suggest()
+        run_trial(alone, suggested, loss=loss_of_two)
+        plain.append(suggested["hyper"])
+    assert plain != whole
