@@ -25,6 +25,7 @@ from tune.verdict.advice import Advice, advise
 
 if TYPE_CHECKING:
     from data.panel import Panel
+    from tune.verdict.futility import EarlyEnd
 
 
 LONGEST_NAME = 200  # bytes; files beside a sweep's folder are called like it, and a little longer
@@ -194,6 +195,12 @@ class Sweep:
     def advice(self, board: Leaderboard) -> list[Advice]:
         """Say what to try next, from the curves on record."""
         return advise(board, read_records(self.folder), self.spec.search_space())
+
+    def early_end(self) -> EarlyEnd | None:
+        """Say why the search is over although trials are left; None where it is not."""
+        from tune.verdict.futility import early_end  # scipy, arch: seconds
+
+        return early_end(self.folder, self.spec, read_records(self.folder))
 
     def unfinished_trials(self) -> int:
         """Trials of the search that are still to be started or to be brought to their end, and repeats after it."""

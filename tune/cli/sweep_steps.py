@@ -110,6 +110,8 @@ class Resumption:
     gpus: int | None = None
     gpu_memory_bytes: int | None = None
     retry_failed: bool = False
+    futility: bool | None = None
+    stop_when_flat: bool | None = None
 
 
 def resume_sweep(name: str, storage: Path, changes: Resumption) -> int:
@@ -126,6 +128,8 @@ def _resume(sweep: Sweep, changes: Resumption, console: Console) -> tuple[Sweep,
             max_concurrent=changes.max_concurrent,
             gpus=changes.gpus,
             gpu_memory_bytes=changes.gpu_memory_bytes,
+            futility=changes.futility,
+            stop_when_flat=changes.stop_when_flat,
         )
         if changes.retry_failed:
             console.print(f"{sweep.reopen_failed()} failed trials are run again")
@@ -134,6 +138,8 @@ def _resume(sweep: Sweep, changes: Resumption, console: Console) -> tuple[Sweep,
             return sweep, _finish(sweep, console, Ending.FINISHED)
         if sweep.time_is_used_up:
             return sweep, _finish(sweep, console, Ending.TIME_BUDGET)
+        if (over := sweep.early_end()) is not None:
+            return sweep, _finish(sweep, console, over.ending)
         _prepare(sweep, console)
         return sweep, _run(sweep, console)
 
@@ -274,6 +280,10 @@ def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
     if ending is Ending.TIME_BUDGET:
         more = command_text("resume", name, "--time-budget", "1h", storage=storage)
         console.print(f"the time budget is used up; more: {more}", soft_wrap=True)
+    if (over := sweep.early_end()) is not None:
+        flag = "--no-futility" if over.ending is Ending.FUTILE else "--no-stop-when-flat"
+        on = command_text("resume", name, flag, storage=storage)
+        console.print(f"the search ended early: {over.text}; go on all the same: {on}", soft_wrap=True)
     if board.best is None:
         for record in read_records(sweep.folder):
             if record.error:

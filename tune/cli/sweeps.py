@@ -49,6 +49,18 @@ def sweep(
     confidence: Annotated[
         float | None, option("How sure the verdict must be that a trial is better: 0.9.", SEARCH)
     ] = None,
+    futility: Annotated[
+        bool | None,
+        option(
+            "End the search when nothing comes near the initial model; the default.", SEARCH, "--futility/--no-futility"
+        ),
+    ] = None,
+    stop_when_flat: Annotated[
+        bool | None,
+        option(
+            "End the search when a third of the trials brought nothing.", SEARCH, "--stop-when-flat/--no-stop-when-flat"
+        ),
+    ] = None,
     repeats: Annotated[
         int | None, option("Train the best three again with so many other seeds, and go by their mean.", SEARCH)
     ] = None,
@@ -100,6 +112,8 @@ def sweep(
             reduction_factor=reduction_factor,
             metric=metric,
             confidence=confidence,
+            futility=futility,
+            stop_when_flat=stop_when_flat,
             repeats=repeats,
             seed=seed,
             max_concurrent=max_concurrent,
@@ -118,6 +132,20 @@ def resume(
     trials: Annotated[int | None, typer.Option(help="Extend the sweep to this many trials.")] = None,
     time_budget: Annotated[str | None, typer.Option(help="Add this to what is left of its time: 1h.")] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run trials that failed again.")] = False,
+    futility: Annotated[
+        bool | None,
+        option(
+            "End the search when nothing comes near the initial model, or go on.", SEARCH, "--futility/--no-futility"
+        ),
+    ] = None,
+    stop_when_flat: Annotated[
+        bool | None,
+        option(
+            "End the search when a third of the trials brought nothing, or go on.",
+            SEARCH,
+            "--stop-when-flat/--no-stop-when-flat",
+        ),
+    ] = None,
     max_concurrent: Annotated[int | None, option("Trials at once, from now on.", MACHINE)] = None,
     gpus: Annotated[int | None, option("GPUs to use from now on; 0 for the CPU.", MACHINE)] = None,
     gpu_memory: Annotated[str | None, option("Memory to use of each GPU from now on: 8GB.", MACHINE)] = None,
@@ -134,6 +162,8 @@ def resume(
         gpus=gpus,
         gpu_memory_bytes=None if gpu_memory is None else parse_memory(gpu_memory),
         retry_failed=retry_failed,
+        futility=futility,
+        stop_when_flat=stop_when_flat,
     )
     raise typer.Exit(resume_sweep(name, storage, changes))
 

@@ -43,11 +43,14 @@ def run_search(
     runs any more; this function will not return, so it must end or replace the process. repeats_alone: leave the search
     as it is, and its time budget to it.
     """
+    from tune.verdict.futility import EarlyEndCallback  # arch: seconds
+
     journal = _recovered(sweep)
     clock = SearchClock(sweep.folder, None if repeats_alone else sweep.spec.time_budget_seconds)
     machine = look_at_machine()
     reserve = RepeatsReserve(journal, sweep.spec.repetition, at_once=_budget(sweep.spec, machine).concurrent)
-    callbacks: list[SweepCallback] = [clock, reserve, *callbacks_of(journal)]
+    early = EarlyEndCallback(journal, sweep.spec)
+    callbacks: list[SweepCallback] = [clock, reserve, early, *callbacks_of(journal)]
     run = _Run(sweep, journal, callbacks, machine)
 
     def end_without_ray(name: str) -> None:
@@ -63,8 +66,10 @@ def run_search(
             _check_cluster(run.budget)
             ending = Ending.FINISHED
             if not repeats_alone:
-                ending = run.search(lambda: clock.is_over_but_for(reserve.seconds))
-            if ending is not Ending.INTERRUPTED:
+                ending = run.search(lambda: early.found is not None or clock.is_over_but_for(reserve.seconds))
+                if early.found is not None and ending is not Ending.FINISHED:
+                    ending = early.found.ending
+            if ending not in (Ending.INTERRUPTED, Ending.FUTILE):
                 repeated = run.repeats(clock.is_over)
                 ending = repeated if ending is Ending.FINISHED else ending
     finally:

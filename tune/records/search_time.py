@@ -13,11 +13,13 @@ from tune.records.sweep_folder import SweepFolder
 
 
 class Ending(StrEnum):
-    """How a search ended. FINISHED: every trial came to its end."""
+    """How a search ended. FINISHED: every trial came to its end. FUTILE, FLAT: see `tune.verdict.futility`."""
 
     FINISHED = "finished"
     TIME_BUDGET = "time budget"
     INTERRUPTED = "interrupted"
+    FUTILE = "futile"
+    FLAT = "flat"
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,9 @@ class SweepSettings(BaseModel):
     """How to search, and with what of the machine.
 
     time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU. confidence: of
-    the verdict, which calls a trial better than the initial model. repeats: how often the best `repeated`
-    configurations are trained again with other seeds, after the search.
+    the verdict, which calls a trial better than the initial model. futility, stop_when_flat: whether the
+    search ends early where nothing comes near the initial model, or nothing gets better. repeats: how often the best
+    `repeated` configurations are trained again with other seeds, after the search.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,6 +96,8 @@ class SweepSettings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=10**9)
     metric: Metric = "val_loss"
     confidence: float = Field(default=CONFIDENCE, ge=0.5, le=0.999, allow_inf_nan=False)
+    futility: bool = True
+    stop_when_flat: bool = False
     repeats: int = Field(default=0, ge=0, le=MOST_REPEATS)
     repeated: int = Field(default=3, ge=1, le=MOST_REPEATS)
 

@@ -20,6 +20,7 @@ from tune.records.verdict import Decision
 MOST = 3
 MANY = 0.5  # of the trials whose curve can be judged
 LEAST_TRIALS = 2  # with a shape, before something is said of it
+LEAST_TO_COMPARE = 4  # trials, before one of them is called low or high
 FLAT = 0.002  # of the initial model's value: a curve that stays within it has not moved
 SWING = 0.02  # a step back of so much is no noise of training
 LEAST_VALUES = {"oscillates": 4, "is_flat": 2, "rises_from_the_first": 3}  # that a curve needs to show a shape
@@ -116,6 +117,7 @@ def _all(board: Leaderboard, curves: Sequence[_Curve], space: SearchSpace) -> It
     if rising:
         yield _shorter(rising, curves)
     yield from _edges(board, space)
+    yield from _lower(board)
     yield from _dominating(board)
 
 
@@ -193,6 +195,19 @@ def _edges(board: Leaderboard, space: SearchSpace) -> Iterator[Advice]:
                 f"The best, {best.trial_id}, has {name} {short_number(value)}, the {side} end of what was searched.",
                 f"--set {name}={_text(wider)}",
             )
+
+
+def _lower(board: Leaderboard) -> Iterator[Advice]:
+    """None beat the initial model, and the one closest to it has one of the lower rates."""
+    rates = {s.trial_id: rate for s in board.standings if s.rank and (rate := _number(s.hyper.get("lr"))) is not None}
+    if board.beats_initial or board.best is None or board.best.trial_id not in rates or len(rates) < LEAST_TO_COMPARE:
+        return
+    own, lowest = rates[board.best.trial_id], min(rates.values())
+    if own <= sorted(rates.values())[len(rates) // 3]:
+        text = (
+            f"No trial beat {board.initial_model.model}, and the closest has one of the lowest rates: try lower ones."
+        )
+        yield Advice("rate", text, f"--set lr={_range(lowest / 20, lowest)}")
 
 
 def _edge(domain: Domain, value: float) -> str | None:

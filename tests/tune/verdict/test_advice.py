@@ -114,6 +114,16 @@ def test_an_edge_of_trials_that_are_no_gain_says_nothing() -> None:
     assert advised(trial(0, [1.0, 1.2, 1.1], lr=5e-5), trial(1, [1.0, 1.3, 1.25])) == []
 
 
+def test_lower_rates_are_tried_where_the_closest_to_the_start_has_a_low_one() -> None:
+    rates = (1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 5e-5)
+    worse = [trial(i, [1.0, 1.1 + i / 10, 1.05 + i / 10], lr=lr) for i, lr in enumerate(rates)]
+    (advice,) = advised(*worse)
+    assert (advice.kind, advice.options) == ("rate", "--set lr=log:5e-7:1e-5")
+    assert advice.text.startswith("No trial beat zero-shot")
+    high = [trial(i, [1.0, 1.1 + i / 10, 1.05 + i / 10], lr=lr) for i, lr in enumerate(reversed(rates))]
+    assert advised(*high) == []
+
+
 def test_one_strategy_that_is_alone_among_the_best_gets_the_next_budget() -> None:
     space = load_space("quickstart")
     full = [trial(i, [1.0, 0.7, 0.6], lr=3e-5) for i in range(2)]
