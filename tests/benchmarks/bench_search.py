@@ -5,7 +5,7 @@
 
 In this process, without Ray: the sampler and the scheduler are those of a sweep, and a trial's losses are looked up in
 the table of trained curves, between two rates in proportion to their logarithms. Weight decay and warm-up have no
-effect in the table: they are there to be searched in vain, as they mostly are; warm-up delays the scheduler's judgement.
+effect in the table: they are there to be searched in vain, as they mostly are; warm-up delays the scheduler.
 """
 
 from __future__ import annotations
@@ -146,9 +146,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     goal, whole = run_grid(table)
-    print(
-        f"the grid's best is {goal:.4f}, after {whole} epochs; best of the table {min(np.nanmin(v) for v in table.losses.values()):.4f}\n"
-    )
+    lowest = min(float(np.nanmin(losses)) for losses in table.losses.values())
+    print(f"the grid's best is {goal:.4f}, after {whole} epochs; the best of the table {lowest:.4f}\n")
     print("| first points | searcher | scheduler | epochs, median | least | most | median of the grid's |")
     print("|---|---|---|---|---|---|---|")
     for first, searcher, scheduler in itertools.product(
