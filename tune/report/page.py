@@ -63,6 +63,8 @@ def write_report(folder: SweepFolder, leaderboard: Leaderboard, spec: SweepSpec)
         facts=facts_of(spec),
         space=space,
         domains=domains_of(space),
+        top_set=leaderboard.decided.confidence_set if leaderboard.decided else (),
+        skill=leaderboard.decided.skill if leaderboard.decided else {},
         **_of_records(read_records(folder), leaderboard, space),
     )
     replace_text(folder.report, page)

@@ -8,16 +8,18 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tests.tune.report.read_page import page_of
+from tests.tune.report.read_page import Page, page_of
 from tests.tune.report.written_sweep import HYPER, ZERO_SHOT, add_trial, make_spec, read_board, three_trials
-from tests.tune.reports import config, report, write_trial
+from tests.tune.reports import config, report, to_its_end, write_trial
 from tune.records.journal import Journal
 from tune.records.sweep_folder import SweepFolder
+from tune.records.verdict import Decision, Verdict
 from tune.report.page import write_report
 from tune.report.plot_style import COLOURS
 from tune.sweep import Sweep
@@ -130,6 +132,23 @@ def test_zero_shot_has_a_row_where_it_would_rank(tmp_path):
     assert page.column("trial") == ["t0001", "t0000", "zero-shot", "t0002"]
     assert page.column("rank") == ["1", "2", "–", "3"]
     assert page.column("val_loss") == ["0.4000", "0.4500", "0.5000", "0.5500"]
+
+
+def test_the_verdicts_top_set_and_skill_have_columns_beside_repeats(tmp_path):
+    """t0000-r1 came to 0.3 and t0000-r2 to 0.34: 0.32 ± 0.0283."""
+    for trial_id, loss in (("t0000", 0.25), ("t0000-r1", 0.3), ("t0000-r2", 0.34), ("t0001", 0.4)):
+        write_trial(tmp_path, trial_id, {"lr": 1e-5}, to_its_end([0.5, loss]))
+    skill = {"zero-shot": -0.25, "t0000": 0.125}
+    verdict = Verdict(Decision.KEEP, "val_loss", 0.9, candidate="t0000", confidence_set=("t0000",), skill=skill)
+    board = read_board(tmp_path)
+    path = write_report(SweepFolder(tmp_path), replace(board, decided=verdict), make_spec())
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.column("in top set") == ["yes", "", ""]
+    assert page.column("skill") == ["0.125", "", "-0.250"]
+    assert page.column("trial") == ["t0000 2 repeats", "t0001", "zero-shot"]
+    assert page.column("val_loss") == ["0.3200 ± 0.0283", "0.4000", "0.5000"]
+    assert "cannot be distinguished from the best one with 90 % confidence" in page.everything
+    assert all(f'id="curve-{name}"' in page.html for name in ("t0000", "t0000-r1", "t0000-r2"))
 
 
 def test_gain_is_reported_by_sign_and_word_and_not_by_colour_alone(tmp_path):
