@@ -174,7 +174,10 @@ def repeat(
     seeds: Annotated[int, typer.Option(help="How often each is trained again, with a seed of its own.")] = 3,
     storage: Storage = STORAGE,
 ) -> None:
-    """Train a sweep's best again with other seeds, and decide by their means; trials left open stay so."""
+    """Train a sweep's best again with other seeds, and decide by their means.
+
+    Trials of the search that were left open stay so.
+    """
     from tune.cli.sweep_steps import repeat_best
 
     raise typer.Exit(repeat_best(name, storage, top=top, seeds=seeds))

@@ -41,7 +41,7 @@ def test_a_command_that_is_not_one_is_reported_in_one_line(
 def test_ctrl_c_outside_a_search_is_reported_and_ends_with_130(
     foretune: Foretune, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_: Any) -> None:
+    def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(plan, "plan_sweep", interrupted)
