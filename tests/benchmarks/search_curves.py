@@ -1,4 +1,5 @@
-"""Trains the table that bench_search.py searches: moirai-tiny on ETTh1, a curve a strategy, batch size and rate.
+"""Trains what bench_search.py searches: moirai-tiny on ETTh1, at the twelve points of moirai-grid, and at a table of
+strategies, batch sizes and rates.
 
 uv run python tests/benchmarks/search_curves.py --to curves.json --data ETTh1.csv
 """
@@ -20,12 +21,22 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.readers.panel_reader import read_panel
 from data.task.task import ForecastTask, TaskSpec
+from search_spaces.library import load_space
 from tests.benchmarks.trust_runs import run
 
 STRATEGIES = ("head_only", "freeze_ffn", "full")
 BATCHES = (32, 64)
 RATES = tuple(5e-6 * 200 ** (i / 8) for i in range(9))  # 5e-6 to 1e-3
 EPOCHS = 10
+
+
+def train(task: ForecastTask, hyper: dict[str, object], folder: Path, seed: int) -> dict[str, object]:
+    """Train a trial to the end of its epochs, whatever patience would say, and return its losses from epoch 0 on."""
+    whole = {"patch_size": 16, **hyper, "pretrained": "moirai-tiny", "patience": hyper["epochs"]}
+    trial = run("moirai", task, whole, folder / str(seed), seed=seed)
+    losses = [report.scores.val_loss for report in trial.history]
+    print(hyper, [None if x is None else round(x, 4) for x in losses], flush=True)
+    return {**hyper, "losses": losses, "warmup_epochs": trial.history[-1].warmup_epochs}
 
 
 def main() -> None:
@@ -39,16 +50,14 @@ def main() -> None:
     )
     task = ForecastTask(read_panel(arguments.data), spec)
     folder = Path(tempfile.mkdtemp())
-    curves = []
-    for strategy, batch, lr in itertools.product(STRATEGIES, BATCHES, RATES):
-        hyper = {"pretrained": "moirai-tiny", "patch_size": 16, "strategy": strategy, "lr": lr, "epochs": EPOCHS}
-        hyper |= {"batch_size": batch, "warmup_steps": 20, "patience": EPOCHS}
-        trial = run("moirai", task, hyper, folder / str(len(curves)), seed=len(curves))
-        losses = [report.scores.val_loss for report in trial.history]
-        curves.append({"strategy": strategy, "batch_size": batch, "lr": lr, "losses": losses})
-        print(strategy, batch, f"{lr:.2g}", [None if x is None else round(x, 4) for x in losses], flush=True)
+    grid = [train(task, dict(point), folder, i) for i, point in enumerate(load_space("moirai-grid").initial_points)]
+    table = [
+        {"strategy": strategy, "batch_size": batch, "lr": lr, "epochs": EPOCHS, "warmup_steps": 20}
+        for strategy, batch, lr in itertools.product(STRATEGIES, BATCHES, RATES)
+    ]
+    curves = [train(task, point, folder, len(grid) + i) for i, point in enumerate(table)]
     shutil.rmtree(folder)
-    arguments.to.write_text(json.dumps(curves))
+    arguments.to.write_text(json.dumps({"grid": grid, "table": curves}))
 
 
 if __name__ == "__main__":

@@ -118,7 +118,6 @@ class _Run:
             spec.scheduler,
             grace_period=spec.grace_period,
             reduction_factor=spec.reduction_factor,
-            max_epochs=int(max(space.numbers("epochs"), default=1)),
             past=self.journal.searched,
         )
         if search.remaining and not is_over():
@@ -133,7 +132,7 @@ class _Run:
         from tune.ray_backend.search import ListedTrials
 
         if (left := self._repeats_left()) and not is_over():
-            scheduler = make_scheduler("none", grace_period=1, reduction_factor=2, max_epochs=1, past=())
+            scheduler = make_scheduler("none", grace_period=1, reduction_factor=2, past=())
             self._tuner(ListedTrials(self.journal, left), len(left), scheduler, is_over).fit()
         if not self._repeats_left():
             return Ending.FINISHED

@@ -24,7 +24,7 @@ WAITING = SimpleNamespace(get_live_trials=lambda: [SimpleNamespace(status="PENDI
 
 
 def make(name: str = "asha", *, past: list[TrialRecord] | None = None, **options: Any) -> Any:
-    defaults = {"grace_period": 1, "reduction_factor": 2, "max_epochs": 8}
+    defaults = {"grace_period": 1, "reduction_factor": 2}
     return make_scheduler(name, **{**defaults, **options}, past=past or [])
 
 
@@ -80,7 +80,7 @@ def test_half_of_a_rung_goes_on_with_a_reduction_factor_of_2() -> None:
 
 
 def test_a_third_of_a_rung_goes_on_with_a_reduction_factor_of_3() -> None:
-    driver = Driver(make(reduction_factor=3, max_epochs=9))
+    driver = Driver(make(reduction_factor=3))
     for trial_id, objective in (("t0000", 3.0), ("t0001", 2.0), ("t0002", 1.0)):
         assert driver.tell(trial_id, 1, objective) == CONTINUE  # each is the best so far
     # a third of the way from 1.0, 2.0, 3.0: between 1 and 2, at 5 / 3 = 1.667
@@ -91,7 +91,7 @@ def test_a_third_of_a_rung_goes_on_with_a_reduction_factor_of_3() -> None:
 
 def test_nobody_is_stopped_before_the_grace_period_nor_between_rungs() -> None:
     """Grace period 2, reduction factor 3: the rungs are at epochs 2 and 6."""
-    driver = Driver(make(grace_period=2, reduction_factor=3, max_epochs=8))
+    driver = Driver(make(grace_period=2, reduction_factor=3))
     for epoch in range(1, 8):
         assert driver.tell("t0000", epoch, 1.0) == CONTINUE
     assert driver.tell("t0001", 1, 100.0) == CONTINUE
@@ -103,23 +103,41 @@ def test_nobody_is_stopped_before_the_grace_period_nor_between_rungs() -> None:
 
 
 def test_a_trial_is_judged_a_whole_epoch_after_its_warm_up_at_the_earliest() -> None:
-    """A warm-up of 1.5 epochs: epoch 2 is half an epoch after it, epoch 3 is on the rung of epoch 1 of the others."""
+    """A warm-up of 1.5 epochs: epoch 2 is half an epoch after it, epoch 3 beside what the others had at epoch 3."""
+    for objective, decision in ((1.5, STOP), (0.9, CONTINUE)):
+        driver = Driver(make(reduction_factor=2))
+        assert [driver.tell("t0000", epoch, best) for epoch, best in ((1, 9.5), (2, 1.1), (3, 1.0))] == [CONTINUE] * 3
+        assert [driver.tell("t0001", epoch, 9.0, warmup_epochs=1.5) for epoch in (1, 2)] == [CONTINUE, CONTINUE]
+        assert driver.tell("t0001", 3, objective, warmup_epochs=1.5) == decision
+
+
+def test_trials_are_compared_with_what_the_others_had_at_the_same_epoch() -> None:
+    """With reduction factor 3, t0001 is judged at epochs 3 and 9, a warm-up of two epochs later than the other."""
+    driver = Driver(make(reduction_factor=3))
+    for epoch in range(1, 10):
+        assert driver.tell("t0000", epoch, 10.0 - epoch) == CONTINUE
+    assert driver.tell("t0001", 3, 6.9, warmup_epochs=2) == CONTINUE  # t0000 had 7 at epoch 3, and 1 at the end
+    for epoch in range(4, 9):
+        assert driver.tell("t0001", epoch, 6.8, warmup_epochs=2) == CONTINUE
+    assert driver.tell("t0001", 9, 1.1, warmup_epochs=2) == STOP  # t0000 had 1
+
+
+def test_what_a_trial_had_in_its_warm_up_judges_others() -> None:
     driver = Driver(make(reduction_factor=2))
-    assert driver.tell("t0000", 1, 1.0) == CONTINUE
-    assert [driver.tell("t0001", epoch, 9.0, warmup_epochs=1.5) for epoch in (1, 2)] == [CONTINUE, CONTINUE]
-    assert driver.tell("t0001", 3, 9.0, warmup_epochs=1.5) == STOP
-    assert driver.tell("t0002", 3, 0.9, warmup_epochs=1.5) == CONTINUE
+    assert driver.tell("t0000", 1, 1.0, warmup_epochs=5) == CONTINUE
+    assert driver.tell("t0001", 1, 1.5) == STOP
 
 
 def test_a_resumed_sweep_judges_by_the_same_warm_up() -> None:
     past = [record("t0000", report(0, 9.0), report(1, 1.0)), record("t0001", report(0, 9.0), report(2, 0.1, None, 1.5))]
     driver = Driver(make(past=past, reduction_factor=2))
-    assert driver.tell("t0002", 1, 1.5) == STOP  # beside t0000 alone: t0001 is on no rung yet
+    assert driver.tell("t0002", 1, 1.5) == STOP  # beside t0000 alone: what t0001 had at epoch 1 is not known
+    assert driver.tell("t0001", 2.4, 9.0, warmup_epochs=1.5) == CONTINUE
 
 
 @pytest.mark.parametrize("name", ["asha", "median"])
 def test_a_warm_up_as_long_as_the_trial_is_never_judged(name: str) -> None:
-    driver = Driver(make(name, max_epochs=4))
+    driver = Driver(make(name))
     for trial_id in ("t0000", "t0001", "t0002"):
         for epoch in range(1, 5):
             driver.tell(trial_id, epoch, 1.0)
@@ -127,12 +145,12 @@ def test_a_warm_up_as_long_as_the_trial_is_never_judged(name: str) -> None:
 
 
 def test_asha_ends_no_trial_for_its_length() -> None:
-    driver = Driver(make(max_epochs=4))
+    driver = Driver(make())
     assert [driver.tell("t0000", epoch, 1.0) for epoch in range(1, 5)] == [CONTINUE] * 4
 
 
 def test_a_grace_period_longer_than_every_trial_stops_nobody() -> None:
-    driver = Driver(make(grace_period=10, max_epochs=3))
+    driver = Driver(make(grace_period=10))
     for trial_id, objective in (("t0000", 1.0), ("t0001", 9.0)):
         assert [driver.tell(trial_id, epoch, objective) for epoch in (1, 2, 3)] == [CONTINUE] * 3
 
@@ -147,7 +165,7 @@ def test_smaller_is_better_below_zero_too() -> None:
 
 
 def test_fractional_epochs_meet_a_rung_at_the_first_report_that_reaches_it() -> None:
-    driver = Driver(make(max_epochs=4))
+    driver = Driver(make())
     for epoch in (0.5, 1, 1.5, 2):
         assert driver.tell("t0000", epoch, 1.0) == CONTINUE
     assert driver.tell("t0001", 0.5, 100.0) == CONTINUE
@@ -164,7 +182,7 @@ def test_the_last_report_of_a_finished_trial_stands_on_its_rung() -> None:
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf])
 def test_a_loss_that_is_no_number_moves_no_rung(broken: float) -> None:
-    driver = Driver(make(reduction_factor=3, max_epochs=9))
+    driver = Driver(make(reduction_factor=3))
     driver.tell("t0000", 1, 2.0)
     driver.finish("t0001", 1, broken)
     assert driver.tell("t0002", 1, 1.9) == CONTINUE
@@ -222,10 +240,14 @@ def test_a_resumed_trial_keeps_the_marks_that_the_journal_tells_of() -> None:
 
 
 def test_a_report_that_comes_again_after_a_kill_changes_nothing() -> None:
-    driver = Driver(make(reduction_factor=1.2, max_epochs=4))  # rungs at 1, 1.2, 1.44, 1.73, 2.07, ...
-    for epoch in (1, 2, 2, 2):
-        driver.tell("t0000", epoch, 1.0)  # at rung 1, then at 1.73 alone
-    assert driver.tell("t0001", 1.5, 100.0) == CONTINUE  # the first at rung 1.44
+    driver = Driver(make(reduction_factor=1.2))  # rungs at 1, 1.2, 1.44, 1.73, 2.07, ...
+    driver.tell("t0000", 1, 1.0)
+    for number in (1, 2, 3):
+        driver.tell(f"t000{number}", 2, 3.0)
+    assert driver.tell("t0000", 2, 1.0) == CONTINUE
+    assert [driver.tell("t0000", 2, 100.0) for _ in range(3)] == [CONTINUE] * 3
+    assert driver.tell("t0004", 2, 1.5) == CONTINUE  # of 1.0 and three 3.0, five sixths of the way: 3.0
+    assert driver.tell("t0005", 2, 3.1) == STOP
 
 
 def test_rungs_hold_the_reports_of_stopped_and_of_failed_trials() -> None:
@@ -246,7 +268,7 @@ def test_a_scheduler_rebuilt_from_the_journal_decides_as_one_that_saw_it_live(
     """Four trials at once, one of them diverging, cut off anywhere; then both go on and must agree at every report."""
     generator = random.Random(seed)
     journal = Journal(SweepFolder(tmp_path))
-    live = Driver(make(name, max_epochs=6))
+    live = Driver(make(name))
     epochs: dict[str, int] = {}
 
     def next_report(trial_id: str) -> tuple[int, float]:
@@ -274,7 +296,7 @@ def test_a_scheduler_rebuilt_from_the_journal_decides_as_one_that_saw_it_live(
         if reason:
             running.remove(trial_id)
 
-    rebuilt = Driver(make(name, max_epochs=6, past=journal.records))
+    rebuilt = Driver(make(name, past=journal.records))
     newcomers = [f"t{number:04d}" for number in range(started, started + 12)]
     for trial_id in [*running, *newcomers]:
         for _ in range(6 - max(epochs.get(trial_id, 0), 0)):
