@@ -38,7 +38,9 @@ def sweep(
     reading: Mapping[str, object],
     trials: Annotated[int | None, option("How many trials.", SEARCH)] = None,
     time_budget: Annotated[str | None, option("Stop the search after this long: 2h, 90m.", SEARCH)] = None,
-    searcher: Annotated[str | None, option("tpe, gp, cmaes, random or grid.", SEARCH)] = None,
+    searcher: Annotated[
+        str | None, option("gp, tpe (of a space with conditions), cmaes, random or grid.", SEARCH)
+    ] = None,
     scheduler: Annotated[str | None, option("asha, median or none.", SEARCH)] = None,
     grace_period: Annotated[int | None, option("Epochs before a trial may be stopped.", SEARCH)] = None,
     reduction_factor: Annotated[float | None, option("ASHA keeps one in this many.", SEARCH)] = None,

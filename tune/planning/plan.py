@@ -42,6 +42,7 @@ from tune.validation_messages import validation_messages
 DEFAULT_SPACE = "quickstart"
 SPLITS_OF_DATA = ("date", "ett", "rows")
 MAX_FILES = 100  # of a corpus
+MOST_GP_TRIALS = 200
 DEFAULT_TASK = {"context_length": 512, "prediction_length": 96}
 RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "uni2ts", "numpy", "pandas")
 
@@ -220,12 +221,20 @@ def _read_flags(request: SweepRequest, space: SearchSpace) -> tuple[TaskSpec, Sw
         mistakes += _as_flags(error)
     try:
         points = len(space.grid()) if lists_points(str(searched.get("searcher")), space) else None
-        settings = SweepSettings.model_validate({"trials": points or space.trials, **searched})
+        trials = searched.get("trials", points or space.trials)
+        searched = {"trials": trials, "searcher": _best_searcher(space, trials), **searched}
+        settings = SweepSettings.model_validate(searched)
     except ValidationError as error:
         mistakes += _as_flags(error)
     if task is None or settings is None:
         raise SweepError("\n".join(mistakes))
     return task, settings
+
+
+def _best_searcher(space: SearchSpace, trials: object) -> str:
+    """Return the searcher that comes to a good trial in the fewest epochs (see docs/benchmarks.md): a Gaussian process,
+    where the space has no conditions, and few enough trials for its cost, which grows with their cube."""
+    return "gp" if not space.is_conditional and isinstance(trials, int) and trials <= MOST_GP_TRIALS else "tpe"
 
 
 def _as_flags(error: ValidationError) -> list[str]:

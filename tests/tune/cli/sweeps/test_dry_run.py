@@ -39,7 +39,7 @@ def test_dry_run_tells_the_bundled_default_in_numbers_and_writes_nothing(foretun
     steps = [f"{-(-train // batch)} at batch {batch}" for batch in (16, 32, 64)]
     assert told["optimiser steps an epoch"] == ", ".join(steps)
     assert told["space"] == "quickstart, trainable moirai"
-    assert told["trials"] == "8, searcher tpe, scheduler asha, metric val_loss, seed 0"
+    assert told["trials"] == "8, searcher gp, scheduler asha, metric val_loss, seed 0"
     assert told["time budget"] == "none"
     assert told["machine"] == "CPU, 1 trial(s) at once, 2 CPU core(s) each"
 
