@@ -60,7 +60,9 @@ def with_points_of(
             raise SweepError(f"--start-from {name} is a sweep of {models[0]}, and {space.name} is one of {models[1]}")
         found.append([])
         scales = set()
-        for trial_id, hyper in _best(sweep.board):
+        for trial_id, hyper in _winners(sweep.board):
+            if len(found[-1]) == MOST_POINTS:
+                break
             point, scale = _translate(hyper, space, recommended, count)
             if point is not None and point not in chain(*found):
                 found[-1].append(point)
@@ -126,10 +128,9 @@ def learning_note(trials: Sequence[EarlierTrial], earlier: Sequence[EarlierSweep
         yield "the searcher begins anew: other windows, ranges, metric or model than in the earlier sweeps"
 
 
-def _best(board: Leaderboard) -> Iterator[tuple[str, Hyper]]:
-    """The best few trials that beat the model they started from."""
-    ranked = [s for s in board.standings if s.rank is not None and s.gain is not None and s.gain > 0]
-    return ((s.trial_id, s.hyper) for s in ranked[:MOST_POINTS])
+def _winners(board: Leaderboard) -> Iterator[tuple[str, Hyper]]:
+    """The trials that beat the model they started from, the best first."""
+    return ((s.trial_id, s.hyper) for s in board.standings if s.rank is not None and s.gain is not None and s.gain > 0)
 
 
 def _translate(

@@ -90,6 +90,14 @@ def test_the_same_model_keeps_its_rates_and_a_point_is_tried_once() -> None:
     assert len(found.initial_points) == len(small.initial_points) + 1
 
 
+def test_the_best_three_that_fit_are_taken_wherever_they_rank() -> None:
+    small = load_space("moirai-small")
+    heads = [({**HEAD, "lr": lr}, [1.0, 0.2 + lr], "epochs") for lr in (5e-5, 6e-5, 7e-5)]
+    fulls = [({**FULL, "lr": lr}, [1.0, 0.5 + lr], "epochs") for lr in (1e-6, 2e-6, 3e-6, 4e-6)]
+    found = points_of(override_space(small, {"strategy": "full"}), earlier(small, [*heads, *fulls]))
+    assert [point["lr"] for point in found.initial_points[:4]] == [1e-6, 2e-6, 3e-6, 5e-6]
+
+
 def test_several_sweeps_take_turns() -> None:
     small = load_space("moirai-small")
     a = earlier(small, [(FULL, [1.0, 0.5], "epochs"), ({**FULL, "lr": 2e-5}, [1.0, 0.6], "epochs")])
