@@ -59,21 +59,21 @@ def with_points_of(
             models = file_name(sweep.spec.trainable), file_name(trainable)
             raise SweepError(f"--start-from {name} is a sweep of {models[0]}, and {space.name} is one of {models[1]}")
         found.append([])
-        scales = set()
+        taken: list[str] = []
         for trial_id, hyper in _winners(sweep.board):
             if len(found[-1]) == MOST_POINTS:
                 break
             point, scale = _translate(hyper, space, recommended, count)
             if point is not None and point not in chain(*found):
                 found[-1].append(point)
-                scales.add(f"lr of {trial_id} × {short_number(scale, 2)}" if scale != 1 else trial_id)
+                taken.append(f"{trial_id} with lr × {short_number(scale, 2)}" if scale != 1 else trial_id)
         if not found[-1]:
             none = f"none of its trials that beat {sweep.board.initial_model.own} fits {space.name}"
             if strict:
                 raise SweepError(f"--start-from {name}: {none}; leave it out, or name another")
             notes.append(f"nothing is taken over from {name}: {none}")
             continue
-        notes.append(f"tried first, from {name}: {', '.join(sorted(scales))}")
+        notes.append(f"tried first, from {name}: {', '.join(taken)}")
     points = [point for round_ in zip_longest(*found) for point in round_ if point is not None]
     own = [point for point in space.initial_points if point not in points]
     return replace(space, initial_points=(*points, *own), notes=(*space.notes, *notes))

@@ -73,7 +73,7 @@ def test_the_best_of_small_come_first_in_base_with_base_rates_and_in_its_ranges(
     assert first == {**FULL, "lr": pytest.approx(4.47e-6), "epochs": 6, "batch_size": 64}
     assert second == {**HEAD, "lr": pytest.approx(5e-5 * (10 / 50) ** 0.5, rel=1e-2), "epochs": 25}
     assert found.initial_points[2:] == base.initial_points
-    assert found.notes == ("tried first, from night1: lr of t0000 × 0.45, lr of t0001 × 0.45",)
+    assert found.notes == ("tried first, from night1: t0000 with lr × 0.45, t0001 with lr × 0.45",)
 
 
 def test_a_translated_space_is_one_that_a_sweep_can_keep() -> None:
