@@ -1,13 +1,21 @@
-"""One trial's hyperparameters, checked: what every model shares."""
+"""One trial's hyperparameters, checked: what every model shares. Needs no torch, so that a space is checked at once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from trainables.pretrained import Family
+
 ONECYCLE_RISE = 0.3  # of all steps
 MOST = 10**9  # of anything that is counted: what is more was mistyped
+# Sizes that no real model comes near: a configuration beyond them is damaged or hostile, and is not built even as a
+# skeleton. The product of two of them still fits into 63 bits.
+MOST_LAYERS, MOST_UNITS = 256, 1_000_000
+# What a model that only forecasts has for the hyperparameters without a default.
+ONLY_FORECASTS = {"lr": 1e-5, "epochs": 1, "batch_size": 1}
 
 
 def _kinds(annotation: object) -> set[object]:
@@ -27,11 +35,13 @@ class Hyper(BaseModel):
     The schedule ends at min_learning_rate or, where that is not given, at lr * min_lr_ratio.
     structure: the fields that are sizes of the model; a checkpoint sets them.
     shared_by_all_trials: the fields that must have one value in all trials of a sweep.
+    checkpoints: the fields that name a model's files, and what messages say of each.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     structure: ClassVar[tuple[str, ...]] = ()
     shared_by_all_trials: ClassVar[tuple[str, ...]] = ()
+    checkpoints: ClassVar[Mapping[str, Family]] = {}
 
     lr: float = Field(gt=0, le=1)
     epochs: int = Field(ge=1, le=MOST)
@@ -90,3 +100,18 @@ class Hyper(BaseModel):
         if self.warmup_fraction is None:
             return self.warmup_steps
         return round(self.warmup_fraction * total_steps)
+
+
+class ScratchHyper(Hyper):
+    """init_seed: of the untrained weights, the same for all trials of one size, so that they start from one model.
+
+    pretrained: a checkpoint of the model to continue from, which then sets all sizes.
+    """
+
+    init_seed: int = Field(default=0, ge=0)
+    pretrained: str | None = None
+
+    @property
+    def initial_model(self) -> str:
+        sizes = " ".join(f"{name}={getattr(self, name)}" for name in self.structure)
+        return self.pretrained or f"untrained {self.init_seed} {sizes}"

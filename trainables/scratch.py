@@ -7,28 +7,12 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from data.task.task import ForecastTask
 from trainables.errors import HyperError
-from trainables.hyper import Hyper
+from trainables.hyper import ScratchHyper
 from trainables.sweep_trainable import SweepTrainable
-
-
-class ScratchHyper(Hyper):
-    """init_seed: of the untrained weights, the same for all trials of one size, so that they start from one model.
-
-    pretrained: a checkpoint of the model to continue from, which then sets all sizes.
-    """
-
-    init_seed: int = Field(default=0, ge=0)
-    pretrained: str | None = None
-
-    @property
-    def initial_model(self) -> str:
-        sizes = " ".join(f"{name}={getattr(self, name)}" for name in self.structure)
-        return self.pretrained or f"untrained {self.init_seed} {sizes}"
 
 
 class ForecastConfig(Protocol):

@@ -15,7 +15,7 @@ from data.naive import season_length, seasonal_naive
 from data.task.task import ForecastTask
 from data.task.windows import Batch
 from trainables.base import ForecastTrainable, HyperT, Trainable, windows_to_train_on
-from trainables.hyper import Hyper
+from trainables.hyper import ONLY_FORECASTS, Hyper
 from trainables.trial.report import ZERO_SHOT, Scores
 
 
@@ -69,7 +69,7 @@ class SweepTrainable(ForecastTrainable[HyperT]):
     @classmethod
     def hyper_for_checkpoint(cls, pretrained: str) -> Hyper:
         """Give hyperparameters that build a checkpoint to forecast with it, as it is."""
-        values = {"lr": 1e-5, "epochs": 1, "batch_size": 1, "pretrained": pretrained, **cls.inference}
+        values = {**ONLY_FORECASTS, "pretrained": pretrained, **cls.inference}
         return cls.hyper_type.model_validate(values)
 
     def rebuild(self, folder: Path, hyper: HyperT, task: ForecastTask) -> nn.Module:

@@ -19,10 +19,6 @@ logger = logging.getLogger(__name__)
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
 NAMED = 3  # of the names that are wrong, a message gives this many
 
-# Sizes that no real model comes near: a configuration beyond them is damaged or hostile, and is not built even as a
-# skeleton. The product of two of them still fits into 63 bits.
-MOST_LAYERS, MOST_UNITS = 256, 1_000_000
-
 Shapes = Mapping[str, Sequence[int]]
 
 

@@ -13,18 +13,25 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path, PurePath
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from data.errors import UserError, near_names
 from data.files import expand
-from trainables.base import ForecastTrainable
-from trainables.sweep_trainable import SweepModel, as_sweep_trainable
+from trainables.hyper import Hyper
 
-# A model of ours is a folder in trainables/, a YAML file in search_spaces/ and a line here.
+if TYPE_CHECKING:
+    from trainables.sweep_trainable import SweepModel
+
+# A model of ours is a folder in trainables/, with trainable.py and hyper.py, a YAML file in search_spaces/ and a line
+# here. Its hyperparameters are apart because torch takes seconds to import, and a space is checked without it.
 TRAINABLES = {
-    "moirai": "trainables.moirai.trainable:Moirai",
-    "moirai-distill": "trainables.moirai_distill.trainable:MoiraiDistill",
-    "time-llm": "trainables.time_llm.trainable:TimeLlm",
-    "time-moe": "trainables.time_moe.trainable:TimeMoe",
+    "moirai": ("trainables.moirai.trainable:Moirai", "trainables.moirai.hyper:MoiraiHyper"),
+    "moirai-distill": (
+        "trainables.moirai_distill.trainable:MoiraiDistill",
+        "trainables.moirai_distill.hyper:MoiraiDistillHyper",
+    ),
+    "time-llm": ("trainables.time_llm.trainable:TimeLlm", "trainables.time_llm.hyper:TimeLlmHyper"),
+    "time-moe": ("trainables.time_moe.trainable:TimeMoe", "trainables.time_moe.hyper:TimeMoeHyper"),
 }
 ENTRY_POINTS = "foretune.trainables"  # the group in which an installed package names its models, name = module:Class
 
@@ -68,13 +75,25 @@ def find_trainable(name: str) -> type[SweepModel]:
     if (where in TRAINABLES) + len(installed) > 1:
         raise _clash(where, installed)
     if where in TRAINABLES:
-        module, _, own_class = TRAINABLES[where].partition(":")
+        module, _, own_class = TRAINABLES[where][0].partition(":")
         return _class_in(importlib.import_module(module), module, class_name or own_class)
     if installed:
         return _installed_class(installed[0], class_name)
     if where.startswith(".") or not ("." in where or class_name):  # './my_model' has forgotten its suffix
         raise _no_model(name)
     return _class_in(_import_module(where, name), where, class_name)
+
+
+def find_hyper_type(name: str) -> type[Hyper]:
+    """Return the class of a model's hyperparameters, without loading torch where the model is ours.
+
+    Raises TrainableError as `find_trainable` does.
+    """
+    if name not in TRAINABLES or _installed(name):
+        return find_trainable(name).hyper_type
+    module, _, hyper_class = TRAINABLES[name][1].partition(":")
+    hyper_type: type[Hyper] = getattr(importlib.import_module(module), hyper_class)
+    return hyper_type
 
 
 def is_registered(name: str) -> bool:
@@ -122,6 +141,9 @@ def _split(name: str) -> tuple[str, str]:
 
 def _class_in(module: ModuleType, where: str, class_name: str) -> type[SweepModel]:
     """Return the module's class of this name, or its only model where the name is ''."""
+    from trainables.base import ForecastTrainable
+    from trainables.sweep_trainable import as_sweep_trainable
+
     classes = {
         member.__name__: member
         for _, member in inspect.getmembers(module, inspect.isclass)

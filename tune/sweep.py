@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from pathvalidate import ValidationError, validate_filename
 
 from data.errors import DataError, UserError, near_names
 from tune.command_text import command_text
@@ -21,6 +19,7 @@ from tune.records.search_time import SearchTime
 from tune.records.spec import MOST_REPEATS, SweepError, SweepSpec, check_trials
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import of_search
+from tune.storage import check_name, sweep_folders
 from tune.verdict.advice import Advice, advise
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from tune.verdict.futility import EarlyEnd
 
 
-LONGEST_NAME = 200  # bytes; files beside a sweep's folder are called like it, and a little longer
 _held: set[Path] = set()  # the sweeps that this process holds
 
 
@@ -225,34 +223,3 @@ def _is_locked(path: Path) -> bool:
     except OSError:
         return False
     return False
-
-
-def check_name(storage: Path, name: str) -> Path:
-    """Return the folder for a new sweep; SweepError if the name is taken or no folder can have it."""
-    try:
-        validate_filename(name, platform="universal", max_len=LONGEST_NAME)
-    except ValidationError as error:
-        reason = error.description or error.reason.description
-        raise SweepError(f"--name must be a plain folder name, got {name!r:.80}: {reason}") from error
-    if name.startswith((".", "-")):
-        raise SweepError(f"--name must be a plain folder name, got {name!r}: it begins with {name[0]}")
-    folder = (storage / name).absolute()
-    if folder.exists():
-        go_on = command_text("resume", name, storage=storage)
-        raise SweepError(f"--name {name} is already used ({folder}); choose another, or go on with: {go_on}")
-    return folder
-
-
-def check_storage(storage: Path) -> None:
-    """Reject a storage folder that could not be written, before anything is made; SweepError."""
-    there = next(path for path in (storage.absolute(), *storage.absolute().parents) if path.exists())
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise SweepError(
-            f"--storage must be a folder that can hold the sweep, got {storage}: permission denied in {there}"
-        )
-
-
-def sweep_folders(storage: Path) -> list[SweepFolder]:
-    """The sweeps of a storage folder, oldest first."""
-    found = [SweepFolder(path.parent) for path in storage.glob("*/sweep.json")] if storage.is_dir() else []
-    return sorted(found, key=lambda folder: folder.spec.stat().st_ctime)

@@ -1,14 +1,16 @@
-"""What a user writes about a forecast task; needs no torch, so that a sweep's record can be read at once."""
+"""What a user writes about a forecast task; needs neither torch nor numpy, so that it can be checked at once."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 from data.errors import TaskError
-from data.task.split import parse_split
+from data.task.split_rule import parse_split
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Part = Literal["train", "val", "test"]
 MOST = 10**9  # rows or windows: what is longer was mistyped
@@ -18,7 +20,7 @@ PARTS: tuple[Part, ...] = ("train", "val", "test")
 class TaskSpec(BaseModel):
     """What a user writes about a task.
 
-    split: a name that `data.task.split.parse_split` knows; kept in its shortest form: equal splits are equal.
+    split: a name that `data.task.split_rule.parse_split` knows; kept in its shortest form: equal splits are equal.
     context_length, prediction_length: rows.
     train_stride, eval_stride: rows from one window to the next, in training and in validation and test.
     scale: 'standard' takes off each series' training mean and divides by its deviation; 'none' leaves it.
@@ -49,6 +51,8 @@ class TaskSpec(BaseModel):
 
     def window_generator(self, part: Part) -> np.random.Generator:
         """Return what draws a part's windows, at its beginning."""
+        import numpy as np  # a fifth of a second, and what was typed is checked without it
+
         return np.random.default_rng((self.window_seed, PARTS.index(part)))
 
     @property

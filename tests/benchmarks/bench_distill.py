@@ -19,7 +19,7 @@ from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
 from trainables.moirai.checkpoint import import_moirai_module
 from trainables.moirai_distill import MoiraiDistill
-from trainables.moirai_distill.trainable import MoiraiDistillHyper
+from trainables.moirai_distill.hyper import MoiraiDistillHyper
 from trainables.pretraining.moirai import mixture_output
 
 

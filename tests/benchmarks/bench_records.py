@@ -27,7 +27,8 @@ from trainables.trial.report import Report, Scores, StopReason
 from tune.cli.progress import PlainProgress
 from tune.cli.sweep_state import SweepState
 from tune.leaderboard.leaderboard_file import LeaderboardFile
-from tune.planning.plan import SweepRequest, plan_sweep
+from tune.planning.plan import plan_sweep
+from tune.planning.request import SweepRequest, check_request
 from tune.ray_backend.callback import RayCallback
 from tune.ray_backend.clock import SearchClock
 from tune.ray_backend.messages import to_result
@@ -48,7 +49,7 @@ class Driver:
 
     @classmethod
     def of(cls, storage: Path, trials: int, searcher: str) -> Driver:
-        plan = plan_sweep(SweepRequest(name="many", sweep={"trials": trials, "searcher": searcher}))
+        plan = plan_sweep(check_request(SweepRequest(name="many", sweep={"trials": trials, "searcher": searcher})))
         sweep = Sweep.create(storage, plan.spec, plan.panel)
         space = load_space("quickstart")
         journal = Journal(sweep.folder)

@@ -27,7 +27,7 @@ from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
 from trainables.time_llm import TimeLLM, TimeLlm, TimeLlmConfig
 from trainables.time_llm.backbone import Backbone
-from trainables.time_llm.trainable import TimeLlmHyper
+from trainables.time_llm.hyper import TimeLlmHyper
 
 GPT2 = Path(__file__).parents[1] / "trainables" / "time_llm" / "gpt2"
 WINDOWS, BATCH, ROUNDS = 512, 16, 5

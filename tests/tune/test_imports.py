@@ -12,7 +12,11 @@ import pytest
 
 from tests.paths import REPOSITORY
 
-HEAVY = ("torch", "pandas", "ray", "optuna", "transformers", "uni2ts", "tensorboard", "matplotlib")
+HEAVY = (
+    *("torch", "numpy", "pandas", "scipy", "pyarrow", "arch", "matplotlib"),
+    *("ray", "optuna", "transformers", "uni2ts", "tensorboard"),
+)
+SPACES = ("moirai/quickstart", "moirai_distill/moirai-distill", "time_moe/time-moe-50m", "time_llm/time-llm")
 IMPORT = """
 import importlib, json, sys
 for name in {modules!r}:
@@ -26,7 +30,7 @@ sys.argv = ["foretune", *{arguments!r}]
 try:
     main()
 except SystemExit as ended:
-    assert not ended.code, ended.code
+    assert (ended.code or 0) == {code!r}, ended.code
 print(json.dumps(sorted(set({heavy!r}) & set(sys.modules))))
 """
 
@@ -70,18 +74,50 @@ def test_the_ray_room_is_the_one_that_imports_ray_and_optuna() -> None:
     assert {"ray", "optuna"} <= loaded(IMPORT.format(modules=modules_in("tune/ray_backend"), heavy=HEAVY))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["spaces"], ["spaces", "show", "moirai-grid"], ["sweep", "--help"]])
-def test_help_and_spaces_are_answered_without_any_of_the_heavy_packages(arguments: list[str], tmp_path: Path) -> None:
-    assert loaded(RUN.format(arguments=arguments, heavy=HEAVY), tmp_path) == set()
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["sweep", "--help"],
+        ["spaces"],
+        ["spaces", "show", "moirai-grid"],
+        *(["spaces", "check", str(REPOSITORY / "search_spaces" / f"{name}.yaml")] for name in SPACES),
+        ["status"],
+    ],
+)
+def test_help_spaces_and_status_are_answered_without_any_of_the_heavy_packages(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    assert loaded(RUN.format(arguments=arguments, heavy=HEAVY, code=0), tmp_path) == set()
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["spaces", "check", str(REPOSITORY / "search_spaces" / "moirai" / "quickstart.yaml")],
-        ["status"],
-        ["sweep", "--dry-run"],
+        ["--trails", "3"],
+        ["nospace"],
+        ["--set", "lrr=3"],
+        ["--set", "lr=2"],
+        ["--set", "pretrained=nofolder"],
+        ["moirai-distill-quickstart", "--set", "teacher=nofolder"],
+        ["time-moe-quickstart", "--set", "batch_size=0"],
+        ["--data", "nofile.csv"],
+        ["--max-files", "3"],
+        ["--split", "ratoi"],
+        ["--trials", "0"],
+        ["--trials", "9", "--searcher", "grid", "--set", "lr=choice:1e-5,1e-4"],
+        ["--gpus", "99"],
+        ["--time-budget", "2"],
+        ["--then", "nospace"],
     ],
+    ids=" ".join,
 )
-def test_checks_and_plans_are_made_without_ray(arguments: list[str], tmp_path: Path) -> None:
-    assert not loaded(RUN.format(arguments=arguments, heavy=HEAVY), tmp_path) & {"ray", "optuna", "tensorboard"}
+def test_a_mistake_is_reported_before_any_of_the_heavy_packages_is_imported(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    assert loaded(RUN.format(arguments=["sweep", *arguments], heavy=HEAVY, code=2), tmp_path) == set()
+
+
+def test_a_plan_is_made_without_ray(tmp_path: Path) -> None:
+    found = loaded(RUN.format(arguments=["sweep", "--dry-run"], heavy=HEAVY, code=0), tmp_path)
+    assert not found & {"ray", "optuna", "tensorboard"}

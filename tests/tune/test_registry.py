@@ -8,7 +8,7 @@ import pytest
 
 from tests.paths import REPOSITORY, TOYS
 from trainables.base import ForecastTrainable
-from tune.registry import TRAINABLES, TrainableError, absolute_name, find_trainable, shipped_trainables
+from tune.registry import TRAINABLES, TrainableError, absolute_name, find_hyper_type, find_trainable, shipped_trainables
 
 TOY = TOYS / "toy_model.py"
 
@@ -151,11 +151,12 @@ def test_every_folder_of_a_model_of_ours_has_its_line_in_the_table() -> None:
     assert {name.replace("-", "_") for name in TRAINABLES} == folders
 
 
-@pytest.mark.parametrize(("name", "target"), TRAINABLES.items())
-def test_a_line_of_the_table_leads_to_its_class(name: str, target: str) -> None:
+@pytest.mark.parametrize(("name", "targets"), TRAINABLES.items())
+def test_a_line_of_the_table_leads_to_its_classes(name: str, targets: tuple[str, str]) -> None:
     model = find_trainable(name)
-    assert f"{model.__module__}:{model.__qualname__}" == target
-    assert find_trainable(target) is model
+    assert find_hyper_type(name) is model.hyper_type
+    assert tuple(f"{each.__module__}:{each.__qualname__}" for each in (model, model.hyper_type)) == targets
+    assert find_trainable(targets[0]) is model
 
 
 def test_an_unknown_name_is_rejected_with_the_near_one() -> None:

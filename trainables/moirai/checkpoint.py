@@ -13,10 +13,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.model_files import read_checkpoint_config, read_checkpoint_weights
-from trainables.pretrained import Family, load_pretrained
+from trainables.moirai.hyper import MOIRAI
+from trainables.pretrained import load_pretrained
 from trainables.weights import shapes_of
 
-FAMILY = Family("Moirai", "Salesforce/moirai-1.1-R-small", "moirai-tiny (--set pretrained=moirai-tiny)")
 DISTRIBUTIONS = "uni2ts.distribution"
 
 
@@ -37,10 +37,10 @@ class MoiraiConfig(BaseModel):
 
 def load_moirai(pretrained: str) -> Any:
     """Load a MoiraiModule from a bundled name, a local folder or the Hub; raises CheckpointError."""
-    config = read_checkpoint_config(pretrained, MoiraiConfig, FAMILY)
+    config = read_checkpoint_config(pretrained, MoiraiConfig, MOIRAI)
     with torch.device("meta"):
-        skeleton = load_pretrained(pretrained, lambda _: make_module(config), FAMILY)
-    tensors = read_checkpoint_weights(pretrained, shapes_of(skeleton.state_dict()), FAMILY)
+        skeleton = load_pretrained(pretrained, lambda _: make_module(config), MOIRAI)
+    tensors = read_checkpoint_weights(pretrained, shapes_of(skeleton.state_dict()), MOIRAI)
     module = make_module(config)
     module.load_state_dict(tensors)
     return module.eval()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +16,8 @@ from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
 from trainables.errors import HyperError
-from trainables.hyper import Hyper
 from trainables.moirai.checkpoint import load_moirai
+from trainables.moirai.hyper import MoiraiHyper
 from trainables.moirai.network import FixedPatchMoirai, Standardised, log_prob
 from trainables.parameters import AdamW, freeze, frozen_weights_hash
 from trainables.sweep_trainable import SweepTrainable
@@ -32,19 +31,6 @@ PATCH_SIZE_OF_FREQ = {
     **dict.fromkeys(["M", "ME", "MS", "Q", "QE", "QS", "Y", "YE", "YS", "A"], 8),
 }
 DEFAULT_PATCH_SIZE = 32
-
-
-class MoiraiHyper(Hyper):
-    """pretrained: a folder, a Hub id, or the name of a bundled model; patch_size: auto goes by the data's frequency."""
-
-    pretrained: str
-    strategy: Literal["full", "freeze_ffn", "head_only"]
-    patch_size: Literal["auto"] | int = "auto"
-    num_samples: int = 100
-
-    @property
-    def initial_model(self) -> str:
-        return f"{self.pretrained} patch_size={self.patch_size} num_samples={self.num_samples}"
 
 
 STRATEGIES: dict[str, Callable[[str], bool]] = {

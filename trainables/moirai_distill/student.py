@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from data.missing import fill_forward
 from trainables.base import QUANTILE_LEVELS
 from trainables.errors import CheckpointError, HyperError
+from trainables.hyper import MOST_LAYERS, MOST_UNITS
 from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
-from trainables.pretrained import Family
-from trainables.weights import MOST_LAYERS, MOST_UNITS, shapes_of
+from trainables.moirai_distill.hyper import STUDENT
+from trainables.weights import shapes_of
 
 MODEL_TYPE = "moirai_student"
-FAMILY = Family("student", "its folder", "nothing: a student is trained (foretune sweep moirai-distill-quickstart)")
 LEAST_VARIANCE = 1e-5  # as Moirai's own scaler; a constant context stays finite
 POSITION_DEVIATION = 0.02
 
@@ -140,7 +140,7 @@ class Student(nn.Module):
 
         dropout: for training on, instead of the one that it was trained with.
         """
-        config = read_checkpoint_config(pretrained, StudentConfig, FAMILY)
+        config = read_checkpoint_config(pretrained, StudentConfig, STUDENT)
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
         try:
@@ -148,7 +148,7 @@ class Student(nn.Module):
                 shapes = shapes_of(cls(config).state_dict())
         except HyperError as error:
             raise CheckpointError(f"{pretrained}: {error}") from error
-        tensors = read_checkpoint_weights(pretrained, shapes, FAMILY)
+        tensors = read_checkpoint_weights(pretrained, shapes, STUDENT)
         model = cls(config)
         model.load_state_dict(tensors)
         return model.eval()

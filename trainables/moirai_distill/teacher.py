@@ -14,10 +14,11 @@ from torch import Tensor
 from data.task.task import ForecastTask
 from data.task.windows import Batch
 from trainables.model_files import fetch_file
-from trainables.moirai.trainable import Moirai, MoiraiHyper
-from trainables.pretrained import Family, load_pretrained
+from trainables.moirai.hyper import MoiraiHyper
+from trainables.moirai.trainable import Moirai
+from trainables.moirai_distill.hyper import TEACHER
+from trainables.pretrained import load_pretrained
 
-FAMILY = Family("teacher", "Salesforce/moirai-1.1-R-base", "moirai-tiny (--set teacher=moirai-tiny)")
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 SEED = 20240202  # of the first window's samples; the next window's is one more
 BLOCK = 1 << 20  # bytes read at once
@@ -41,7 +42,7 @@ class Teacher:
     @cached_property
     def weights_hash(self) -> str:
         """The sha256 of its files; raises CheckpointError if they cannot be had."""
-        return load_pretrained(self.hyper.pretrained, _hash_files, FAMILY)
+        return load_pretrained(self.hyper.pretrained, _hash_files, TEACHER)
 
     @cached_property
     def model(self) -> Moirai:
@@ -81,12 +82,6 @@ class Teacher:
                 forecasts.append(forecast.quantiles)
         self.windows_forecast += len(batch.ids)
         return torch.cat(forecasts).float()
-
-
-def teacher_hyper(pretrained: str, patch_size: int | str, num_samples: int) -> MoiraiHyper:
-    """Give the hyperparameters that build a Moirai to forecast with it as it is."""
-    hyper = cast(MoiraiHyper, Moirai.hyper_for_checkpoint(pretrained))
-    return hyper.model_copy(update={"patch_size": patch_size, "num_samples": num_samples})
 
 
 @lru_cache(maxsize=4)  # a sweep's configurations have one teacher, and loading it takes seconds

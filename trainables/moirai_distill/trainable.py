@@ -4,58 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
 from torch import Tensor, nn
 
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
-from trainables.moirai.trainable import Moirai, MoiraiHyper
+from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill.comparison import gain_sentence, size_sentence, speed_sentence, time_both
+from trainables.moirai_distill.hyper import MoiraiDistillHyper
 from trainables.moirai_distill.losses import mean_pinball, mean_square
 from trainables.moirai_distill.student import MODEL_TYPE, Student, StudentConfig
-from trainables.moirai_distill.teacher import Teacher, check_teacher, teacher_hyper
+from trainables.moirai_distill.teacher import Teacher, check_teacher
 from trainables.parameters import AdamW, decays_by_default
-from trainables.scratch import ScratchHyper, ScratchTrainable
+from trainables.scratch import ScratchTrainable
 from trainables.sweep_trainable import PointForecaster
 from trainables.trial.precision import autocast
 from trainables.trial.report import Scores
-from trainables.weights import MOST_LAYERS, MOST_UNITS
 
 MEDIAN = QUANTILE_LEVELS.index(0.5)
-
-
-class MoiraiDistillHyper(ScratchHyper):
-    """teacher: a Moirai, by folder, Hub id or bundled name; patch_size, num_samples: how it forecasts.
-
-    alpha: what the teacher's forecasts weigh in the training loss, the target has the rest; 0 never runs the teacher.
-    """
-
-    teacher: str = "Salesforce/moirai-1.1-R-base"
-    patch_size: Literal["auto"] | int = "auto"
-    num_samples: int = Field(default=100, ge=1)
-    alpha: float = Field(default=0.5, ge=0, le=1)
-    patch_len: int = Field(default=16, ge=1)
-    d_model: int = Field(default=128, ge=1, le=MOST_UNITS)
-    n_layers: int = Field(default=4, ge=1, le=MOST_LAYERS)
-    n_heads: int = Field(default=8, ge=1, le=MOST_UNITS)
-    d_ff: int | None = Field(default=None, ge=1, le=MOST_UNITS)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    quantile_heads: bool = False
-
-    structure = ("patch_len", "d_model", "n_layers", "n_heads", "d_ff", "quantile_heads")
-    shared_by_all_trials = ("teacher", "patch_size", "num_samples")  # a sweep has one teacher, on the leaderboard too
-
-    @property
-    def initial_model(self) -> str:
-        """The teacher is in the name, because val_distill is measured against it."""
-        return f"{super().initial_model} of {self.teacher} patch_size={self.patch_size} num_samples={self.num_samples}"
-
-    @property
-    def of_teacher(self) -> MoiraiHyper:
-        return teacher_hyper(self.teacher, self.patch_size, self.num_samples)
 
 
 def decays(name: str, parameter: nn.Parameter) -> bool:

@@ -8,7 +8,7 @@ import inspect
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,9 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, BitsAndBytesConfi
 from trainables.errors import CheckpointError, HyperError
 from trainables.pretrained import Family, load_pretrained
 from trainables.quiet import quiet_transformers
+from trainables.time_llm.hyper import Storage
 from trainables.weights import check_numbers, reject_misfits
 
-Storage = Literal["float32", "bfloat16", "4bit"]
 NO_CODE = {"trust_remote_code": False}  # else transformers asks on the terminal whether it may run it
 WEIGHT_FILES = ("*.safetensors", "*.bin")
 TEXT_FILES = ("*.json", "*.txt", "*.model")

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from data.files import expand
 from data.portable import portable_folder
 from trainables.errors import CheckpointError, HyperError
+from trainables.hyper import MOST_UNITS
 from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
-from trainables.pretrained import Family
-from trainables.time_llm.backbone import Backbone, Storage, load_backbone
+from trainables.time_llm.backbone import Backbone, load_backbone
+from trainables.time_llm.hyper import TIME_LLM, Storage
 from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches
 from trainables.time_llm.prompts import as_rows, normalise, tokenize, write_prompts
-from trainables.weights import MOST_UNITS, check_shapes, shapes_of
+from trainables.weights import check_shapes, shapes_of
 
 MODEL_TYPE = "time_llm"
-FAMILY = Family("Time-LLM", "its folder", "nothing: Time-LLM is trained from a language model (--set llm=…)")
 
 
 class TimeLlmConfig(BaseModel):
@@ -235,7 +235,7 @@ class TimeLLM(nn.Module):
 
         dropout: for training on, instead of the one that it was trained with.
         """
-        config = read_checkpoint_config(pretrained, TimeLlmConfig, FAMILY)
+        config = read_checkpoint_config(pretrained, TimeLlmConfig, TIME_LLM)
         if dropout is not None:
             config = config.model_copy(update={"dropout": dropout})
         if config.llm.startswith((".", "~")):
@@ -249,7 +249,7 @@ class TimeLLM(nn.Module):
         backbone = _fitting_backbone(config)
         with torch.device("meta"):
             trained = {k: p for k, p in cls(config, backbone).named_parameters() if not k.startswith("llm_model.")}
-        tensors = read_checkpoint_weights(pretrained, shapes_of(trained), FAMILY)
+        tensors = read_checkpoint_weights(pretrained, shapes_of(trained), TIME_LLM)
         model = cls(config, backbone)
         model.load_trained_state(tensors)
         return model.eval()

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from data.missing import fill_gaps
@@ -17,59 +15,16 @@ from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import Forecast, FrozenPart, Validation
 from trainables.errors import HyperError
-from trainables.scratch import ScratchHyper, ScratchTrainable
+from trainables.scratch import ScratchTrainable
 from trainables.sweep_trainable import Workload
-from trainables.time_llm.backbone import Storage, check_4bit, fetch_backbone, load_tokenizer, read_backbone_config
+from trainables.time_llm.backbone import check_4bit, fetch_backbone, load_tokenizer, read_backbone_config
+from trainables.time_llm.hyper import TimeLlmHyper
 from trainables.time_llm.modeling import MODEL_TYPE, TimeLLM, TimeLlmConfig
 from trainables.time_llm.prompts import ETT, tokenize, write_prompts
 from trainables.time_llm.workload import workload
-from trainables.weights import MOST_UNITS
 
 PREVIEWED_WINDOWS = 256
 PUBLISHED_EVAL_BATCH = 16  # small enough for any memory: scores must not depend on what fits
-
-
-class TimeLlmHyper(ScratchHyper):
-    """llm: the language model, a folder, a Hub id, or a packaged name; llm_layers: how many of its layers are used.
-
-    prompt, description: see `TimeLlmConfig`; without a description one is made of the data's facts.
-    """
-
-    llm: str | None = None
-    llm_layers: int = Field(default=6, ge=1)
-    load_in_4bit: bool = False
-    prompt: Literal["masked", "published"] = "masked"
-    description: str | None = None
-    patch_len: int = Field(default=16, ge=1)
-    stride: int = Field(default=8, ge=1)
-    d_model: int = Field(default=32, ge=1, le=MOST_UNITS)
-    d_ff: int = Field(default=32, ge=1, le=MOST_UNITS)
-    n_heads: int = Field(default=8, ge=1, le=MOST_UNITS)
-    num_prototypes: int = Field(default=1000, ge=1, le=MOST_UNITS)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-
-    structure = (
-        "llm",
-        "llm_layers",
-        "prompt",
-        "description",
-        "patch_len",
-        "stride",
-        "d_model",
-        "d_ff",
-        "n_heads",
-        "num_prototypes",
-    )
-
-    @property
-    def initial_model(self) -> str:
-        return f"{super().initial_model} {self.llm_storage}"
-
-    @property
-    def llm_storage(self) -> Storage:
-        if self.load_in_4bit:
-            return "4bit"
-        return "float32" if self.precision == "fp32" else "bfloat16"
 
 
 class TimeLlm(ScratchTrainable[TimeLlmHyper, TimeLlmConfig]):

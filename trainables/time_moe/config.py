@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from transformers import PreTrainedConfig
 
-from trainables.weights import MOST_LAYERS, MOST_UNITS
+from trainables.hyper import MOST_LAYERS, MOST_UNITS
 
 MOST_EXPERTS = 16_384  # of all layers together
 

@@ -6,12 +6,11 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 from transformers.utils import is_flash_attn_2_available
 
@@ -23,19 +22,18 @@ from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import Forecast, FrozenPart, Validation
 from trainables.errors import HyperError
-from trainables.hyper import Hyper
 from trainables.parameters import AdamW, freeze, frozen_weights_hash
-from trainables.pretrained import Family, load_pretrained
+from trainables.pretrained import load_pretrained
 from trainables.quiet import quiet_transformers
 from trainables.sweep_trainable import SweepTrainable
 from trainables.time_moe.config import TimeMoeConfig
+from trainables.time_moe.hyper import TIME_MOE, TimeMoeHyper
 from trainables.time_moe.losses import HUBER_DELTA
 from trainables.time_moe.modeling import TimeMoeForPrediction
 from trainables.weights import check_numbers, reject_beyond, reject_misfits, wrapper_prefix
 
 logger = logging.getLogger(__name__)
 
-FAMILY = Family("Time-MoE", "Maple728/TimeMoE-50M", "time-moe-tiny (--set pretrained=time-moe-tiny)")
 
 STRATEGIES: dict[str, Callable[[str], bool]] = {
     "full": lambda name: True,
@@ -44,28 +42,6 @@ STRATEGIES: dict[str, Callable[[str], bool]] = {
 }
 WEIGHT_FILES = ("*.safetensors", "*.bin")
 IMPLEMENTATIONS = {"eager": "eager", "sdpa": "sdpa", "flash": "flash_attention_2"}
-
-
-class TimeMoeHyper(Hyper):
-    """pretrained: a folder, a Hub id, or the name of a bundled model.
-
-    max_length: steps of a training window; stride: rows from one to the next, max_length where it is not given.
-    normalization: of each training sequence as a whole. norm: of what is forecast from, undone afterwards: by the
-    window's own context, by its series' training rows, or not at all.
-    """
-
-    pretrained: str
-    strategy: Literal["full", "freeze_experts", "heads_only"]
-    max_length: int = Field(default=1024, ge=2)
-    stride: int | None = Field(default=None, ge=1)
-    normalization: Literal["zero", "max", "none"] = "zero"
-    norm: Literal["context", "series", "none"] = "context"
-    attention: Literal["eager", "sdpa", "flash"] = "sdpa"
-    gradient_checkpointing: bool = False
-
-    @property
-    def initial_model(self) -> str:
-        return f"{self.pretrained} norm={self.norm}"
 
 
 def decays(name: str, parameter: nn.Parameter) -> bool:
@@ -224,7 +200,7 @@ def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPredict
         check_numbers(model.state_dict())
         return model
 
-    model: TimeMoeForPrediction = load_pretrained(pretrained, load_fitting, FAMILY)
+    model: TimeMoeForPrediction = load_pretrained(pretrained, load_fitting, TIME_MOE)
     return model
 
 

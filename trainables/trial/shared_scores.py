@@ -13,7 +13,6 @@ from data.errors import DamagedFileError
 from data.files import read_object, replace_text
 from trainables.trial.folders import SharedFolder
 from trainables.trial.report import Scores
-from trainables.trial.window_errors import WindowErrors
 
 if TYPE_CHECKING:  # torch: seconds, and records are read without it
     from trainables.trial.evaluation import Evaluation
@@ -46,6 +45,8 @@ def windows_beside(path: Path) -> Path:
 
 
 def _measured_once(path: Path, name: str, measure: Callable[[], Evaluation]) -> Scores:
+    from trainables.trial.window_errors import WindowErrors  # numpy: a fifth of a second, and names are read without it
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         try:

@@ -85,10 +85,10 @@ def main() -> None:
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], prog_name="foretune", standalone_mode=False))
     except UserError as error:
-        _print_message(str(error), style="red")
+        _print_message(str(error), colour="red")
         sys.exit(MISTAKE)
     except typer.TyperException as error:
-        _print_message(_usage(error), style="red")
+        _print_message(_usage(error), colour="red")
         sys.exit(MISTAKE)
     except BrokenPipeError:  # whoever read us, such as head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more at its end
@@ -96,19 +96,17 @@ def main() -> None:
     except OSError as error:
         if error.filename is None and error.errno not in OF_THE_DISK:
             raise
-        _print_message(_system_error(error), style="red")
+        _print_message(_system_error(error), colour="red")
         sys.exit(MISTAKE)
     except _StopError:
         _print_message("stopped; what was on record stays: foretune status")
         sys.exit(INTERRUPTED)
 
 
-def _print_message(message: str, *, style: str = "") -> None:
-    """Print on stderr, unwrapped, with every bracket as it is and control characters written out."""
-    from rich.console import Console
-    from rich.text import Text
-
-    Console(stderr=True).print(Text(f"foretune: {without_controls(message)}", style=style), soft_wrap=True)
+def _print_message(message: str, *, colour: str | None = None) -> None:
+    """Print on stderr, with control characters written out; in colour on a terminal alone."""
+    in_colour = True if os.environ.get("FORCE_COLOR") else False if os.environ.get("NO_COLOR") else None
+    typer.secho(f"foretune: {without_controls(message)}", fg=colour, err=True, color=in_colour)
 
 
 def _system_error(error: OSError) -> str:

@@ -14,7 +14,8 @@ from data.errors import UserError, near_names
 from tune.cli.console import make_console
 from tune.cli.options import Name, Storage, folder
 from tune.command_text import STORAGE, command_text
-from tune.sweep import Sweep, sweep_folders
+from tune.storage import sweep_folders
+from tune.sweep import Sweep
 
 
 def status(storage: Storage = STORAGE) -> None:

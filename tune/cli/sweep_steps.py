@@ -6,7 +6,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,38 +24,32 @@ from tune.export.finalize import finalize
 from tune.format import count_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.leaderboard_file import LeaderboardFile
+from tune.planning.request import CheckedRequest, SweepRequest, check_request
 from tune.ray_backend.run import run_search
 from tune.records.journal import Journal, read_records
 from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback
-from tune.sweep import Sweep, check_name, check_storage
+from tune.sweep import Sweep
 
 if TYPE_CHECKING:
-    from tune.planning.plan import Plan, SweepRequest
+    from tune.planning.plan import Plan
 
 OK, NO_TRIAL_SUCCEEDED, INTERRUPTED = 0, 1, 130
 RESTARTED = "FORETUNE_RAY_RESTARTED"  # set in the environment of a process that goes on after Ray has died
 
 
-def start_sweep(request: SweepRequest, storage: Path, *, dry_run: bool) -> int:
-    """Plan a sweep, run it, finish it; return the exit status."""
+def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: bool) -> int:
+    """Plan a sweep and those that follow it, run and finish them; return the exit status."""
     console = _console()
-    check_storage(storage)
-    if request.name is not None:
-        check_name(storage, request.name)
-    earlier = [Sweep.open(storage, name) for name in request.start_from]
+    earlier = [Sweep.open(storage, name) for name in requests[0].typed.start_from]
     with console.status("reading the data, loading the model"):
         from tune.planning.plan import plan_sweep  # torch: seconds
         from tune.planning.starting_points import EarlierSweep
 
         on_record = [EarlierSweep(s.spec, s.leaderboard(), read_records(s.folder)) for s in earlier]
-        plan = plan_sweep(request, on_record)
-        followers = request.followers(plan.spec.name)
-        for follower in followers:  # a mistake in what comes in the morning is found in the evening
-            check_name(storage, str(follower.name))
-        plans = [plan, *map(plan_sweep, followers)]
-    for each in plans if dry_run else [plan]:
+        plan, *later = [plan_sweep(each, on_record if each is requests[0] else ()) for each in requests]
+    for each in [plan, *later] if dry_run else [plan]:
         _print_plan(each, console)
     if dry_run:
         return OK
@@ -81,7 +75,7 @@ def _go_on_with_next(sweep: Sweep, status: int, console: Console) -> int:
     """Run the sweep that follows one that is done, from its best, and those after it; return the last exit status."""
     if status != OK or not sweep.spec.then:
         return status
-    from tune.planning.plan import SweepRequest, plan_sweep  # torch: seconds
+    from tune.planning.plan import plan_sweep  # torch: seconds
     from tune.planning.starting_points import EarlierSweep
 
     row, *rest = sweep.spec.then
@@ -91,7 +85,8 @@ def _go_on_with_next(sweep: Sweep, status: int, console: Console) -> int:
     if (storage / name).exists():
         return _go_on_with_next(*_resume(Sweep.open(storage, name), Resumption(), console), console)
     with console.status("reading the data, loading the model"):
-        plan = plan_sweep(request, [EarlierSweep(sweep.spec, sweep.leaderboard(), read_records(sweep.folder))])
+        before = EarlierSweep(sweep.spec, sweep.leaderboard(), read_records(sweep.folder))
+        plan = plan_sweep(check_request(request), [before])
     plan = replace(plan, spec=plan.spec.model_copy(update={"then": tuple(rest)}))
     _print_plan(plan, console)
     return _go_on_with_next(*_create_and_run(plan, storage, console), console)

@@ -85,8 +85,7 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Search for the best fine-tune; without arguments, a small one on bundled data that needs no network."""
-    from tune.cli.sweep_steps import start_sweep
-    from tune.planning.plan import SweepRequest
+    from tune.planning.request import SweepRequest, check_requests
 
     request = SweepRequest(
         space=space,
@@ -126,7 +125,10 @@ def sweep(
         start_from=tuple(dict.fromkeys(start_from or ())),
         then=tuple(then or ()),
     )
-    raise typer.Exit(start_sweep(request, storage, dry_run=dry_run))
+    checked = check_requests(request, storage)  # before what takes longer to import
+    from tune.cli.sweep_steps import start_sweep
+
+    raise typer.Exit(start_sweep(checked, storage, dry_run=dry_run))
 
 
 def resume(

@@ -6,14 +6,17 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
 from trainables.trial.report import Scores
 from trainables.trial.shared_scores import windows_beside
-from trainables.trial.window_errors import WindowErrors
 from tune.leaderboard.standing import Standing
 from tune.records.sweep_folder import SweepFolder
+
+if TYPE_CHECKING:  # numpy: a fifth of a second, and a leaderboard is read without it
+    from trainables.trial.window_errors import WindowErrors
 
 STATUS = "blend"
 

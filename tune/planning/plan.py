@@ -5,81 +5,29 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 
-from data.errors import UserError, near_names
-from data.files import expand
+from data.errors import UserError
 from data.naive import season_length
 from data.panel import Panel
-from data.samples.bundled import SAMPLES
-from data.task.task import ForecastTask, TaskSpec
+from data.task.task import ForecastTask
 from search_spaces.space import SearchSpace
 from trainables.base import check_hyper
 from tune.format import domain_text, duration
-from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
+from tune.planning.budget import Budget, Machine
 from tune.planning.estimate import Estimate
-from tune.planning.model_folders import with_absolute_folders
-from tune.planning.proposals import Proposals, check_proposals, has_own_windows, notes_on
-from tune.planning.space_check import Model, Setting, load_fitting_space
+from tune.planning.proposals import Model, Proposals, check_proposals, has_own_windows, notes_on
+from tune.planning.request import CheckedRequest
 from tune.planning.starting_points import EarlierSweep, learning_note, trials_to_learn_from, with_points_of
-from tune.records.spec import (
-    DataSource,
-    SweepError,
-    SweepSettings,
-    SweepSpec,
-    check_searcher,
-    check_trials,
-    lists_points,
-)
-from tune.validation_messages import validation_messages
+from tune.records.spec import DataSource, SweepError, SweepSpec
+from tune.registry import find_trainable
 
-DEFAULT_SPACE = "quickstart"
-SPLITS_OF_DATA = ("date", "ett", "rows")
 MAX_FILES = 100  # of a corpus
-MOST_GP_TRIALS = 200
-DEFAULT_TASK = {"context_length": 512, "prediction_length": 96}
 RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "uni2ts", "numpy", "pandas")
-
-
-@dataclass(frozen=True)
-class SweepRequest:
-    """What the user typed; None where it was left out.
-
-    set: the parameters given with --set. reading: those of `data.read_options.ReadOptions` that were given.
-    start_from: names of earlier sweeps. then: spaces searched after it.
-    """
-
-    space: str = DEFAULT_SPACE
-    data: str | None = None
-    reading: Mapping[str, object] = field(default_factory=dict)
-    max_files: int | None = None
-    task: dict[str, object] = field(default_factory=dict)
-    set: dict[str, str] = field(default_factory=dict)
-    evals_per_epoch: int | None = None
-    sweep: dict[str, object] = field(default_factory=dict)
-    name: str | None = None
-    start_from: tuple[str, ...] = ()
-    then: tuple[str, ...] = ()
-
-    def followers(self, name: str) -> list[SweepRequest]:
-        """Return the requests for the sweeps that follow one of this name, each from the best of the one before."""
-        alone = replace(self, start_from=(), then=())
-        return [replace(alone, space=space, name=f"{name}-{Path(space).stem}") for space in self.then]
-
-    @property
-    def settings(self) -> dict[str, Setting]:
-        """The parameters that flags set."""
-        settings = {key: Setting(value, f"--set {key}={value}") for key, value in self.set.items()}
-        if self.evals_per_epoch is not None:
-            value = str(self.evals_per_epoch)
-            settings["evals_per_epoch"] = Setting(value, f"--evals-per-epoch {value}")
-        return settings
 
 
 @dataclass(frozen=True)
@@ -109,33 +57,20 @@ class Plan:
         return (*self.panel.notes, *self.space.notes, *learning, *_stride_note(self), *of_proposals, *of_estimate)
 
 
-def plan_sweep(request: SweepRequest, earlier: Sequence[EarlierSweep] = ()) -> Plan:
-    """Check a request and work out the sweep; raises a UserError for whatever cannot be.
+def plan_sweep(request: CheckedRequest, earlier: Sequence[EarlierSweep] = ()) -> Plan:
+    """Work out the sweep of a request, with its data and its model; raises a UserError for whatever cannot be.
 
     earlier: the sweeps to start from.
     """
-    DataSource.checked(**request.reading, path="")  # what was typed comes before what must be read
-    trainable, model, space = load_fitting_space(request.space, request.settings)
-    space = with_absolute_folders(space)
-    task_spec, settings = _read_flags(request, space)
-    if request.task.get("train_stride") is not None and has_own_windows(model):
+    trainable, space, settings, budget = request.trainable, request.space, request.settings, request.budget
+    model = find_trainable(trainable)
+    if request.typed.task.get("train_stride") is not None and has_own_windows(model):
         raise SweepError(
             f"--train-stride is for models that train on the task's windows, and {trainable} cuts its own from whole "
             "sequences; take --set stride=N"
         )
-    check_searcher(settings.searcher, space)
-    check_trials(settings.searcher, space, settings.trials)
-    machine = look_at_machine()
-    budget = plan_budget(
-        machine,
-        gpus=settings.gpus,
-        max_concurrent=settings.max_concurrent,
-        gpu_memory_bytes=settings.gpu_memory_bytes,
-    )
-    if task_spec.draws_windows:
-        task_spec = task_spec.model_copy(update={"window_seed": settings.seed})
-    source, panel = _read_data(request, space, model, task_spec)
-    task = ForecastTask(panel, task_spec)
+    source, panel = _read_data(request, model)
+    task = ForecastTask(panel, request.task)
     device = torch.device("cuda" if budget.gpus else "cpu")
     if earlier:
         space = with_points_of(
@@ -144,11 +79,11 @@ def plan_sweep(request: SweepRequest, earlier: Sequence[EarlierSweep] = ()) -> P
             settings.searcher,
             earlier,
             lambda hyper: _parameters(model, hyper, task),
-            strict=bool(request.start_from),
+            strict=bool(request.typed.start_from),
         )
     proposals = check_proposals(model, space, task, device=device)
     spec = SweepSpec(
-        name=request.name or f"{space.name}-{datetime.now():%Y%m%d-%H%M%S}",
+        name=request.name,
         space=space.to_dict(),
         trainable=trainable,
         initial_name=model.initial_name,
@@ -161,12 +96,12 @@ def plan_sweep(request: SweepRequest, earlier: Sequence[EarlierSweep] = ()) -> P
     spec = spec.model_copy(
         update={
             "earlier": tuple(trials_to_learn_from(spec, earlier)),
-            "then": tuple(asdict(follower) for follower in request.followers(spec.name)),
+            "then": tuple(asdict(follower) for follower in request.typed.followers(spec.name)),
         }
     )
     loads = proposals.loads(model, task)
-    estimate = Estimate(loads, spec, machine, budget) if loads else None
-    return Plan(spec, space, panel, task, model, proposals, machine, budget, estimate, earlier)
+    estimate = Estimate(loads, spec, request.machine, budget) if loads else None
+    return Plan(spec, space, panel, task, model, proposals, request.machine, budget, estimate, earlier)
 
 
 def _parameters(model: Model, hyper: Mapping[str, object], task: ForecastTask) -> int | None:
@@ -178,68 +113,17 @@ def _parameters(model: Model, hyper: Mapping[str, object], task: ForecastTask) -
         return None
 
 
-def _read_data(request: SweepRequest, space: SearchSpace, model: Model, task: TaskSpec) -> tuple[DataSource, Panel]:
-    wanted = str(space.task.get("data", "sample")) if request.data is None else request.data
-    path = SAMPLES.get(wanted, expand(wanted))
-    if not wanted or not path.exists():
-        near = near_names(path.name, [*SAMPLES, *(p.name for p in _siblings(path))]) or "; check the path"
-        raise SweepError(
-            f"--data must name a file, a folder or a bundled dataset ({', '.join(SAMPLES)}), and there is no "
-            f"{wanted!r}{near}"
-        )
-    path = path.resolve()
-    if request.max_files is not None and not path.is_dir():
-        raise SweepError(f"--max-files is for a folder of files, and {path} is a file; leave it out")
+def _read_data(request: CheckedRequest, model: Model) -> tuple[DataSource, Panel]:
+    task, most_files = request.task, request.typed.max_files
     source = DataSource.checked(
-        **request.reading,
-        path=str(path),
-        max_files=MAX_FILES if request.max_files is None and model.corpus else request.max_files,
+        **request.typed.reading,
+        path=str(request.data),
+        max_files=MAX_FILES if most_files is None and model.corpus else most_files,
         clean=model.corpus,
         min_rows=task.context_length + task.prediction_length if model.corpus else 1,
     )
     panel = source.read()
     return source.model_copy(update={"content_hash": panel.content_hash}), panel
-
-
-def _siblings(path: Path) -> list[Path]:
-    return list(path.parent.iterdir()) if path.parent.is_dir() else []
-
-
-def _read_flags(request: SweepRequest, space: SearchSpace) -> tuple[TaskSpec, SweepSettings]:
-    """Check the flags of the task and of the search; raises SweepError with all mistakes, as they were typed."""
-    of_space = {k: v for k, v in space.task.items() if k != "data"}
-    is_own_data = request.data in (None, space.task.get("data"))
-    if not is_own_data and str(of_space.get("split", "")).startswith(SPLITS_OF_DATA):
-        del of_space["split"]  # its lengths, strides and scale are a good start for other data, its dates are not
-    searched = {k: v for k, v in request.sweep.items() if v is not None}
-    mistakes: list[str] = []
-    task = settings = None
-    try:
-        given = {k: v for k, v in request.task.items() if v is not None}
-        task = TaskSpec.model_validate({**DEFAULT_TASK, **of_space, **given})
-    except ValidationError as error:
-        mistakes += _as_flags(error)
-    try:
-        points = len(space.grid()) if lists_points(str(searched.get("searcher")), space) else None
-        trials = searched.get("trials", points or space.trials)
-        searched = {"trials": trials, "searcher": _best_searcher(space, trials), **searched}
-        settings = SweepSettings.model_validate(searched)
-    except ValidationError as error:
-        mistakes += _as_flags(error)
-    if task is None or settings is None:
-        raise SweepError("\n".join(mistakes))
-    return task, settings
-
-
-def _best_searcher(space: SearchSpace, trials: object) -> str:
-    """Return the searcher that comes to a good trial in the fewest epochs (see docs/benchmarks.md): a Gaussian process,
-    where the space has no conditions, and few enough trials for its cost, which grows with their cube."""
-    return "gp" if not space.is_conditional and isinstance(trials, int) and trials <= MOST_GP_TRIALS else "tpe"
-
-
-def _as_flags(error: ValidationError) -> list[str]:
-    found = validation_messages(error).items()
-    return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in found]
 
 
 def installed_versions() -> dict[str, str]:

@@ -11,12 +11,13 @@ from data.task.task import ForecastTask
 from search_spaces.space import SearchSpace
 from trainables.base import ForecastTrainable
 from trainables.hyper import Hyper
+from trainables.sweep_trainable import SweepModel
 from trainables.trial.checks import check_evaluations, check_values, steps_an_epoch
 from tune.format import count_text
 from tune.planning.estimate import Load
-from tune.planning.space_check import Model
 from tune.records.spec import SweepSettings
 
+Model = type[SweepModel]
 FEW_WINDOWS = 10  # of validation: below, chance decides which epoch is best
 
 

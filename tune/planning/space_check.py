@@ -1,4 +1,4 @@
-"""Checks a space against its model: what was set on the command line, names, values, whole configurations."""
+"""Checks a space against its model's hyperparameters: what was set by flags, names, values, whole configurations."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from search_spaces.override import override_space
 from search_spaces.parameter_names import COMMON_NAMES, check_parameter_names, unknown_parameter
 from search_spaces.reader import KEYS
 from search_spaces.space import SearchSpace
-from trainables.sweep_trainable import SweepModel
-from tune.registry import TrainableError, absolute_name, find_trainable
+from trainables.hyper import Hyper
+from tune.registry import TrainableError, absolute_name, find_hyper_type
 from tune.validation_messages import MISSING, validation_messages
 
-Model = type[SweepModel]
+HyperType = type[Hyper]
 SECTIONS = {"fixed", "search", "conditional"}
 
 
@@ -33,32 +33,32 @@ class Setting:
     typed: str
 
 
-def find_model(space: SearchSpace, source: str) -> tuple[str, Model]:
-    """Return the space's trainable, its name made absolute, and its class.
+def find_hyper(space: SearchSpace, source: str) -> tuple[str, HyperType]:
+    """Return the space's trainable, its name made absolute, and the class of its hyperparameters.
 
     source: the space's name or file, as the user gave it. Raises TrainableError if there is no such model.
     """
     trainable = absolute_name(space.trainable, expand(source).resolve().parent)
     try:
-        return trainable, find_trainable(trainable)
+        return trainable, find_hyper_type(trainable)
     except TrainableError as error:
         raise TrainableError(f"{Path(source).name}: {error}") from error
 
 
-def load_fitting_space(source: str, settings: Mapping[str, Setting]) -> tuple[str, Model, SearchSpace]:
-    """Read a space and fit it to its model; return the trainable's name, its class, and the space.
+def load_fitting_space(source: str, settings: Mapping[str, Setting]) -> tuple[str, HyperType, SearchSpace]:
+    """Read a space and fit it to its model; return the trainable's name, its hyperparameters' class, and the space.
 
     Raises SpaceError with all mistakes, in the file and against the model, or TrainableError.
     """
     reading = read_space(source)
     if not reading.mistakes:
-        trainable, model = find_model(reading.space, source)
-        return trainable, model, fit_space(reading.space, model, source=source, settings=settings)
+        trainable, hyper_type = find_hyper(reading.space, source)
+        return trainable, hyper_type, fit_space(reading.space, hyper_type, source=source, settings=settings)
     mistakes = list(reading.mistakes)
     if reading.space.trainable:
         try:
-            _, model = find_model(reading.space, source)
-            fit_space(reading.space, model, source=source, settings=settings, unread=reading.unread)
+            _, hyper_type = find_hyper(reading.space, source)
+            fit_space(reading.space, hyper_type, source=source, settings=settings, unread=reading.unread)
         except UserError as error:
             mistakes += str(error).splitlines()
     raise SpaceError("\n".join(mistakes))
@@ -66,7 +66,7 @@ def load_fitting_space(source: str, settings: Mapping[str, Setting]) -> tuple[st
 
 def fit_space(
     space: SearchSpace,
-    model: Model,
+    hyper_type: HyperType,
     *,
     source: str,
     settings: Mapping[str, Setting],
@@ -76,7 +76,7 @@ def fit_space(
 
     unread: parameters and sections of its file that could not be read; they are not missing.
     """
-    known = list(model.hyper_type.model_fields)
+    known = list(hyper_type.model_fields)
     mistakes = _unknown_settings(space, settings, known)
     try:
         check_parameter_names(space, known)
@@ -95,10 +95,10 @@ def fit_space(
         else:
             usable |= {key: setting.value} if key in known else {}
     space = override_space(space, usable)
-    mistakes += _value_mistakes(space, model, source=Path(source).name, settings=settings, unread=unread)
+    mistakes += _value_mistakes(space, hyper_type, source=Path(source).name, settings=settings, unread=unread)
     mistakes += [
         _place(name, "must be one value, the same for all trials", Path(source).name, settings)
-        for name in model.hyper_type.shared_by_all_trials
+        for name in hyper_type.shared_by_all_trials
         if name in space.parameters()
     ]
     if mistakes:
@@ -116,7 +116,7 @@ def _unknown_settings(space: SearchSpace, settings: Mapping[str, Setting], known
 
 def _value_mistakes(
     space: SearchSpace,
-    model: Model,
+    hyper_type: HyperType,
     *,
     source: str,
     settings: Mapping[str, Setting],
@@ -126,14 +126,14 @@ def _value_mistakes(
 
     Of values between those that the file names, and of values together, only what breaks another rule.
     """
-    named = [found for config in space.corners() for found in _findings(model, config, unread)]
+    named = [found for config in space.corners() for found in _findings(hyper_type, config, unread)]
     rules = {(name, _rule(message)) for name, message in named}
     between: dict[tuple[str, str], tuple[str, str]] = {}
     for config in space.extremes():
-        for name, message in _findings(model, config, unread):
+        for name, message in _findings(hyper_type, config, unread):
             if (name, _rule(message)) not in rules:
                 between.setdefault((name, _rule(message)), (name, message))
-    order = [*settings, *model.hyper_type.model_fields, ""]
+    order = [*settings, *hyper_type.model_fields, ""]
     found = sorted([*named, *between.values()], key=lambda each: order.index(each[0]))
     lines = (
         _place(name, f"{message}{_whole_remedy(space, name, message)}", source, settings) for name, message in found
@@ -141,12 +141,14 @@ def _value_mistakes(
     return list(dict.fromkeys(lines))
 
 
-def _findings(model: Model, configuration: Mapping[str, object], unread: Collection[str]) -> list[tuple[str, str]]:
+def _findings(
+    hyper_type: HyperType, configuration: Mapping[str, object], unread: Collection[str]
+) -> list[tuple[str, str]]:
     """Say which parameters of a configuration the model rejects and why; those that it does not know are others'."""
-    known = model.hyper_type.model_fields
+    known = hyper_type.model_fields
     unknown = [key for key in configuration if key not in known]
     try:
-        model.hyper_type.model_validate({key: value for key, value in configuration.items() if key in known})
+        hyper_type.model_validate({key: value for key, value in configuration.items() if key in known})
     except ValidationError as error:
         return [
             (name, message)

@@ -12,8 +12,9 @@ from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask, TaskSpec
 from trainables.errors import CheckpointError, HyperError
 from trainables.moirai.checkpoint import load_moirai
+from trainables.moirai.hyper import MoiraiHyper
 from trainables.moirai.network import PatchHead
-from trainables.moirai.trainable import STRATEGIES, Moirai, MoiraiHyper, resolve_patch_size
+from trainables.moirai.trainable import STRATEGIES, Moirai, resolve_patch_size
 from trainables.parameters import trainable_tensors
 
 CONTEXT, PREDICTION = 500, 90  # neither is a whole number of patches

@@ -8,8 +8,9 @@ import torch
 from trainables.errors import CheckpointError
 from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill import MoiraiDistill
+from trainables.moirai_distill.hyper import teacher_hyper
 from trainables.moirai_distill.losses import mean_square
-from trainables.moirai_distill.teacher import SEED, Teacher, teacher_hyper
+from trainables.moirai_distill.teacher import SEED, Teacher
 from trainables.trial.folders import SharedFolder
 from trainables.trial.trial import Trial, TrialSpec
 

@@ -19,9 +19,10 @@ from data.task.task import ForecastTask, TaskSpec
 from tests.paths import TINY_GPT2
 from trainables.errors import CheckpointError, HyperError
 from trainables.time_llm import TimeLlm
+from trainables.time_llm.hyper import TimeLlmHyper
 from trainables.time_llm.modeling import TimeLLM
 from trainables.time_llm.prompts import prompt_texts, tokenize
-from trainables.time_llm.trainable import TimeLlmHyper, describe
+from trainables.time_llm.trainable import describe
 from trainables.time_llm.workload import workload
 from trainables.trial.folders import SharedFolder
 from trainables.trial.trial import Trial, TrialSpec

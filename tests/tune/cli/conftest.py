@@ -15,7 +15,7 @@ from tests.tune.cli.command_line import TWO_CORES, Ended, Foretune, everything, 
 from tests.tune.reports import to_its_end, write_trial
 from tune.cli import main as cli
 from tune.cli import sweep_steps
-from tune.planning import plan
+from tune.planning import request
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
 
@@ -35,7 +35,7 @@ def foretune(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return Ended(ended.value.code or 0, written.out, written.err)  # type: ignore[arg-type]  # always a number
 
     monkeypatch.setattr(sweep_steps, "_run", no_search)
-    monkeypatch.setattr(plan, "look_at_machine", lambda: TWO_CORES)
+    monkeypatch.setattr(request, "look_at_machine", lambda: TWO_CORES)
     monkeypatch.setenv("COLUMNS", "200")
     return run
 

@@ -14,7 +14,8 @@ from trainables.hyper import Hyper
 from trainables.sweep_trainable import Workload
 from tune.planning.budget import Budget, Machine
 from tune.planning.estimate import Estimate, Load
-from tune.planning.plan import SweepRequest, describe_plan, plan_sweep
+from tune.planning.plan import describe_plan, plan_sweep
+from tune.planning.request import SweepRequest, check_request
 from tune.planning.throughput import measure_flops, product_flops
 from tune.records.spec import SweepSettings
 
@@ -176,7 +177,7 @@ class Counted(Toy):
 
 
 def test_a_plan_tells_what_its_model_counts(space: Path) -> None:
-    plan = plan_sweep(SweepRequest(space=str(space)))
+    plan = plan_sweep(check_request(SweepRequest(space=str(space))))
     assert plan.estimate is not None
     assert {x.hyper.batch_size for x in plan.estimate.loads} == {16, 32}
     assert {x.val_windows for x in plan.estimate.loads} == {len(plan.task.val)}
@@ -187,13 +188,13 @@ def test_a_plan_tells_what_its_model_counts(space: Path) -> None:
 
 
 def test_a_model_that_does_not_count_is_not_estimated() -> None:
-    plan = plan_sweep(SweepRequest(space=str(TOY / "toy.yaml")))
+    plan = plan_sweep(check_request(SweepRequest(space=str(TOY / "toy.yaml"))))
     assert plan.estimate is None
     assert not {"parameters", "memory a trial", "time an epoch", "whole search"} & set(describe_plan(plan))
 
 
 def test_the_last_smaller_batch_is_a_step_too() -> None:
-    plan = plan_sweep(SweepRequest(space=str(TOY / "toy.yaml"), set={"batch_size": "4"}))
+    plan = plan_sweep(check_request(SweepRequest(space=str(TOY / "toy.yaml"), set={"batch_size": "4"})))
     corners = [replace(proposal, train_windows=56_231) for proposal in plan.proposals.corners]
     told = describe_plan(replace(plan, proposals=replace(plan.proposals, corners=corners)))
     assert told["optimiser steps an epoch"] == "14058 at batch 4"  # 14,057 of 4, and one of 3

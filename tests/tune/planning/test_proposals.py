@@ -8,14 +8,15 @@ import pytest
 
 from data.errors import UserError
 from tests.paths import TOYS
-from tune.planning.plan import SweepRequest, plan_sweep
+from tune.planning.plan import plan_sweep
+from tune.planning.request import SweepRequest, check_request
 
 # quickstart on its sample: 1000 training windows, epochs 2 to 8, batch sizes 16 to 64, 16 steps an epoch at 64
 NO_WARMUP = {"warmup_steps": "0"}
 
 
 def notes_of(space: str = "quickstart", **request: object) -> str:
-    return "\n".join(plan_sweep(SweepRequest(space=space, **request)).notes)  # type: ignore[arg-type]
+    return "\n".join(plan_sweep(check_request(SweepRequest(space=space, **request))).notes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("space", ["quickstart", "time-moe-quickstart"])
@@ -27,10 +28,10 @@ def test_a_shipped_quickstart_needs_no_warning(space: str) -> None:
 def test_evaluations_are_checked_against_the_largest_batch(evaluations: int, rejected: bool) -> None:
     request = SweepRequest(evals_per_epoch=evaluations, set=NO_WARMUP)
     if not rejected:
-        plan_sweep(request)
+        plan_sweep(check_request(request))
         return
     with pytest.raises(UserError, match="must be at most the 16 optimiser steps"):
-        plan_sweep(request)
+        plan_sweep(check_request(request))
 
 
 def test_two_domains_are_checked_together_wherever_their_ends_are_listed() -> None:
@@ -38,19 +39,19 @@ def test_two_domains_are_checked_together_wherever_their_ends_are_listed() -> No
     small = {"max_windows": 200}
     domains = {**NO_WARMUP, "batch_size": "choice:64,8", "evals_per_epoch": "choice:1,5"}
     with pytest.raises(UserError, match=r"at most the 4 optimiser steps of an epoch \(200 windows, batch_size 64\)"):
-        plan_sweep(SweepRequest(task=small, set=domains))
-    plan_sweep(SweepRequest(task=small, set={**domains, "evals_per_epoch": "choice:1,4"}))
+        plan_sweep(check_request(SweepRequest(task=small, set=domains)))
+    plan_sweep(check_request(SweepRequest(task=small, set={**domains, "evals_per_epoch": "choice:1,4"})))
 
 
 def test_a_rule_between_two_values_is_checked_over_the_whole_space() -> None:
     # a floor of 1e-5 is above some rates of log:5e-6:1e-4 alone
     with pytest.raises(UserError, match="min_learning_rate must be at most lr, got 1e-05 and lr 5e-06"):
-        plan_sweep(SweepRequest(set={"min_learning_rate": "log:1e-6:1e-5"}))
+        plan_sweep(check_request(SweepRequest(set={"min_learning_rate": "log:1e-6:1e-5"})))
 
 
 def test_sequences_of_a_model_are_checked_against_its_positions() -> None:
     with pytest.raises(UserError, match="max_length must be at most"):
-        plan_sweep(SweepRequest(space="time-moe-quickstart", set={"max_length": "choice:128,100000"}))
+        plan_sweep(check_request(SweepRequest(space="time-moe-quickstart", set={"max_length": "choice:128,100000"})))
 
 
 @pytest.mark.parametrize(("steps", "warned"), [("32", False), ("33", True), ("int:0:5000", True)])
@@ -96,10 +97,9 @@ def test_few_validation_windows_of_the_data_are_not_blamed_on_a_limit() -> None:
 
 @pytest.mark.parametrize("space", ["quickstart", "time-moe-quickstart", str(TOYS / "toy.yaml")])
 def test_a_limit_of_training_windows_holds_in_every_model_and_leaves_validation_whole(space: str) -> None:
-    whole = plan_sweep(SweepRequest(space=space, set=NO_WARMUP if "toy" not in Path(space).name else {}))
-    few = plan_sweep(
-        SweepRequest(space=space, task={"max_windows": 7}, set=NO_WARMUP if "toy" not in Path(space).name else {})
-    )
+    settings = NO_WARMUP if "toy" not in Path(space).name else {}
+    whole = plan_sweep(check_request(SweepRequest(space=space, set=settings)))
+    few = plan_sweep(check_request(SweepRequest(space=space, task={"max_windows": 7}, set=settings)))
     assert few.proposals.train_windows == (7, 7)
     assert whole.proposals.train_windows[0] > 7
     assert len(few.task.val) == len(whole.task.val)

@@ -10,7 +10,8 @@ from data.samples.bundled import SAMPLES
 from tests.tune.service import foretune, leaderboard_of
 from trainables.moirai_distill import Student
 from tune.cli import main as cli
-from tune.planning.plan import SweepRequest, plan_sweep
+from tune.planning.plan import plan_sweep
+from tune.planning.request import SweepRequest, check_request
 
 CORPUS = SAMPLES["corpus"]
 SWEEP = (
@@ -125,7 +126,7 @@ def test_the_seed_draws_the_windows():
     drawn = []
     for seed in ("0", "5"):
         request = SweepRequest(space="moirai-distill-quickstart", task={"max_windows": 50}, sweep={"seed": int(seed)})
-        drawn.append(plan_sweep(request).task.train.starts.tolist())
+        drawn.append(plan_sweep(check_request(request)).task.train.starts.tolist())
     assert drawn[0] != drawn[1]
     assert len(drawn[0]) == len(drawn[1]) == 50
 

@@ -8,7 +8,7 @@ import pytest
 
 from data.samples.bundled import SAMPLES
 from tests.tune.cli.command_line import ONE_GPU, TOY, Foretune, facts, write, write_csv
-from tune.planning import plan
+from tune.planning import request
 
 
 def test_brackets_in_the_names_of_columns_survive(foretune: Foretune, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_dry_run_tells_every_flag_of_the_search(foretune: Foretune) -> None:
 
 
 def test_dry_run_with_a_gpu_names_it(foretune: Foretune, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "look_at_machine", lambda: ONE_GPU)
+    monkeypatch.setattr(request, "look_at_machine", lambda: ONE_GPU)
     told = facts(foretune("sweep", "--dry-run", "--gpu-memory", "8GB").out)
     assert told["machine"] == "1 GPU (H200), 1 trial(s) at once, 2 CPU core(s) each"
 

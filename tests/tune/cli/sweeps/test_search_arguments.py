@@ -10,7 +10,7 @@ import pytest
 
 from tests.tune.cli.command_line import ONE_GPU, Foretune
 from tune.cli import sweep_steps
-from tune.planning import plan
+from tune.planning import request
 
 
 def test_all_mistakes_in_flags_are_reported_at_once(rejected: Callable[..., str]) -> None:
@@ -76,14 +76,14 @@ def test_a_flag_that_cannot_be_honoured_is_rejected(
 
 def test_more_gpus_than_there_are_is_rejected(rejected: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--gpus must not be more than the machine has, got 1, it has 0" in rejected("sweep", "--gpus", 1)
-    monkeypatch.setattr(plan, "look_at_machine", lambda: ONE_GPU)
+    monkeypatch.setattr(request, "look_at_machine", lambda: ONE_GPU)
     assert "--gpus must not be more than the machine has, got 2, it has 1" in rejected("sweep", "--gpus", 2)
 
 
 def test_gpu_memory_needs_a_gpu_that_has_it(rejected: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     message = rejected("sweep", "--gpu-memory", "6GB")
     assert message == "--gpu-memory limits a GPU, got 6 GB, and this sweep has none; leave it out"
-    monkeypatch.setattr(plan, "look_at_machine", lambda: ONE_GPU)
+    monkeypatch.setattr(request, "look_at_machine", lambda: ONE_GPU)
     assert "got 9.0 GB, it has 8.0 GB" in rejected("sweep", "--gpu-memory", "9GB")
 
 
@@ -133,7 +133,7 @@ def test_a_name_that_looks_like_an_option_is_rejected(rejected: Callable[..., st
 def test_a_storage_folder_without_permission_is_rejected_before_the_data_is_read(
     rejected: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tune.sweep.os.access", lambda path, mode: False)  # root may write everywhere
+    monkeypatch.setattr("tune.storage.os.access", lambda path, mode: False)  # root may write everywhere
     message = rejected("sweep", "--data", "nowhere.csv", "--dry-run", storage=tmp_path / "mine")
     assert message.endswith(f"got {tmp_path / 'mine'}: permission denied in {tmp_path}")
 
