@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch.nn import functional as F
@@ -24,24 +25,32 @@ import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.readers.panel_reader import read_panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
-from trainables.moirai.checkpoint import import_moirai_module, load_moirai
+from trainables.moirai.checkpoint import MoiraiConfig, MoiraiWeights, load_moirai
 from trainables.moirai.network import FixedPatchMoirai
 from trainables.moirai.trainable import Moirai
-from trainables.pretraining.moirai import mixture_output
+from trainables.pretraining.moirai import PUBLISHED_MIXTURE, untrained
 
 CONTEXT, PREDICTION, PATCH, BATCH, ROUNDS = 512, 96, 32, 32, 8
 
 
-def published_small():
-    return import_moirai_module()(
-        distr_output=mixture_output(),
-        d_model=384,
-        num_layers=6,
-        patch_sizes=(8, 16, 32, 64, 128),
-        max_seq_len=512,
-        attn_dropout_p=0.0,
-        dropout_p=0.0,
-    )
+SMALL = MoiraiConfig(
+    distr_output=PUBLISHED_MIXTURE,
+    d_model=384,
+    num_layers=6,
+    patch_sizes=(8, 16, 32, 64, 128),
+    max_seq_len=512,
+    attn_dropout_p=0.0,
+    dropout_p=0.0,
+)
+
+
+def uni2ts_module(weights: MoiraiWeights):
+    """The same checkpoint as uni2ts has it."""
+    from uni2ts.model.moirai import MoiraiModule
+
+    with TemporaryDirectory() as folder:
+        weights.save_pretrained(Path(folder))
+        return MoiraiModule.from_pretrained(folder)
 
 
 def uni2ts_step(module, batch) -> None:
@@ -89,22 +98,28 @@ def compare(name: str, ours: Callable[[], None], theirs: Callable[[], None], dev
     )
 
 
-def bench_steps(task: ForecastTask, name: str, source_of: Callable[[], object], device: torch.device) -> None:
+def bench_steps(task: ForecastTask, name: str, weights: MoiraiWeights, device: torch.device) -> None:
     batch = task.gather("train", device).batch(torch.arange(BATCH))
-    theirs = source_of().to(device)
+    theirs = uni2ts_module(weights).to(device)
     model = Moirai()
     model.prediction_length, model.prediction_tokens, model.num_samples = PREDICTION, PREDICTION // PATCH, 100
-    model.module = FixedPatchMoirai(source_of(), PATCH).to(device)
+    model.module = FixedPatchMoirai(weights, PATCH).to(device)
     compare(
         f"{name}, full: training step against MoiraiModule's",
         lambda: model.loss(batch).mean().backward(),
         lambda: uni2ts_step(theirs, batch),
         device,
     )
+    compare(
+        f"{name}: evaluation, loss and quantiles, against a training step of as many windows",
+        lambda: evaluate(model, batch),
+        lambda: model.loss(batch).mean().backward(),
+        device,
+    )
     for parameter_name, parameter in model.module.named_parameters():
         parameter.requires_grad_("param_proj" in parameter_name)
     with torch.no_grad():
-        kept = replace(batch, features=model.features(batch))
+        kept = replace(batch, features=model.prediction_states(batch))
     compare(
         f"{name}, head_only: step on kept features against the same without",
         lambda: model.loss(kept).mean().backward(),
@@ -113,15 +128,20 @@ def bench_steps(task: ForecastTask, name: str, source_of: Callable[[], object], 
     )
 
 
+@torch.no_grad()
+def evaluate(model: Moirai, batch) -> None:
+    model.validate(batch)
+
+
 def bench_start_up() -> None:
-    ours = "import trainables.moirai.checkpoint as m; m.import_moirai_module()"
+    ours = "from trainables.moirai.trainable import Moirai"
     theirs = "from uni2ts.model.moirai import MoiraiModule"
     pairs = []
     for _ in range(2):
         pairs.append([_seconds_of(code) for code in (ours, theirs)])
     best = [min(side) for side in zip(*pairs, strict=True)]
     print(
-        f"import of MoiraiModule: {best[0]:.1f} s against uni2ts.model.moirai {best[1]:.1f} s, "
+        f"import of the model: {best[0]:.1f} s against uni2ts.model.moirai {best[1]:.1f} s, "
         f"ratio {best[0] / best[1]:.2f}"
     )
 
@@ -139,8 +159,8 @@ def main() -> None:
     print(f"torch {torch.__version__} on {device}, {torch.get_num_threads()} threads, batch {BATCH}")
     panel = read_panel(SAMPLES["sample"])
     task = ForecastTask(panel, TaskSpec(context_length=CONTEXT, prediction_length=PREDICTION, scale="standard"))
-    bench_steps(task, "small (384 wide, 6 layers)", published_small, device)
-    bench_steps(task, "moirai-tiny (96 wide, 3 layers)", lambda: load_moirai("moirai-tiny"), device)
+    bench_steps(task, "small (384 wide, 6 layers)", untrained(SMALL), device)
+    bench_steps(task, "moirai-tiny (96 wide, 3 layers)", load_moirai("moirai-tiny"), device)
     bench_start_up()
 
 

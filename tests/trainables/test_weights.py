@@ -15,14 +15,21 @@ from torch import Tensor, nn
 from data.samples.bundled import PRETRAINED
 from trainables.errors import CheckpointError
 from trainables.moirai.checkpoint import load_moirai
+from trainables.moirai.network import FixedPatchMoirai
 from trainables.moirai_distill.student import Student, StudentConfig
 from trainables.parameters import load_trainable_tensors
 from trainables.time_moe.trainable import load_time_moe
 from trainables.weights import wrapper_prefix
 
 Load = Callable[[str], nn.Module]
+
+
+def moirai_for_patches_of_16(pretrained: str) -> nn.Module:
+    return FixedPatchMoirai(load_moirai(pretrained), 16)
+
+
 LOADERS: dict[str, Load] = {
-    "moirai": load_moirai,
+    "moirai": moirai_for_patches_of_16,
     "moirai-distill": Student.from_pretrained,
     "time-moe": load_time_moe,
 }

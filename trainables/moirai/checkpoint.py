@@ -1,23 +1,25 @@
-"""A Moirai checkpoint in uni2ts's format, loaded with uni2ts's own module: config.json beside model.safetensors."""
+"""A Moirai checkpoint in uni2ts's format, config.json beside model.safetensors, read and written without uni2ts.
+
+Importing uni2ts takes longer than a small trial: it brings jax, hydra and sympy with it.
+"""
 
 from __future__ import annotations
 
-import importlib
-import sys
-import types
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
 
-from trainables.model_files import read_checkpoint_config, read_checkpoint_weights
+from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
+from trainables.moirai.distributions import Mixture
 from trainables.moirai.hyper import MOIRAI
 from trainables.pretrained import load_pretrained
-from trainables.weights import shapes_of
 
-DISTRIBUTIONS = "uni2ts.distribution"
+HEAD_WIDTH = 64  # uni2ts gives a model so many dimensions a head, and what is left over to all of them
+ROTATED = 4  # a head's dimensions are rotated in pairs, in one half of them
 
 
 class MoiraiConfig(BaseModel):
@@ -26,7 +28,7 @@ class MoiraiConfig(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     distr_output: dict[str, Any]
-    d_model: int = Field(ge=1, le=16384)
+    d_model: int = Field(ge=HEAD_WIDTH, le=16384)
     num_layers: int = Field(ge=1, le=256)
     patch_sizes: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(min_length=1, max_length=64)
     max_seq_len: int = Field(ge=1, le=1_000_000)
@@ -34,58 +36,80 @@ class MoiraiConfig(BaseModel):
     dropout_p: float = Field(ge=0, lt=1)
     scaling: bool = True
 
+    @property
+    def heads(self) -> int:
+        return self.d_model // HEAD_WIDTH
 
-def load_moirai(pretrained: str) -> Any:
-    """Load a MoiraiModule from a bundled name, a local folder or the Hub; raises CheckpointError."""
+    @property
+    def head_width(self) -> int:
+        return self.d_model // self.heads
+
+    @property
+    def hidden(self) -> int:
+        """The width inside of a feed-forward layer: two thirds of four times the model's, in steps of eight."""
+        return (int(4 * self.d_model * 2 / 3) + 7) // 8 * 8
+
+    @property
+    def widest(self) -> int:
+        return max(self.patch_sizes)
+
+    def check_heads(self) -> None:
+        """Reject a width that does not divide into heads; ValueError."""
+        if self.d_model % self.heads or self.head_width % ROTATED:
+            raise ValueError(
+                f"d_model must be a multiple of {ROTATED} times its {self.heads} heads, got {self.d_model}"
+            )
+
+
+@dataclass(frozen=True)
+class MoiraiWeights:
+    """A checkpoint: its configuration, and its tensors under uni2ts's names.
+
+    The patch embedding, `in_proj`, and each head, `param_proj.proj…`, hold a slice for every patch size, padded with
+    zeros to the widest: (patch_sizes, d_model, widest) and (patch_sizes, dim * widest, d_model).
+    """
+
+    config: MoiraiConfig
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def mixture(self) -> Mixture:
+        return Mixture.of(self.config.distr_output)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write config.json and model.safetensors, which uni2ts's `MoiraiModule.from_pretrained` loads."""
+        write_checkpoint(folder, self.config, self.tensors)
+
+
+def load_moirai(pretrained: str) -> MoiraiWeights:
+    """Load a Moirai from a bundled name, a local folder or the Hub; raises CheckpointError."""
     config = read_checkpoint_config(pretrained, MoiraiConfig, MOIRAI)
-    with torch.device("meta"):
-        skeleton = load_pretrained(pretrained, lambda _: make_module(config), MOIRAI)
-    tensors = read_checkpoint_weights(pretrained, shapes_of(skeleton.state_dict()), MOIRAI)
-    module = make_module(config)
-    module.load_state_dict(tensors)
-    return module.eval()
+    shapes = load_pretrained(pretrained, lambda _: moirai_shapes(config), MOIRAI)
+    return MoiraiWeights(config, read_checkpoint_weights(pretrained, shapes, MOIRAI))
 
 
-def make_module(config: MoiraiConfig) -> Any:
-    """Make an untrained MoiraiModule; ValueError or TypeError for a distribution that uni2ts does not have."""
-    options = config.model_dump(exclude={"distr_output"})
-    return import_moirai_module()(distr_output=_distribution(config.distr_output), **options)
-
-
-def import_moirai_module() -> Any:
-    """Import uni2ts's MoiraiModule class without lightning and gluonts, which its package pulls in.
-
-    `uni2ts.model.moirai` imports its training and forecasting code too: four fifths of a start-up of 20 s, which
-    every worker would pay. An empty module for that package is in place only while its `module` is imported.
-    """
-    package = "uni2ts.model.moirai"
-    if package in sys.modules:
-        return importlib.import_module(f"{package}.module").MoiraiModule
-    parent = importlib.import_module("uni2ts.model")
-    stand_in = types.ModuleType(package)
-    stand_in.__path__ = [str(Path(parent.__path__[0]) / "moirai")]
-    sys.modules[package] = stand_in
-    try:
-        return importlib.import_module(f"{package}.module").MoiraiModule
-    finally:
-        del sys.modules[package]
-
-
-def _distribution(config: Mapping[str, Any]) -> Any:
-    """Make a distribution from its `_target_`, a class of uni2ts, and its arguments.
-
-    uni2ts's own decoder calls whatever can be reached from its package by dots, and so from its modules' imports.
-    """
-    known = importlib.import_module(DISTRIBUTIONS)
-    target = str(config.get("_target_"))
-    classes = [c for c in vars(known).values() if isinstance(c, type) and issubclass(c, known.DistributionOutput)]
-    made = next((c for c in classes if target == f"{c.__module__}.{c.__name__}"), None)
-    if made is None:
-        raise ValueError(f"distr_output must be a distribution of {DISTRIBUTIONS}, got {target!r}")
-    return made(**{key: _decoded(value) for key, value in config.items() if key != "_target_"})
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, Mapping) and "_target_" in value:
-        return _distribution(value)
-    return [_decoded(part) for part in value] if isinstance(value, list) else value
+def moirai_shapes(config: MoiraiConfig) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a checkpoint's tensors; ValueError for a distribution or a width that there is not."""
+    config.check_heads()
+    width, sizes, widest = config.d_model, len(config.patch_sizes), config.widest
+    shapes: dict[str, tuple[int, ...]] = {
+        "mask_encoding.weight": (1, width),
+        "in_proj.weight": (sizes, width, widest),
+        "in_proj.bias": (sizes, width),
+        "encoder.norm.weight": (width,),
+    }
+    layer: dict[str, tuple[int, ...]] = {
+        **{f"self_attn.{name}_proj.weight": (width, width) for name in ("q", "k", "v", "out")},
+        **{f"self_attn.{name}_norm.weight": (config.head_width,) for name in ("q", "k")},
+        "self_attn.var_attn_bias.emb.weight": (2, config.heads),
+        **{f"ffn.{name}.weight": (config.hidden, width) for name in ("fc1", "fc_gate")},
+        "ffn.fc2.weight": (width, config.hidden),
+        "norm1.weight": (width,),
+        "norm2.weight": (width,),
+    }
+    for number in range(config.num_layers):
+        shapes |= {f"encoder.layers.{number}.{name}": shape for name, shape in layer.items()}
+    for path, dim in Mixture.of(config.distr_output).arguments().items():
+        shapes[f"param_proj.proj.{path}.weight"] = (sizes, dim * widest, width)
+        shapes[f"param_proj.proj.{path}.bias"] = (sizes, dim * widest)
+    return shapes

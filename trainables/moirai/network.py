@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributions import Distribution
+
+from trainables.moirai.checkpoint import MoiraiWeights
+from trainables.moirai.distributions import Prediction
+from trainables.moirai.encoder import Encoder
+from trainables.moirai.head import DistributionHead, PatchHead
 
 
 @dataclass(frozen=True)
@@ -24,107 +27,46 @@ class Standardised:
     scale: Tensor
 
 
-class PatchHead(nn.Module):
-    """One distribution parameter's projection, with only the rows that act for one patch size.
-
-    uni2ts gives a patch size's `dim * patch` outputs zero-padded to `dim * max_patch`, reads them as (dim, max_patch)
-    and uses the first `patch` columns; the bias is not masked. So for dim > 1 only some rows of the weight act, and
-    every (dim, column) has a bias. Source: uni2ts 2.0 module/ts_embed.py, MultiOutSizeLinear.
-    """
-
-    def __init__(self, source: Any, size_index: int, patch_size: int) -> None:
-        super().__init__()
-        max_rows = source.weight.shape[1]
-        self.dim, self.patch_size = int(source.dim), patch_size
-        max_patch = max_rows // self.dim
-        entries = [
-            row * max_patch + column for row in range(self.dim) for column in range(patch_size)
-        ]  # (dim, patch) in uni2ts's output order
-        acting = [place for place, entry in enumerate(entries) if entry < source.out_features_ls[size_index]]
-        self.bias_rows = torch.tensor(entries)
-        self.weight_rows = self.bias_rows[acting]
-        self.register_buffer("places", torch.tensor(acting), persistent=False)
-        self.weight = nn.Parameter(source.weight.detach()[size_index, self.weight_rows].clone())
-        self.bias = nn.Parameter(source.bias.detach()[size_index, self.bias_rows].clone())
-
-    def forward(self, states: Tensor) -> Tensor:
-        """Map (batch, token, d_model) to (batch, token, patch, dim)."""
-        out = F.linear(states, self.weight)
-        if self.dim > 1:
-            spread = out.new_zeros(*out.shape[:-1], self.dim * self.patch_size)
-            out = spread.index_copy(-1, self.places, out)  # type: ignore[arg-type]
-        spread_out: Tensor = (out + self.bias).unflatten(-1, (self.dim, self.patch_size))
-        return spread_out.transpose(-1, -2)
-
-    @torch.no_grad()
-    def write_back(self, source: Any, size_index: int) -> None:
-        source.weight[size_index, self.weight_rows] = self.weight.to(source.weight)
-        source.bias[size_index, self.bias_rows] = self.bias.to(source.bias)
-
-
 class PatchEmbedding(nn.Module):
     """uni2ts's MultiInSizeLinear for one patch size."""
 
-    def __init__(self, source: Any, size_index: int, patch_size: int) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        """weight: (d_model, patch), bias: (d_model,)."""
         super().__init__()
-        self.weight = nn.Parameter(source.weight.detach()[size_index, :, :patch_size].clone())
-        self.bias = nn.Parameter(source.bias.detach()[size_index].clone())
+        self.weight, self.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
 
     def forward(self, patches: Tensor) -> Tensor:
         """Map (batch, token, patch) to (batch, token, d_model)."""
         return F.linear(patches, self.weight, self.bias)
 
-    @torch.no_grad()
-    def write_back(self, source: Any, size_index: int) -> None:
-        source.weight[size_index, :, : self.weight.shape[1]] = self.weight.to(source.weight)
-        source.bias[size_index] = self.bias.to(source.bias)
-
-
-class DistributionHead(nn.Module):
-    """The projections of all distribution parameters, in uni2ts's tree and under its names."""
-
-    def __init__(self, source: Any, size_index: int, patch_size: int) -> None:
-        super().__init__()
-        self.proj = self._mirror(source.proj, size_index, patch_size)
-        self.domain_map = source.domain_map
-
-    def _mirror(self, node: nn.Module, size_index: int, patch_size: int) -> nn.Module:
-        if isinstance(node, nn.ModuleDict):
-            return nn.ModuleDict({k: self._mirror(v, size_index, patch_size) for k, v in node.items()})
-        if isinstance(node, nn.ModuleList):
-            return nn.ModuleList([self._mirror(v, size_index, patch_size) for v in node])
-        return PatchHead(node, size_index, patch_size)
-
-    def forward(self, states: Tensor) -> Any:
-        """Map (batch, token, d_model) to uni2ts's tree of distribution parameters, each (batch, token, patch)."""
-        return self._apply_tree(self.proj, self.domain_map, states)
-
-    def _apply_tree(self, node: nn.Module, domain: Any, states: Tensor) -> Any:
-        if isinstance(node, nn.ModuleDict):
-            return {k: self._apply_tree(v, domain[k], states) for k, v in node.items()}
-        if isinstance(node, nn.ModuleList):
-            return [self._apply_tree(v, d, states) for v, d in zip(node, domain, strict=True)]
-        return domain(node(states))
-
 
 class FixedPatchMoirai(nn.Module):
-    """A univariate MoiraiModule that holds only what one patch size uses; parameter names are uni2ts's.
+    """A univariate Moirai that holds only what one patch size uses; parameter names are uni2ts's.
 
-    Everything of other patch sizes stays in `source`, where neither gradients nor weight decay change it.
-    Source: Woo et al. 2024, arXiv:2402.02592; uni2ts 2.0 model/moirai/module.py.
+    Everything of other patch sizes stays in the checkpoint it is made of, where neither gradients nor weight decay
+    change it. Source: Woo et al. 2024, arXiv:2402.02592; uni2ts 2.0 model/moirai/module.py.
     """
 
-    def __init__(self, source: Any, patch_size: int) -> None:
+    def __init__(self, weights: MoiraiWeights, patch_size: int) -> None:
         super().__init__()
-        self.patch_size = patch_size
-        self.size_index = list(source.patch_sizes).index(patch_size)
-        self.distr_output = source.distr_output
-        self.standardises = bool(source.scaling)
-        self.mask_encoding = source.mask_encoding
-        self.in_proj = PatchEmbedding(source.in_proj, self.size_index, patch_size)
-        self.encoder = source.encoder
-        self.param_proj = DistributionHead(source.param_proj, self.size_index, patch_size)
-        self.__dict__["source"] = source  # not a submodule: its other patch sizes are not this model's parameters
+        config, tensors = weights.config, weights.tensors
+        self.weights, self.patch_size = weights, patch_size
+        self.size_index = config.patch_sizes.index(patch_size)
+        self.mixture = weights.mixture
+        self.mask_encoding = nn.Embedding.from_pretrained(tensors["mask_encoding.weight"].clone(), freeze=False)
+        self.in_proj = PatchEmbedding(
+            tensors["in_proj.weight"][self.size_index, :, :patch_size], tensors["in_proj.bias"][self.size_index]
+        )
+        with torch.device("meta"):
+            self.encoder = Encoder(config)
+        names = self.encoder.state_dict()
+        self.encoder.load_state_dict({name: tensors[f"encoder.{name}"].clone() for name in names}, assign=True)
+        self.param_proj = DistributionHead(weights, self.size_index)
+
+    @property
+    def checkpoint_parameters(self) -> int:
+        """Number of weights of the whole checkpoint, those of other patch sizes included."""
+        return sum(tensor.numel() for tensor in self.weights.tensors.values())
 
     def standardise(self, context: Tensor) -> Standardised:
         """Cut (batch, context_length), NaN = missing, into standardised patches, padded at the left.
@@ -139,7 +81,7 @@ class FixedPatchMoirai(nn.Module):
         return Standardised(patches, loc, scale)
 
     def _loc_scale(self, filled: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.standardises:
+        if not self.weights.config.scaling:
             return filled.new_zeros(len(filled), 1), filled.new_ones(len(filled), 1)
         wide = filled.double()
         count = observed.sum(-1, keepdim=True)
@@ -152,39 +94,26 @@ class FixedPatchMoirai(nn.Module):
         """Run the encoder: (batch, token, patch) to the prediction tokens' (batch, prediction_tokens, d_model)."""
         tokens = self.in_proj(patches)
         masked = self.mask_encoding.weight.expand(len(tokens), prediction_tokens, -1)
-        tokens = torch.cat([tokens, masked.to(tokens.dtype)], dim=1)
-        time_id = torch.arange(tokens.shape[1], device=tokens.device).expand(len(tokens), -1)
-        states: Tensor = self.encoder(tokens, None, var_id=torch.zeros_like(time_id), time_id=time_id)
-        return states[:, -prediction_tokens:]
+        states: Tensor = self.encoder(torch.cat([tokens, masked.to(tokens.dtype)], dim=1), prediction_tokens)
+        return states
 
-    def distribution(self, states: Tensor) -> Distribution:
-        """Give the standardised predictive distribution, batch shape (batch, prediction_tokens, patch)."""
-        distribution: Distribution = self.distr_output._distribution(self.param_proj(states), validate_args=False)
-        return distribution
+    def predict(self, states: Tensor) -> Prediction:
+        """Give the standardised predictive distribution of (batch, prediction_tokens, patch) points."""
+        return self.mixture.predict(self.param_proj(states))
 
-    def write_back(self) -> Any:
-        """Put the trained rows into the full MoiraiModule and return it."""
-        source = self.__dict__["source"]
-        self.in_proj.write_back(source.in_proj, self.size_index)
-        for name, head in self.param_proj.proj.named_modules():
+    @torch.no_grad()
+    def write_back(self) -> MoiraiWeights:
+        """Return the checkpoint with the trained weights in it."""
+        trained = dict(self.named_parameters())
+        tensors = {name: trained.get(name, tensor).detach().cpu() for name, tensor in self.weights.tensors.items()}
+        for name, parameter in trained.items():
+            if not name.startswith(("in_proj.", "param_proj.")):
+                continue
+            tensors[name] = self.weights.tensors[name].clone()
+            slice_ = tensors[name][self.size_index]
+            head = self.get_submodule(name.rpartition(".")[0])
             if isinstance(head, PatchHead):
-                head.write_back(source.param_proj.proj.get_submodule(name), self.size_index)
-        return source
-
-
-def log_prob(distribution: Distribution, values: Tensor) -> Tensor:
-    """Log density of standardised values, mixtures included; the same numbers and gradients as uni2ts's.
-
-    uni2ts draws a sample for every point outside a component's support, only to mask it; here that point is 1,
-    which every support holds. Source: uni2ts 2.0 distribution/mixture.py.
-    """
-    mixture: Any = distribution
-    if not hasattr(mixture, "components"):
-        return distribution.log_prob(values)
-    terms = []
-    for component, weight in zip(mixture.components, mixture.weights.logits.unbind(-1), strict=True):
-        supported = component.support.check(values)
-        density = component.log_prob(torch.where(supported, values, 1.0))
-        density = torch.where(supported, density, float("-inf"))
-        terms.append(torch.where(torch.isinf(density), 0.0, weight) + density)
-    return torch.stack(terms).logsumexp(dim=0)
+                slice_[head.weight_rows if name.endswith("weight") else head.bias_rows] = parameter.to(slice_)
+            else:
+                slice_[..., : parameter.shape[-1]] = parameter.to(slice_)
+        return MoiraiWeights(self.weights.config, tensors)

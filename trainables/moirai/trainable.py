@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from data.panel import Panel
 from data.task.task import ForecastTask, Part
@@ -17,8 +16,9 @@ from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
 from trainables.errors import HyperError
 from trainables.moirai.checkpoint import load_moirai
+from trainables.moirai.distributions import Prediction
 from trainables.moirai.hyper import MoiraiHyper
-from trainables.moirai.network import FixedPatchMoirai, Standardised, log_prob
+from trainables.moirai.network import FixedPatchMoirai, Standardised
 from trainables.parameters import AdamW, freeze, frozen_weights_hash
 from trainables.sweep_trainable import SweepTrainable
 
@@ -67,35 +67,35 @@ class Moirai(SweepTrainable[MoiraiHyper]):
             raise HyperError(f"patch_size must be at least 1, got {hyper.patch_size}; try auto")
 
     def build(self, hyper: MoiraiHyper, task: ForecastTask) -> nn.Module:
-        source = load_moirai(hyper.pretrained)
-        patch_size = resolve_patch_size(hyper.patch_size, task.panel, source.patch_sizes)
+        weights = load_moirai(hyper.pretrained)
+        patch_size = resolve_patch_size(hyper.patch_size, task.panel, weights.config.patch_sizes)
         self.prediction_length = task.prediction_length
         self.prediction_tokens = math.ceil(task.prediction_length / patch_size)
         self.num_samples = hyper.num_samples
         tokens = math.ceil(task.context_length / patch_size) + self.prediction_tokens
-        if tokens > source.max_seq_len:
+        if tokens > weights.config.max_seq_len:
             raise HyperError(
-                f"context and prediction must fit into {source.max_seq_len} tokens of {patch_size} points, "
+                f"context and prediction must fit into {weights.config.max_seq_len} tokens of {patch_size} points, "
                 f"got {tokens}; shorten --context-length or take a larger patch_size"
             )
-        self.module = FixedPatchMoirai(source, patch_size)
+        self.module = FixedPatchMoirai(weights, patch_size)
         freeze(self.module, trains=STRATEGIES[hyper.strategy], strategy=hyper.strategy)
         return self.module
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean negative log-likelihood of each window's observed points, (batch,), in the units of the series."""
         standardised = self.module.standardise(batch.context)
-        return self._loss(batch, standardised, self._distribution(batch, standardised))
+        return self._loss(batch, standardised, self._predict(batch, standardised))
 
     def forecast(self, batch: Batch) -> Forecast:
         standardised = self.module.standardise(batch.context)
-        return self._forecast(standardised, self._distribution(batch, standardised))
+        return self._forecast(standardised, self._predict(batch, standardised))
 
     def validate(self, batch: Batch) -> Validation:
         standardised = self.module.standardise(batch.context)
-        distribution = self._distribution(batch, standardised)
-        loss = self._loss(batch, standardised, distribution)
-        return Validation(loss, self._forecast(standardised, distribution))
+        prediction = self._predict(batch, standardised)
+        loss = self._loss(batch, standardised, prediction)
+        return Validation(loss, self._forecast(standardised, prediction))
 
     def save_pretrained(self, folder: Path) -> None:
         """Write config.json and model.safetensors, which `MoiraiModule.from_pretrained` loads."""
@@ -112,25 +112,25 @@ class Moirai(SweepTrainable[MoiraiHyper]):
         """Return the encoder's output at the prediction tokens, (batch, prediction_tokens, d_model)."""
         return self.module.encode(self.module.standardise(batch.context).values, self.prediction_tokens)
 
-    def _distribution(self, batch: Batch, standardised: Standardised) -> Distribution:
+    def _predict(self, batch: Batch, standardised: Standardised) -> Prediction:
         states = batch.features
         if states is None:
             states = self.module.encode(standardised.values, self.prediction_tokens)
         # densities need float32's range, whatever the products before them ran in
         with torch.autocast(states.device.type, enabled=False):
-            return self.module.distribution(states.float())
+            return self.module.predict(states.to(torch.promote_types(states.dtype, torch.float32)))
 
-    def _loss(self, batch: Batch, standardised: Standardised, distribution: Distribution) -> Tensor:
+    def _loss(self, batch: Batch, standardised: Standardised, prediction: Prediction) -> Tensor:
         padding = -self.prediction_length % self.module.patch_size
         target = F.pad(batch.target, (0, padding), value=float("nan"))
         observed = ~torch.isnan(target)
         scaled = (torch.where(observed, target, 0.0) - standardised.loc) / standardised.scale
-        density = log_prob(distribution, scaled.unflatten(-1, (-1, self.module.patch_size))).flatten(1)
+        density = prediction.log_prob(scaled.unflatten(-1, (-1, self.module.patch_size))).flatten(1)
         density = density - standardised.scale.log()
         return -torch.where(observed, density, 0.0).sum(1) / observed.sum(1).clamp_min(1)
 
-    def _forecast(self, standardised: Standardised, distribution: Distribution) -> Forecast:
-        samples = distribution.sample(torch.Size((self.num_samples,))).flatten(2)[..., : self.prediction_length]
+    def _forecast(self, standardised: Standardised, prediction: Prediction) -> Forecast:
+        samples = prediction.sample(self.num_samples).flatten(2)[..., : self.prediction_length]
         levels = torch.tensor(QUANTILE_LEVELS, device=samples.device)
         quantiles = torch.quantile(samples, levels, dim=0).transpose(0, 1)  # (batch, level, prediction_length)
         quantiles = quantiles * standardised.scale[:, None] + standardised.loc[:, None]

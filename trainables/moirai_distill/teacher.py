@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -60,7 +59,7 @@ class Teacher:
     @property
     def parameters(self) -> int:
         """Number of weights of the whole checkpoint, those of other patch sizes included."""
-        return sum(p.numel() for p in cast(Any, self.model.module).source.parameters())
+        return self.model.module.checkpoint_parameters
 
     @torch.no_grad()
     def quantiles(self, batch: Batch) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 from dataclasses import dataclass
@@ -62,7 +63,20 @@ def _cpus() -> int:
     return psutil.cpu_count() or 1
 
 
+def _has_nvidia_driver() -> bool:
+    """Whether NVML's library is there: the module that reads it takes longer to import than all that is checked."""
+    if os.name == "nt":
+        return True  # it may be in several folders
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
+
+
 def _nvidia_gpus() -> tuple[tuple[str, ...], tuple[int, ...]]:
+    if not _has_nvidia_driver():
+        return (), ()
     import pynvml
 
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 
 # Read by Ray when it is imported, so they are set when this module is.
 SETTINGS = {
@@ -11,7 +10,7 @@ SETTINGS = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # keeps every listener on loopback
     # a token of this session's own: with the mode set and no token, Ray's processes die on a machine new to Ray
     "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "RAY_AUTH_TOKEN": os.urandom(32).hex(),
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_memory_monitor_refresh_ms": "0",  # Ray's own out-of-memory kill would end the whole sweep
     "RAY_USAGE_STATS_ENABLED": "0",

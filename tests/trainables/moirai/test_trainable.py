@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask, TaskSpec
 from trainables.errors import CheckpointError, HyperError
 from trainables.moirai.checkpoint import load_moirai
+from trainables.moirai.head import PatchHead
 from trainables.moirai.hyper import MoiraiHyper
-from trainables.moirai.network import PatchHead
 from trainables.moirai.trainable import STRATEGIES, Moirai, resolve_patch_size
 from trainables.parameters import trainable_tensors
 
@@ -42,6 +43,17 @@ def task():
     return ForecastTask(panel, TaskSpec(context_length=CONTEXT, prediction_length=PREDICTION, train_stride=60))
 
 
+def as_double(fields):
+    return {name: value.double() if value.is_floating_point() else value for name, value in fields.items()}
+
+
+def uni2ts_module(folder=PRETRAINED["moirai-tiny"]):
+    """The checkpoint as uni2ts itself loads it."""
+    from uni2ts.model.moirai import MoiraiModule
+
+    return MoiraiModule.from_pretrained(str(folder))
+
+
 @pytest.fixture(scope="module")
 def uni2ts_finetune():
     from uni2ts.model.moirai import MoiraiFinetune
@@ -66,7 +78,9 @@ def uni2ts_batch(finetune, batch, patch_size):
 
 @pytest.mark.parametrize("patch_size", [8, 16, 32, 64])
 def test_loss_and_gradients_are_those_of_uni2ts_finetuning(task, uni2ts_finetune, patch_size):
-    source = load_moirai("moirai-tiny")
+    """In float64, but for the windows' mean and deviation, float32 on both sides: the narrow normal, 1e-3 wide, turns
+    their last digit into a 1e-4 of the gradient. Encoder and densities by themselves agree to 1e-9, see beside."""
+    source = uni2ts_module().double()
     finetune = uni2ts_finetune(
         min_patches=1,
         min_mask_ratio=0.1,
@@ -84,15 +98,15 @@ def test_loss_and_gradients_are_those_of_uni2ts_finetuning(task, uni2ts_finetune
     assert torch.isnan(batch.context).any()
     assert torch.isnan(batch.target).any()
 
-    expected = finetune.training_step(uni2ts_batch(finetune, batch, patch_size), 0)
+    expected = finetune.training_step(as_double(uni2ts_batch(finetune, batch, patch_size)), 0)
     expected.backward()
 
     model = Moirai()
-    module = model.build(hyper(patch_size=patch_size), task)
-    loss = model.loss(batch).mean()
+    module = model.build(hyper(patch_size=patch_size), task).double()
+    loss = model.loss(replace(batch, context=batch.context.double(), target=batch.target.double())).mean()
     loss.backward()
 
-    assert loss.item() == pytest.approx(expected.item(), abs=2e-6)
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
     theirs = dict(source.named_parameters())
     index = module.size_index
     used = 0.0
@@ -107,13 +121,15 @@ def test_loss_and_gradients_are_those_of_uni2ts_finetuning(task, uni2ts_finetune
         elif name == "in_proj.bias":
             gradient = gradient[index]
         used += gradient.square().sum().item()
-        assert torch.allclose(parameter.grad, gradient, rtol=1e-3, atol=2e-5), name
+        own = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad  # of what has no effect
+        assert torch.allclose(own, gradient, rtol=1e-3, atol=1e-3 * gradient.abs().max().item() + 1e-9), name
+    assert used > 0
     every = sum(p.grad.square().sum().item() for p in theirs.values() if p.grad is not None)
     assert used == pytest.approx(every, rel=1e-4), "uni2ts has gradient where this network has no parameter"
 
 
 def test_weight_decay_acts_where_uni2ts_lets_it_act(task, uni2ts_finetune):
-    source = load_moirai("moirai-tiny")
+    source = uni2ts_module()
     finetune = uni2ts_finetune(
         min_patches=1,
         min_mask_ratio=0.1,
@@ -152,8 +168,8 @@ def test_an_untouched_export_is_the_same_model_for_uni2ts(task, tmp_path):
     model = Moirai()
     model.build(hyper(), task)
     model.save_pretrained(tmp_path / "copy")
-    mine = load_moirai(str(tmp_path / "copy")).state_dict()
-    for name, tensor in load_moirai("moirai-tiny").state_dict().items():
+    mine = uni2ts_module(tmp_path / "copy").state_dict()
+    for name, tensor in uni2ts_module().state_dict().items():
         assert torch.equal(mine[name], tensor), name
 
 
@@ -164,7 +180,7 @@ def test_training_leaves_other_patch_sizes_alone(task, tmp_path):
     model.loss(task.gather("train").batch(torch.arange(4))).mean().backward()
     optimizer.step()
     model.save_pretrained(tmp_path / "trained")
-    before, after = load_moirai("moirai-tiny"), load_moirai(str(tmp_path / "trained"))
+    before, after = uni2ts_module(), uni2ts_module(tmp_path / "trained")
     others = [i for i in range(len(before.patch_sizes)) if i != module.size_index]
     assert torch.equal(before.in_proj.weight[others], after.in_proj.weight[others])
     assert not torch.equal(before.in_proj.weight[module.size_index], after.in_proj.weight[module.size_index])
@@ -187,7 +203,7 @@ def test_median_forecast_agrees_with_uni2ts_forecasting(task):
             feat_dynamic_real_dim=0,
             past_feat_dynamic_real_dim=0,
             context_length=CONTEXT,
-            module=load_moirai("moirai-tiny"),
+            module=uni2ts_module(),
             patch_size=32,
             num_samples=2000,
         )(
@@ -199,8 +215,6 @@ def test_median_forecast_agrees_with_uni2ts_forecasting(task):
 
 
 def test_frozen_features_give_the_loss_of_the_whole_model(task):
-    from dataclasses import replace
-
     model = Moirai()
     model.build(hyper(strategy="head_only"), task)
     batch = task.gather("train").batch(torch.arange(5))

@@ -1,0 +1,159 @@
+"""The predictive distributions against uni2ts's own, and their draws against their densities."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from data.samples.bundled import PRETRAINED
+from trainables.moirai.distributions import KNOWN, PACKAGE, WEIGHTS, Mixture, NegativeBinomial, Prediction
+
+SHAPE = (3, 4, 5)
+OPTIONS = {"NormalFixedScaleOutput": {"scale": 0.3}, "LaplaceFixedScaleOutput": {"scale": 0.3}}
+PUBLISHED = json.loads((PRETRAINED["moirai-tiny"] / "config.json").read_text())["distr_output"]
+
+
+def config_of(target: str) -> dict[str, Any]:
+    return {"_target_": target, **OPTIONS.get(target.rpartition(".")[2], {})}
+
+
+def raw_numbers(mixture: Mixture) -> dict[str, Tensor]:
+    """What a head may give, by path."""
+    generator = torch.Generator().manual_seed(7)
+    shapes = {path: SHAPE if dim == 1 else (*SHAPE, dim) for path, dim in mixture.arguments().items()}
+    return {path: torch.randn(shape, generator=generator, dtype=torch.float64) for path, shape in shapes.items()}
+
+
+def by_uni2ts(config: dict[str, Any], raw: dict[str, Tensor]) -> Any:
+    """The same distribution, made by uni2ts: its tree of parameters, through its own domain maps."""
+    from uni2ts.model.moirai.module import decode_distr_output
+
+    output = decode_distr_output(config)
+
+    def at(tree: Any, path: str) -> Any:
+        if isinstance(tree, dict):
+            return {key: at(child, f"{path}.{key}" if path else key) for key, child in tree.items()}
+        if isinstance(tree, list):
+            return [at(child, f"{path}.{i}") for i, child in enumerate(tree)]
+        numbers = raw[path]
+        return tree(numbers if path == WEIGHTS else numbers[..., None])
+
+    return output.distribution(at(output.domain_map, ""))
+
+
+def values_for(target: str) -> Tensor:
+    generator = torch.Generator().manual_seed(8)
+    values = torch.randn(SHAPE, generator=generator, dtype=torch.float64)
+    inside = target.rpartition(".")[2]
+    if inside.startswith(("LogNormal", "NegativeBinomial")):
+        return values.abs()
+    return values.abs() + 5 if inside.startswith("Pareto") else values
+
+
+@pytest.mark.parametrize("target", sorted(KNOWN))
+def test_each_density_is_that_of_uni2ts(target: str) -> None:
+    mixture = Mixture.of(config_of(target))
+    raw, values = raw_numbers(mixture), values_for(target)
+    expected = by_uni2ts(config_of(target), raw).log_prob(values)
+    assert torch.allclose(mixture.predict(raw).log_prob(values), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_density_and_gradient_of_the_published_mixture_are_those_of_uni2ts() -> None:
+    """On values outside of the support of two of its components, and at its end."""
+    mixture = Mixture.of(PUBLISHED)
+    values = values_for("")
+    values[0, 0, :2] = 0.0
+    assert (values < 0).any()
+    mine, theirs = ({k: v.clone().requires_grad_() for k, v in raw_numbers(mixture).items()} for _ in range(2))
+    own, expected = mixture.predict(mine).log_prob(values), by_uni2ts(PUBLISHED, theirs).log_prob(values)
+    assert torch.allclose(own, expected, rtol=1e-9, atol=1e-9)
+    own.sum().backward()
+    expected.sum().backward()
+    for path in mine:
+        assert torch.allclose(mine[path].grad, theirs[path].grad, rtol=1e-8, atol=1e-10), path  # type: ignore[arg-type]
+
+
+def test_the_arguments_have_the_names_of_uni2tss_tree() -> None:
+    paths = list(Mixture.of(PUBLISHED).arguments().items())
+    assert paths[:3] == [(WEIGHTS, 4), ("components.0.df", 1), ("components.0.loc", 1)]
+    assert paths[-1] == ("components.3.scale", 1)
+    assert list(Mixture.of({"_target_": f"{PACKAGE}.student_t.StudentTOutput"}).arguments()) == ["df", "loc", "scale"]
+
+
+@pytest.mark.parametrize("target", sorted(set(KNOWN) - {f"{PACKAGE}.negative_binomial.NegativeBinomialOutput"}))
+def test_draws_of_a_distribution_have_its_density(target: str) -> None:
+    """The share of draws in an interval is the density's integral over it, by the trapezoid rule."""
+    mixture = Mixture.of(config_of(target))
+    prediction = mixture.predict({path: torch.full((1,), 0.4, dtype=torch.float64) for path in mixture.arguments()})
+    torch.manual_seed(0)
+    draws = prediction.sample(40_000).flatten()
+    low, high = draws.quantile(0.2), draws.quantile(0.7)
+    grid = torch.linspace(float(low), float(high), 4001, dtype=torch.float64)
+    assert torch.trapezoid(prediction.log_prob(grid).exp(), grid).item() == pytest.approx(0.5, abs=0.015)
+
+
+def test_draws_of_the_negative_binomial_have_its_mean_and_variance() -> None:
+    """Mean r e^l, variance r e^l (1 + e^l) (uni2ts's parametrisation)."""
+    count, logit = torch.full((200_000,), 3.0), torch.full((200_000,), 0.5)
+    torch.manual_seed(0)
+    draws = NegativeBinomial().sample(count, logit)
+    odds = torch.tensor(0.5).exp().item()
+    assert draws.mean().item() == pytest.approx(3 * odds, rel=0.02)
+    assert draws.var().item() == pytest.approx(3 * odds * (1 + odds), rel=0.03)
+
+
+def test_each_component_gets_its_share_of_the_draws() -> None:
+    """Components far apart, with weights 0.62, 0.28 and 0.1: of 50 draws 31, 14 and 5, to within one each."""
+    config = {
+        "_target_": f"{PACKAGE}.mixture.MixtureOutput",
+        "components": [{"_target_": f"{PACKAGE}.normal.NormalFixedScaleOutput", "scale": 0.1}] * 3,
+    }
+    raw = {f"components.{i}.loc": torch.full((2, 3), 10.0 * i) for i in range(3)}
+    weights = torch.tensor([0.62, 0.28, 0.1])
+    prediction = Mixture.of(config).predict({**raw, WEIGHTS: weights.log().expand(2, 3, 3)})
+    torch.manual_seed(0)
+    draws = prediction.sample(50)
+    assert draws.shape == (50, 2, 3)
+    counts = torch.stack([((draws - 10 * i).abs() < 5).sum(0) for i in range(3)], dim=-1)
+    assert (counts.sum(-1) == 50).all()
+    assert ((counts - weights * 50).abs() <= 1).all()
+
+
+def test_a_mixtures_quantiles_are_those_of_uni2tss_draws() -> None:
+    """Counts are draws too, so many draws may lie on a quantile: the share below and up to it holds its level."""
+    mixture = Mixture.of(PUBLISHED)
+    raw = raw_numbers(mixture)
+    torch.manual_seed(0)
+    own, theirs = mixture.predict(raw).sample(6000), by_uni2ts(PUBLISHED, raw).sample(torch.Size((6000,)))
+    for level in (0.1, 0.5, 0.9):
+        quantile = theirs.quantile(level, dim=0)
+        below, up_to = (own < quantile).double().mean(0), (own <= quantile).double().mean(0)
+        assert (below <= level + 0.03).all()
+        assert (up_to >= level - 0.03).all()
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"_target_": f"{PACKAGE}.mixture.MixtureOutput"},
+        {"_target_": f"{PACKAGE}.mixture.MixtureOutput", "components": []},
+        {"_target_": f"{PACKAGE}.mixture.MixtureOutput", "components": [PUBLISHED]},
+        {"_target_": f"{PACKAGE}.mixture.MixtureOutput", "components": [3]},
+        {"_target_": f"{PACKAGE}.student_t.StudentTOutput", "colour": 3},
+    ],
+)
+def test_what_is_no_distribution_is_rejected(config: dict[str, Any]) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        Mixture.of(config)
+
+
+def test_a_prediction_of_one_component_needs_no_weights() -> None:
+    mixture = Mixture.of({"_target_": f"{PACKAGE}.normal.NormalOutput"})
+    prediction = mixture.predict(raw_numbers(mixture))
+    assert isinstance(prediction, Prediction)
+    assert prediction.log_weights is None
+    assert prediction.sample(7).shape == (7, *SHAPE)
