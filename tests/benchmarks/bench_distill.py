@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from pathlib import Path
 
 import torch
 
@@ -17,23 +18,14 @@ import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.readers.panel_reader import read_panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
-from trainables.moirai.checkpoint import import_moirai_module
 from trainables.moirai_distill import MoiraiDistill
 from trainables.moirai_distill.hyper import MoiraiDistillHyper
-from trainables.pretraining.moirai import mixture_output
+from trainables.pretraining.moirai import TINY, untrained
 
 
 def random_base(folder: str) -> str:
-    module = import_moirai_module()(
-        distr_output=mixture_output(),
-        d_model=768,
-        num_layers=12,
-        patch_sizes=(8, 16, 32, 64, 128),
-        max_seq_len=512,
-        attn_dropout_p=0.0,
-        dropout_p=0.0,
-    )
-    module.save_pretrained(folder)
+    config = TINY.model_copy(update={"d_model": 768, "num_layers": 12, "patch_sizes": (8, 16, 32, 64, 128)})
+    untrained(config).save_pretrained(Path(folder))
     return folder
 
 

@@ -102,7 +102,7 @@ def bench_steps(task: ForecastTask, name: str, weights: MoiraiWeights, device: t
     batch = task.gather("train", device).batch(torch.arange(BATCH))
     theirs = uni2ts_module(weights).to(device)
     model = Moirai()
-    model.prediction_length, model.prediction_tokens, model.num_samples = PREDICTION, PREDICTION // PATCH, 100
+    model.prediction_length, model.prediction_tokens, model.num_samples = PREDICTION, PREDICTION // PATCH, 25
     model.module = FixedPatchMoirai(weights, PATCH).to(device)
     compare(
         f"{name}, full: training step against MoiraiModule's",

@@ -55,26 +55,17 @@ class RmsNorm(nn.Module):
         return normalised
 
 
-class _VariateBias(nn.Module):
-    """What uni2ts adds to the attention between tokens of one series, and of two.
-
-    With one series it is the same number for all tokens, which softmax takes off again: it has neither effect nor
-    gradient, and is here to be written back.
-    """
-
-    def __init__(self, heads: int) -> None:
-        super().__init__()
-        self.emb = nn.Embedding(2, heads)
-
-
 class Attention(nn.Module):
-    """Self-attention with normalised queries and keys, half of whose dimensions are rotated by the token's place."""
+    """Self-attention with normalised queries and keys, half of whose dimensions are rotated by the token's place.
+
+    uni2ts also adds a bias that distinguishes tokens of one series from those of another (`var_attn_bias`). With one
+    series it is one number for all, which softmax takes off again: it has neither effect nor gradient, and is not here.
+    """
 
     def __init__(self, config: MoiraiConfig) -> None:
         super().__init__()
         width = config.d_model
         self.heads, self.dropout_p = config.heads, config.attn_dropout_p
-        self.var_attn_bias = _VariateBias(config.heads)
         self.q_proj, self.k_proj, self.v_proj, self.out_proj = (nn.Linear(width, width, bias=False) for _ in range(4))
         self.q_norm, self.k_norm = RmsNorm(config.head_width), RmsNorm(config.head_width)
 

@@ -130,9 +130,8 @@ class Moirai(SweepTrainable[MoiraiHyper]):
         return -torch.where(observed, density, 0.0).sum(1) / observed.sum(1).clamp_min(1)
 
     def _forecast(self, standardised: Standardised, prediction: Prediction) -> Forecast:
-        samples = prediction.sample(self.num_samples).flatten(2)[..., : self.prediction_length]
-        levels = torch.tensor(QUANTILE_LEVELS, device=samples.device)
-        quantiles = torch.quantile(samples, levels, dim=0).transpose(0, 1)  # (batch, level, prediction_length)
+        estimated = prediction.quantiles(QUANTILE_LEVELS, self.num_samples).flatten(1, 2)  # (batch, step, level)
+        quantiles = estimated[:, : self.prediction_length].transpose(1, 2)
         quantiles = quantiles * standardised.scale[:, None] + standardised.loc[:, None]
         return Forecast(quantiles[:, QUANTILE_LEVELS.index(0.5)], quantiles)
 

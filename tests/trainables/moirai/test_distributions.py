@@ -100,7 +100,7 @@ def test_draws_of_the_negative_binomial_have_its_mean_and_variance() -> None:
     """Mean r e^l, variance r e^l (1 + e^l) (uni2ts's parametrisation)."""
     count, logit = torch.full((200_000,), 3.0), torch.full((200_000,), 0.5)
     torch.manual_seed(0)
-    draws = NegativeBinomial().sample(count, logit)
+    draws = NegativeBinomial().sample(torch.rand(200_000), count, logit)
     odds = torch.tensor(0.5).exp().item()
     assert draws.mean().item() == pytest.approx(3 * odds, rel=0.02)
     assert draws.var().item() == pytest.approx(3 * odds * (1 + odds), rel=0.03)
@@ -117,8 +117,8 @@ def test_each_component_gets_its_share_of_the_draws() -> None:
     prediction = Mixture.of(config).predict({**raw, WEIGHTS: weights.log().expand(2, 3, 3)})
     torch.manual_seed(0)
     draws = prediction.sample(50)
-    assert draws.shape == (50, 2, 3)
-    counts = torch.stack([((draws - 10 * i).abs() < 5).sum(0) for i in range(3)], dim=-1)
+    assert draws.shape == (2, 3, 50)
+    counts = torch.stack([((draws - 10 * i).abs() < 5).sum(-1) for i in range(3)], dim=-1)
     assert (counts.sum(-1) == 50).all()
     assert ((counts - weights * 50).abs() <= 1).all()
 
@@ -130,10 +130,41 @@ def test_a_mixtures_quantiles_are_those_of_uni2tss_draws() -> None:
     torch.manual_seed(0)
     own, theirs = mixture.predict(raw).sample(6000), by_uni2ts(PUBLISHED, raw).sample(torch.Size((6000,)))
     for level in (0.1, 0.5, 0.9):
-        quantile = theirs.quantile(level, dim=0)
-        below, up_to = (own < quantile).double().mean(0), (own <= quantile).double().mean(0)
+        quantile = theirs.quantile(level, dim=0)[..., None]
+        below, up_to = (own < quantile).double().mean(-1), (own <= quantile).double().mean(-1)
         assert (below <= level + 0.03).all()
         assert (up_to >= level - 0.03).all()
+
+
+def test_quantiles_of_a_normal_are_nearly_exact_from_25_draws() -> None:
+    """The standard normal's 0.1, 0.5 and 0.9 quantiles are -1.2816, 0 and 1.2816."""
+    mixture = Mixture.of({"_target_": f"{PACKAGE}.normal.NormalFixedScaleOutput", "scale": 1.0})
+    prediction = mixture.predict({"loc": torch.zeros(2000)})
+    torch.manual_seed(0)
+    found = prediction.quantiles((0.1, 0.5, 0.9), 25)
+    assert found.shape == (2000, 3)
+    assert found.mean(0).tolist() == pytest.approx([-1.2816, 0.0, 1.2816], abs=0.01)
+    assert (found.std(0) < 0.08).all()  # of 25 independent draws: 0.34, 0.25, 0.34
+
+
+def test_a_quantile_between_two_draws_is_on_a_line_between_them() -> None:
+    """Of two draws, the quantiles 0.25 and 0.75 are the draws (Hazen), and the median is their middle."""
+    mixture = Mixture.of({"_target_": f"{PACKAGE}.normal.NormalFixedScaleOutput", "scale": 1.0})
+    prediction = mixture.predict({"loc": torch.zeros(1)})
+    torch.manual_seed(3)
+    low, high = prediction.sample(2)[0].tolist()
+    torch.manual_seed(3)
+    found = prediction.quantiles((0.1, 0.25, 0.5, 0.75, 0.9), 2)[0].tolist()
+    assert found == pytest.approx([low, low, (low + high) / 2, high, high])
+
+
+def test_a_prediction_in_bfloat16s_neighbourhood_has_finite_draws() -> None:
+    """Weights that underflow, and numbers at the ends of float32."""
+    mixture = Mixture.of(PUBLISHED)
+    raw = {path: numbers.float() for path, numbers in raw_numbers(mixture).items()}
+    raw[WEIGHTS] = torch.tensor([90.0, -90.0, 0.0, -3e4]).expand(*SHAPE, 4)
+    torch.manual_seed(0)
+    assert mixture.predict(raw).sample(200).isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -156,4 +187,4 @@ def test_a_prediction_of_one_component_needs_no_weights() -> None:
     prediction = mixture.predict(raw_numbers(mixture))
     assert isinstance(prediction, Prediction)
     assert prediction.log_weights is None
-    assert prediction.sample(7).shape == (7, *SHAPE)
+    assert prediction.sample(7).shape == (*SHAPE, 7)
