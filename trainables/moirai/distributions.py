@@ -281,8 +281,10 @@ class Prediction:
         steps = torch.arange(count, device=device, dtype=dtype)
         uniform = (steps + torch.rand(len(flat[0][0]), 1, device=device, dtype=dtype)) / count  # (points, count)
         if self.log_weights is None:
-            values = self.components[0].sample(_inside(uniform), *(p[:, None].expand_as(uniform) for p in flat[0]))
-            return values.unflatten(0, shape)
+            alone: Tensor = self.components[0].sample(
+                _inside(uniform), *(p[:, None].expand_as(uniform) for p in flat[0])
+            )
+            return alone.unflatten(0, shape)  # type: ignore[no-any-return]
         shares = self.log_weights.exp().flatten(0, -2)
         bounds = F.pad(shares.cumsum(-1), (1, 0))  # (points, components + 1)
         bounds[:, -1] = 2.0  # whatever rounding has made of 1
