@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -18,6 +19,7 @@ MOST_LAYERS, MOST_UNITS = 256, 1_000_000
 ONLY_FORECASTS = {"lr": 1e-5, "epochs": 1, "batch_size": 1}
 
 
+@lru_cache
 def _kinds(annotation: object) -> set[object]:
     """Return the types in an annotation: those of a union, and of the values of a Literal."""
     inside = get_args(annotation)
