@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -19,7 +18,6 @@ MOST_LAYERS, MOST_UNITS = 256, 1_000_000
 ONLY_FORECASTS = {"lr": 1e-5, "epochs": 1, "batch_size": 1}
 
 
-@lru_cache
 def _kinds(annotation: object) -> set[object]:
     """Return the types in an annotation: those of a union, and of the values of a Literal."""
     inside = get_args(annotation)
@@ -64,9 +62,10 @@ class Hyper(BaseModel):
     @classmethod
     def _no_number_is_true_or_false(cls, value: object, info: ValidationInfo) -> object:
         """Reject true and false for a number, which Python takes for 1 and 0."""
-        kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
-        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
-            raise ValueError(f"must be a number, got {str(value).lower()}")
+        if isinstance(value, bool):
+            kinds = _kinds(cls.model_fields[str(info.field_name)].annotation)
+            if kinds & {int, float} and bool not in kinds:
+                raise ValueError(f"must be a number, got {str(value).lower()}")
         return value
 
     @model_validator(mode="after")

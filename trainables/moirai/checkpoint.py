@@ -81,9 +81,14 @@ class MoiraiWeights:
         write_checkpoint(folder, self.config, self.tensors)
 
 
+def read_moirai_config(pretrained: str) -> MoiraiConfig:
+    """Read the configuration of a Moirai, from a bundled name, a local folder or the Hub; raises CheckpointError."""
+    return read_checkpoint_config(pretrained, MoiraiConfig, MOIRAI)
+
+
 def load_moirai(pretrained: str) -> MoiraiWeights:
     """Load a Moirai from a bundled name, a local folder or the Hub; raises CheckpointError."""
-    config = read_checkpoint_config(pretrained, MoiraiConfig, MOIRAI)
+    config = read_moirai_config(pretrained)
     shapes = load_pretrained(pretrained, lambda _: moirai_shapes(config), MOIRAI)
     return MoiraiWeights(config, read_checkpoint_weights(pretrained, shapes, MOIRAI))
 

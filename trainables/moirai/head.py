@@ -9,6 +9,16 @@ from torch import Tensor, nn
 from trainables.moirai.checkpoint import MoiraiWeights
 
 
+def _rows(dim: int, widest: int, patch_size: int) -> list[int]:
+    """Return where uni2ts has the outputs that one patch size uses, (dim * patch,)."""
+    return [row * widest + column for row in range(dim) for column in range(patch_size)]
+
+
+def acting_rows(dim: int, widest: int, patch_size: int) -> list[int]:
+    """Return which of these outputs a weight acts on: the others have a bias alone."""
+    return [place for place, row in enumerate(_rows(dim, widest, patch_size)) if row < dim * patch_size]
+
+
 class PatchHead(nn.Module):
     """One distribution parameter's projection, with only the rows that act for one patch size.
 
@@ -22,9 +32,8 @@ class PatchHead(nn.Module):
         super().__init__()
         self.dim, self.patch_size = dim, patch_size
         widest = len(bias) // dim
-        entries = [row * widest + column for row in range(dim) for column in range(patch_size)]  # (dim, patch)
-        acting = [place for place, entry in enumerate(entries) if entry < dim * patch_size]
-        self.bias_rows = torch.tensor(entries)
+        acting = acting_rows(dim, widest, patch_size)
+        self.bias_rows = torch.tensor(_rows(dim, widest, patch_size))
         self.weight_rows = self.bias_rows[acting]
         self.register_buffer("places", torch.tensor(acting), persistent=False)
         self.weight = nn.Parameter(weight[self.weight_rows].clone())

@@ -15,12 +15,13 @@ from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
 from trainables.errors import HyperError
-from trainables.moirai.checkpoint import load_moirai
+from trainables.moirai.checkpoint import load_moirai, read_moirai_config
 from trainables.moirai.distributions import Prediction
 from trainables.moirai.hyper import MoiraiHyper
 from trainables.moirai.network import FixedPatchMoirai, Standardised
+from trainables.moirai.workload import moirai_workload
 from trainables.parameters import AdamW, freeze, frozen_weights_hash
-from trainables.sweep_trainable import SweepTrainable
+from trainables.sweep_trainable import SweepTrainable, Workload
 
 # For each unit of time, the smallest of the published patch sizes (8 to 128) in the range that uni2ts allows for it
 # (uni2ts 2.0, transform/patch.py, DefaultPatchSizeConstraints). Keys are pandas aliases without number and anchor.
@@ -65,6 +66,12 @@ class Moirai(SweepTrainable[MoiraiHyper]):
         """Reject a patch size below 1; `build` rejects what depends on the weights."""
         if hyper.patch_size != "auto" and hyper.patch_size < 1:
             raise HyperError(f"patch_size must be at least 1, got {hyper.patch_size}; try auto")
+
+    @classmethod
+    def workload(cls, hyper: MoiraiHyper, task: ForecastTask) -> Workload:
+        config = read_moirai_config(hyper.pretrained)
+        patch_size = resolve_patch_size(hyper.patch_size, task.panel, config.patch_sizes)
+        return moirai_workload(config, task.spec, patch_size, trains=STRATEGIES[hyper.strategy])
 
     def build(self, hyper: MoiraiHyper, task: ForecastTask) -> nn.Module:
         weights = load_moirai(hyper.pretrained)

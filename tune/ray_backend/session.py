@@ -103,7 +103,7 @@ def _keep_ray_off_the_terminal() -> None:
 
 
 def _kill_deaf_children_at_once() -> None:
-    """Keep `ray.shutdown` from asking each of its processes to end, and waiting a second for it: they do not hear it."""
+    """Keep `ray.shutdown` from asking its processes to end, and waiting a second for each: they do not hear it."""
     from ray._private import worker
 
     if (node := worker._global_node) is not None:

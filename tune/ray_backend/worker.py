@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,6 +13,9 @@ from ray import tune as ray_tune
 from data.errors import UserError
 from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
+from trainables.base import check_hyper
+from trainables.sweep_trainable import SweepModel
+from trainables.trial.threads import worthwhile_threads
 from trainables.trial.trial import Trial, TrialSpec
 from tune.ray_backend.messages import Failure, WorkerSettings, config_of, to_result
 from tune.records.journal import read_record
@@ -28,7 +32,6 @@ class RayTrial(ray_tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        torch.set_num_threads(WorkerSettings.from_config(config).cpus)
         self._tasks: dict[str, ForecastTask] = {}
         self._start(config)
 
@@ -54,7 +57,9 @@ class RayTrial(ray_tune.Trainable):
         )
         device = torch.device("cuda" if settings.use_gpu else "cpu")
         try:
-            self._trial = Trial(find_trainable(settings.trainable)(), spec, self._task(settings), device)
+            model, task = find_trainable(settings.trainable)(), self._task(settings)
+            torch.set_num_threads(_threads(model, own.hyper, task, settings))
+            self._trial = Trial(model, spec, task, device)
         except UserError as error:
             self._failure = Failure(str(error))  # to try again would fail again: sent as a result, not as a crash
 
@@ -76,3 +81,11 @@ class RayTrial(ray_tune.Trainable):
             panel = Panel.load(settings.folder.data)
             self._tasks[settings.sweep] = ForecastTask(panel, TaskSpec.model_validate(settings.task))
         return self._tasks[settings.sweep]
+
+
+def _threads(model: SweepModel, values: Mapping[str, object], task: ForecastTask, settings: WorkerSettings) -> int:
+    """Return how many threads a trial is trained with: on a GPU all that it has, to prepare its batches."""
+    if settings.use_gpu:
+        return settings.cpus
+    hyper = check_hyper(type(model), values)
+    return worthwhile_threads(model.workload(hyper, task), hyper.batch_size, most=settings.cpus)

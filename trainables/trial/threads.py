@@ -1,0 +1,22 @@
+"""How many threads a step is worth on a CPU."""
+
+from __future__ import annotations
+
+from trainables.sweep_trainable import Workload
+
+# Of an optimiser step, below which another thread costs more than it saves: waking it for each of a thousand small
+# operations. Measured on two cores with Moirai from 96 to 384 wide (docs/benchmarks.md): with 3 GFLOP a step a second
+# thread makes it 1.7 times as long, with 6 it changes nothing, with 13 it saves a sixth, with 77 two fifths.
+FLOPS_A_THREAD = 4e9
+
+
+def worthwhile_threads(workload: Workload | None, batch_size: int, *, most: int) -> int:
+    """Return how many threads to train with, all where the work is not known.
+
+    By a rule and not by a measurement: the last digit of a sum depends on the number of threads, and a trial that is
+    run again must end at the same numbers.
+    """
+    if workload is None:
+        return most
+    step = workload.train_flops * batch_size + workload.step_flops
+    return max(1, min(most, int(step / FLOPS_A_THREAD)))
