@@ -96,6 +96,11 @@ def find_hyper_type(name: str) -> type[Hyper]:
     return hyper_type
 
 
+def own_modules(name: str) -> tuple[str, ...]:
+    """Return the modules that a model of ours is in; none for others, whose code is run only where it is needed."""
+    return tuple(target.partition(":")[0] for target in TRAINABLES.get(name, ()))
+
+
 def is_registered(name: str) -> bool:
     """Return whether a name is of one of our models or of an installed package's entry point."""
     where, _ = _split(name)

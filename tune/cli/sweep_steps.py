@@ -25,7 +25,8 @@ from tune.format import count_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.planning.request import CheckedRequest, SweepRequest, check_request
-from tune.ray_backend.run import run_search
+from tune.ray_backend.run import resources_of, run_search
+from tune.ray_backend.session import begin_ray, wait_for_begun_ray
 from tune.records.journal import Journal, read_records
 from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError
@@ -43,10 +44,14 @@ def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: b
     """Plan a sweep and those that follow it, run and finish them; return the exit status."""
     console = _console()
     earlier = [Sweep.open(storage, name) for name in requests[0].typed.start_from]
+    if not dry_run:
+        first = requests[0]
+        begin_ray(resources_of(first.machine, first.budget, first.trainable))
     with console.status("reading the data, loading the model"):
         from tune.planning.plan import plan_sweep  # torch: seconds
         from tune.planning.starting_points import EarlierSweep
 
+        wait_for_begun_ray()
         on_record = [EarlierSweep(s.spec, s.leaderboard(), read_records(s.folder)) for s in earlier]
         plan, *later = [plan_sweep(each, on_record if each is requests[0] else ()) for each in requests]
     for each in [plan, *later] if dry_run else [plan]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.ray_backend.clock import RepeatsReserve, SearchClock
-from tune.ray_backend.session import ray_session
+from tune.ray_backend.session import Resources, begin_ray, ray_session, wait_for_begun_ray
 from tune.records.journal import Journal
 from tune.records.repeats import recover_repeats
 from tune.records.search_time import Ending
 from tune.records.spec import SweepError, SweepSettings
 from tune.records.sweep_callback import SweepCallback
 from tune.records.trial_record import TrialConfig
+from tune.registry import own_modules
 from tune.sweep import Sweep
 
 logger = logging.getLogger(__name__)
@@ -43,11 +44,15 @@ def run_search(
     runs any more; this function will not return, so it must end or replace the process. repeats_alone: leave the search
     as it is, and its time budget to it.
     """
-    from tune.verdict.futility import EarlyEndCallback  # arch: seconds
+    machine = look_at_machine()
+    resources = resources_of(machine, _budget(sweep.spec, machine), sweep.spec.trainable)
+    begin_ray(resources)
+    _import_what_a_search_needs()
+    wait_for_begun_ray()
+    from tune.verdict.futility import EarlyEndCallback
 
     journal = _recovered(sweep)
     clock = SearchClock(sweep.folder, None if repeats_alone else sweep.spec.time_budget_seconds)
-    machine = look_at_machine()
     reserve = RepeatsReserve(journal, sweep.spec.repetition, at_once=_budget(sweep.spec, machine).concurrent)
     early = EarlyEndCallback(journal, sweep.spec)
     callbacks: list[SweepCallback] = [clock, reserve, early, *callbacks_of(journal)]
@@ -62,7 +67,7 @@ def run_search(
             on_ray_death(name)
 
     try:
-        with ray_session(num_cpus=machine.cpus, num_gpus=run.budget.gpus, on_death=end_without_ray):
+        with ray_session(resources, on_death=end_without_ray):
             _check_cluster(run.budget)
             ending = Ending.FINISHED
             if not repeats_alone:
@@ -77,6 +82,19 @@ def run_search(
             callback.close()
     clock.end(ending)
     return ending
+
+
+def resources_of(machine: Machine, budget: Budget, trainable: str) -> Resources:
+    """Return what Ray is started with for a sweep's trials."""
+    modules = ("tune.ray_backend.worker", *own_modules(trainable))
+    return Resources(machine.cpus, budget.gpus, workers=budget.concurrent, modules=modules)
+
+
+def _import_what_a_search_needs() -> None:
+    """Import what takes seconds, while Ray starts: arch, optuna, SQLAlchemy, torch."""
+    import tune.ray_backend.search
+    import tune.ray_backend.worker
+    import tune.verdict.futility  # noqa: F401
 
 
 def _recovered(sweep: Sweep) -> Journal:

@@ -2,58 +2,167 @@
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import logging
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tune.ray_backend.leftovers import mark_session, ray_temp_folder, remove_dead_sessions
-from tune.ray_backend.watch import watched
+from tune.ray_backend.watch import start_last_will, watched
 from tune.records.spec import SweepError
 
 logger = logging.getLogger(__name__)
 
 START_ATTEMPTS = 3
+WARM_SECONDS = 60  # what a worker may take for its imports before its trial is started all the same
 # Workers look for modules first where the driver is when Ray starts: in a folder of the user's they would take its
 # `data` for ours.
 PACKAGES = Path(__file__).resolve().parents[2]
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What a Ray of our own is started with, and where a trial will run: modules that its worker will need."""
+
+    cpus: int
+    gpus: int
+    workers: int
+    modules: tuple[str, ...]
+
+
+class _Start(threading.Thread):
+    """The start of Ray, which is waiting for other processes, beside what this one has to import."""
+
+    def __init__(self, resources: Resources) -> None:
+        super().__init__(name="start of Ray", daemon=True)
+        self.resources = resources
+        self.error: Exception | None = None
+        self.warm: list[Any] = []
+        self.last_will: subprocess.Popen[bytes] | None = None
+        self.mask = _block_signals()  # until the processes that it starts have somebody who ends them
+
+    def run(self) -> None:
+        try:
+            with _deaf_children():
+                _join_or_start(self.resources)
+                self.last_will = start_last_will()
+            self.warm = _warm_workers(self.resources)
+        except Exception as error:  # raised where it is waited for
+            self.error = error
+
+    def wait(self) -> None:
+        """Wait until Ray runs, so that the working folder is what it was."""
+        self.join()
+        _unblock_signals(self.mask)
+
+    def wait_for_workers(self) -> None:
+        """Wait until workers have imported what they need; raises what the start has raised."""
+        if self.error is not None:
+            raise self.error
+        _wait_for(self.warm)
+
+
+_start: _Start | None = None  # of a Ray that nobody has waited for yet
+
+
+def begin_ray(resources: Resources) -> None:
+    """Start Ray, or join RAY_ADDRESS, on a thread; `ray_session` waits for it.
+
+    Until then nothing may go by the working folder, which the start changes for a moment. Ends with the process, should
+    there be no session.
+    """
+    global _start
+    if _start is None:
+        _start = _Start(resources)
+        _start.start()
+        atexit.register(_end_what_has_begun)
+
+
+def _end_what_has_begun() -> None:
+    if _start is not None:
+        _start.wait()
+        _kill_deaf_children_at_once()  # Ray ends itself after this, at the exit of the process
+
+
+def wait_for_begun_ray() -> None:
+    """Wait until a start that has begun is over."""
+    if _start is not None:
+        _start.wait()
+
+
 @contextmanager
-def ray_session(*, num_cpus: int, num_gpus: int, on_death: Callable[[str], None]) -> Iterator[None]:
-    """Start a local Ray with these resources (or join RAY_ADDRESS, if set), and leave it at the end.
+def ray_session(resources: Resources, *, on_death: Callable[[str], None]) -> Iterator[None]:
+    """Have a local Ray with these resources (or join RAY_ADDRESS, if set), and leave it at the end.
 
     SIGTERM and SIGHUP then end `Tuner.fit` as Ctrl+C does: the running trials are left at their last checkpoint.
     on_death: called with the name of a process of our own Ray that has died, on a thread of its own; `Tuner.fit` will
     not return. Raises SweepError if Ray does not start.
     """
+    global _start
     import ray
 
-    for name in ("ray", "ray.tune", "ray._private"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    address = os.environ.get("RAY_ADDRESS")
-    resources: dict[str, Any] = {} if address else {"num_cpus": num_cpus, "num_gpus": num_gpus}
     previous: dict[int, Any] = {}
     try:
+        begin_ray(resources)
+        assert _start is not None
+        start, _start = _start, None
+        start.wait()
         with _deaf_children():
-            if address is None:
-                remove_dead_sessions(ray_temp_folder())
-            session = _start_ray(address=address or "local", include_dashboard=None if address else False, **resources)
-            if address is None:
-                mark_session(session)
+            start.wait_for_workers()
             previous = _end_gracefully_on_signals()
         with watched(on_death):
+            if start.last_will is not None:
+                start.last_will.kill()
+                start.last_will.wait()
             yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
         _kill_deaf_children_at_once()
         ray.shutdown()
+
+
+def _join_or_start(resources: Resources) -> None:
+    for name in ("ray", "ray.tune", "ray._private"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    address = os.environ.get("RAY_ADDRESS")
+    if address is not None:
+        _start_ray(address=address, include_dashboard=None)
+        return
+    remove_dead_sessions(ray_temp_folder())
+    mark_session(_start_ray(address="local", include_dashboard=False, num_cpus=resources.cpus, num_gpus=resources.gpus))
+
+
+def _warm_workers(resources: Resources) -> list[Any]:
+    """Let as many workers as trials run at once import what they need: Ray gives a trial the worker that ran last."""
+    import ray
+
+    remote = ray.remote(num_cpus=0)(_import_modules)
+    return [remote.remote(resources.modules) for _ in range(resources.workers)]
+
+
+def _import_modules(names: Sequence[str]) -> None:
+    for name in names:
+        importlib.import_module(name)
+
+
+def _wait_for(warm: list[Any]) -> None:
+    import ray
+
+    try:
+        ray.get(warm, timeout=WARM_SECONDS)
+    except Exception as error:  # a module that cannot be imported there is reported by the trial that needs it
+        logger.debug("workers were not warmed: %s", error)
 
 
 @contextmanager
@@ -63,13 +172,22 @@ def _deaf_children() -> Iterator[None]:
     `timeout`, systemd, SLURM and a terminal that closes signal the whole group at once. Ray without its own processes
     would hang for a minute and then abort; as it is, this process ends it in good order.
     """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    before = _block_signals()
     try:
         yield
     finally:
+        _unblock_signals(before)
+
+
+def _block_signals() -> set[signal.Signals] | None:
+    """Let this thread, and the processes that it starts, wait for the signals that end a sweep; return what was."""
+    if not hasattr(signal, "pthread_sigmask"):
+        return None
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # type: ignore[return-value]  # typed as int or Signals
+
+
+def _unblock_signals(before: set[signal.Signals] | None) -> None:
+    if before is not None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -27,14 +27,19 @@ def watched(on_death: Callable[[str], None]) -> Iterator[None]:
     ended = threading.Event()
     watch = _Watch(on_death, ended)
     watch.start()
-    family = [f"{process.pid}:{process.create_time()}" for process in watch.family]
-    command = [sys.executable, "-I", str(LAST_WILL), *family]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as last_will:
+    with start_last_will() as last_will:
         try:
             yield
         finally:
             ended.set()
             last_will.kill()
+
+
+def start_last_will() -> subprocess.Popen[bytes]:
+    """Start a small process that ends this one's children as they are now, should this one be killed."""
+    family = [f"{process.pid}:{process.create_time()}" for process in _children()]
+    command = [sys.executable, "-I", str(LAST_WILL), *family]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 class _Watch(threading.Thread):
