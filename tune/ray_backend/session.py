@@ -41,7 +41,10 @@ class Resources:
 
 
 class _Start(threading.Thread):
-    """The start of Ray, which is waiting for other processes, beside what this one has to import."""
+    """The start of Ray, which is waiting for other processes, beside what this one has to import.
+
+    The thread lives as long as Ray: Linux ends Ray's processes with the thread that has started them.
+    """
 
     def __init__(self, resources: Resources) -> None:
         super().__init__(name="start of Ray", daemon=True)
@@ -50,8 +53,14 @@ class _Start(threading.Thread):
         self.warm: list[Any] = []
         self.last_will: subprocess.Popen[bytes] | None = None
         self.mask = _block_signals()  # until the processes that it starts have somebody who ends them
+        self.is_up, self.is_over = threading.Event(), threading.Event()
 
     def run(self) -> None:
+        self._start_and_warm()
+        self.is_up.set()
+        self.is_over.wait()
+
+    def _start_and_warm(self) -> None:
         try:
             with _deaf_children():
                 _join_or_start(self.resources)
@@ -61,8 +70,8 @@ class _Start(threading.Thread):
             self.error = error
 
     def wait(self) -> None:
-        """Wait until Ray runs, so that the working folder is what it was."""
-        self.join()
+        """Wait until Ray runs, and the working folder is what it was."""
+        self.is_up.wait()
         _unblock_signals(self.mask)
 
     def wait_for_workers(self) -> None:
@@ -112,10 +121,10 @@ def ray_session(resources: Resources, *, on_death: Callable[[str], None]) -> Ite
     import ray
 
     previous: dict[int, Any] = {}
+    begin_ray(resources)
+    assert _start is not None
+    start, _start = _start, None
     try:
-        begin_ray(resources)
-        assert _start is not None
-        start, _start = _start, None
         start.wait()
         with _deaf_children():
             start.wait_for_workers()
@@ -130,6 +139,7 @@ def ray_session(resources: Resources, *, on_death: Callable[[str], None]) -> Ite
             signal.signal(number, handler)
         _kill_deaf_children_at_once()
         ray.shutdown()
+        start.is_over.set()
 
 
 def _join_or_start(resources: Resources) -> None:
