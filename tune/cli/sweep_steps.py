@@ -46,7 +46,7 @@ def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: b
     earlier = [Sweep.open(storage, name) for name in requests[0].typed.start_from]
     if not dry_run:
         first = requests[0]
-        begin_ray(resources_of(first.machine, first.budget, first.trainable))
+        begin_ray(resources_of(first.budget, first.trainable))
     with console.status("reading the data, loading the model"):
         from tune.planning.plan import plan_sweep  # torch: seconds
         from tune.planning.starting_points import EarlierSweep

@@ -4,6 +4,7 @@ comes."""
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
@@ -45,7 +46,7 @@ def run_search(
     as it is, and its time budget to it.
     """
     machine = look_at_machine()
-    resources = resources_of(machine, _budget(sweep.spec, machine), sweep.spec.trainable)
+    resources = resources_of(_budget(sweep.spec, machine), sweep.spec.trainable)
     begin_ray(resources)
     _import_what_a_search_needs()
     wait_for_begun_ray()
@@ -84,10 +85,10 @@ def run_search(
     return ending
 
 
-def resources_of(machine: Machine, budget: Budget, trainable: str) -> Resources:
+def resources_of(budget: Budget, trainable: str) -> Resources:
     """Return what Ray is started with for a sweep's trials."""
     modules = ("tune.ray_backend.worker", *own_modules(trainable))
-    return Resources(machine.cpus, budget.gpus, workers=budget.concurrent, modules=modules)
+    return Resources(budget.concurrent, budget.gpus, modules)
 
 
 def _import_what_a_search_needs() -> None:
@@ -177,7 +178,7 @@ class _Run:
             use_gpu=budget.gpus > 0,
             gpu_memory_bytes=budget.gpu_memory_bytes,
         )
-        resources = {"cpu": budget.cpus_per_trial, "gpu": budget.gpu_per_trial}
+        resources = {"cpu": _ray_cpus(budget), "gpu": budget.gpu_per_trial}
         return ray_tune.Tuner(
             ray_tune.with_resources(RayTrial, resources),
             param_space=settings.to_config(),
@@ -207,9 +208,14 @@ def _check_cluster(budget: Budget) -> None:
     import ray
 
     there = ray.cluster_resources()
-    for name, needed in (("CPU", budget.cpus_per_trial), ("GPU", budget.gpu_per_trial)):
+    for name, needed in (("CPU", _ray_cpus(budget)), ("GPU", budget.gpu_per_trial)):
         if there.get(name, 0) < needed:
             raise SweepError(
                 f"a trial needs {needed:g} {name} and this Ray has {there.get(name, 0):g}; start Ray with more, "
                 "or leave RAY_ADDRESS out to use this machine alone"
             )
+
+
+def _ray_cpus(budget: Budget) -> int:
+    """Return what a trial takes of Ray's CPUs: its cores of a Ray that was joined, its place in our own."""
+    return budget.cpus_per_trial if "RAY_ADDRESS" in os.environ else 1

@@ -32,11 +32,14 @@ ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sig
 
 @dataclass(frozen=True)
 class Resources:
-    """What a Ray of our own is started with, and where a trial will run: modules that its worker will need."""
+    """What a Ray of our own is started with.
 
-    cpus: int
+    trials: so many run at once. Ray's CPUs are their places, and not the cores of the machine: it starts a worker for
+    each, and gives a trial any of them, so that there is none that has not been warmed. modules: what a trial imports.
+    """
+
+    trials: int
     gpus: int
-    workers: int
     modules: tuple[str, ...]
 
 
@@ -150,15 +153,17 @@ def _join_or_start(resources: Resources) -> None:
         _start_ray(address=address, include_dashboard=None)
         return
     remove_dead_sessions(ray_temp_folder())
-    mark_session(_start_ray(address="local", include_dashboard=False, num_cpus=resources.cpus, num_gpus=resources.gpus))
+    mark_session(
+        _start_ray(address="local", include_dashboard=False, num_cpus=resources.trials, num_gpus=resources.gpus)
+    )
 
 
 def _warm_workers(resources: Resources) -> list[Any]:
-    """Let as many workers as trials run at once import what they need: Ray gives a trial the worker that ran last."""
+    """Let the workers import what trials need, before there is a trial."""
     import ray
 
     remote = ray.remote(num_cpus=0)(_import_modules)
-    return [remote.remote(resources.modules) for _ in range(resources.workers)]
+    return [remote.remote(resources.modules) for _ in range(resources.trials)]
 
 
 def _import_modules(names: Sequence[str]) -> None:
