@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import importlib
 import logging
 import os
 import re
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,9 @@ from tune.records.spec import SweepError
 logger = logging.getLogger(__name__)
 
 START_ATTEMPTS = 3
-WARM_SECONDS = 60  # what a worker may take for its imports before its trial is started all the same
+# What Ray's runtime_env "worker_process_setup_hook" sets for the workers of a job; from our environment it also reaches
+# those that start before there is a job.
+SETUP_HOOK = "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR"
 # Workers look for modules first where the driver is when Ray starts: in a folder of the user's they would take its
 # `data` for ours.
 PACKAGES = Path(__file__).resolve().parents[2]
@@ -34,8 +35,8 @@ ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(sig
 class Resources:
     """What a Ray of our own is started with.
 
-    trials: so many run at once. Ray's CPUs are their places, and not the cores of the machine: it starts a worker for
-    each, and gives a trial any of them, so that there is none that has not been warmed. modules: what a trial imports.
+    trials: so many run at once. Ray's CPUs are their places, and not the cores of the machine, because it starts a
+    worker for each at once. modules: what these workers import before there is a trial.
     """
 
     trials: int
@@ -53,35 +54,24 @@ class _Start(threading.Thread):
         super().__init__(name="start of Ray", daemon=True)
         self.resources = resources
         self.error: Exception | None = None
-        self.warm: list[Any] = []
         self.last_will: subprocess.Popen[bytes] | None = None
         self.mask = _block_signals()  # until the processes that it starts have somebody who ends them
         self.is_up, self.is_over = threading.Event(), threading.Event()
 
     def run(self) -> None:
-        self._start_and_warm()
-        self.is_up.set()
-        self.is_over.wait()
-
-    def _start_and_warm(self) -> None:
         try:
             with _deaf_children():
                 _join_or_start(self.resources)
                 self.last_will = start_last_will()
-            self.warm = _warm_workers(self.resources)
-        except Exception as error:  # raised where it is waited for
+        except Exception as error:  # raised where Ray is needed
             self.error = error
+        self.is_up.set()
+        self.is_over.wait()
 
     def wait(self) -> None:
         """Wait until Ray runs, and the working folder is what it was."""
         self.is_up.wait()
         _unblock_signals(self.mask)
-
-    def wait_for_workers(self) -> None:
-        """Wait until workers have imported what they need; raises what the start has raised."""
-        if self.error is not None:
-            raise self.error
-        _wait_for(self.warm)
 
 
 _start: _Start | None = None  # of a Ray that nobody has waited for yet
@@ -129,9 +119,9 @@ def ray_session(resources: Resources, *, on_death: Callable[[str], None]) -> Ite
     start, _start = _start, None
     try:
         start.wait()
-        with _deaf_children():
-            start.wait_for_workers()
-            previous = _end_gracefully_on_signals()
+        if start.error is not None:
+            raise start.error
+        previous = _end_gracefully_on_signals()
         with watched(on_death):
             if start.last_will is not None:
                 start.last_will.kill()
@@ -156,28 +146,6 @@ def _join_or_start(resources: Resources) -> None:
     mark_session(
         _start_ray(address="local", include_dashboard=False, num_cpus=resources.trials, num_gpus=resources.gpus)
     )
-
-
-def _warm_workers(resources: Resources) -> list[Any]:
-    """Let the workers import what trials need, before there is a trial."""
-    import ray
-
-    remote = ray.remote(num_cpus=0)(_import_modules)
-    return [remote.remote(resources.modules) for _ in range(resources.trials)]
-
-
-def _import_modules(names: Sequence[str]) -> None:
-    for name in names:
-        importlib.import_module(name)
-
-
-def _wait_for(warm: list[Any]) -> None:
-    import ray
-
-    try:
-        ray.get(warm, timeout=WARM_SECONDS)
-    except Exception as error:  # a module that cannot be imported there is reported by the trial that needs it
-        logger.debug("workers were not warmed: %s", error)
 
 
 @contextmanager
