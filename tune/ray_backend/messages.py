@@ -16,7 +16,6 @@ BEST_SO_FAR = "best_so_far"  # a result's objective: what the searcher and the s
 EPOCH = "epoch"
 WORKER = "worker"  # Ray's configuration of a trial: these settings, and the TrialConfig's fields
 _FAILURE, _DONE = "failure", "done"
-EARLY_MODULES = "FORETUNE_EARLY_MODULES"  # in a worker's environment: what to import before there is a trial
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def run_search(
 
 def resources_of(budget: Budget, trainable: str) -> Resources:
     """Return what Ray is started with for a sweep's trials."""
-    return Resources(budget.concurrent, budget.gpus, own_modules(trainable))
+    return Resources(budget.concurrent, budget.gpus, ("tune.ray_backend.worker", *own_modules(trainable)))
 
 
 def _import_what_a_search_needs() -> None:

@@ -22,9 +22,7 @@ from tune.records.spec import SweepError
 logger = logging.getLogger(__name__)
 
 START_ATTEMPTS = 3
-# What Ray's runtime_env "worker_process_setup_hook" sets for the workers of a job; from our environment it also reaches
-# those that start before there is a job.
-SETUP_HOOK = "__RAY_WORKER_PROCESS_SETUP_HOOK_ENV_VAR"
+PRELOADED = "RAY_preload_python_modules"  # in the environment: what each worker imports when it starts
 # Workers look for modules first where the driver is when Ray starts: in a folder of the user's they would take its
 # `data` for ours.
 PACKAGES = Path(__file__).resolve().parents[2]
@@ -143,6 +141,7 @@ def _join_or_start(resources: Resources) -> None:
         _start_ray(address=address, include_dashboard=None)
         return
     remove_dead_sessions(ray_temp_folder())
+    os.environ[PRELOADED] = ",".join(resources.modules)
     mark_session(
         _start_ray(address="local", include_dashboard=False, num_cpus=resources.trials, num_gpus=resources.gpus)
     )

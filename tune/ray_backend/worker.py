@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import importlib
 import logging
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,20 +17,11 @@ from trainables.base import check_hyper
 from trainables.sweep_trainable import SweepModel
 from trainables.trial.threads import worthwhile_threads
 from trainables.trial.trial import Trial, TrialSpec
-from tune.ray_backend.messages import EARLY_MODULES, Failure, WorkerSettings, config_of, to_result
+from tune.ray_backend.messages import Failure, WorkerSettings, config_of, to_result
 from tune.records.journal import read_record
 from tune.registry import find_trainable
 
 logger = logging.getLogger(__name__)
-
-
-def import_early() -> None:
-    """Import what trials need; Ray calls it in each worker that it starts."""
-    for name in filter(None, os.environ.get(EARLY_MODULES, "").split(",")):
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # reported by the trial that needs it
-            logger.debug("%s cannot be imported yet: %s", name, error)
 
 
 class RayTrial(ray_tune.Trainable):
