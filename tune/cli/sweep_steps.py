@@ -31,6 +31,7 @@ from tune.records.journal import Journal, read_records
 from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback
+from tune.registry import own_modules
 from tune.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ RESTARTED = "FORETUNE_RAY_RESTARTED"  # set in the environment of a process that
 
 def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: bool) -> int:
     """Plan a sweep and those that follow it, run and finish them; return the exit status."""
-    console = _console()
+    console, storage = _console(), storage.absolute()
     earlier = [Sweep.open(storage, name) for name in requests[0].typed.start_from]
     if not dry_run:
         first = requests[0]
@@ -51,7 +52,8 @@ def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: b
         from tune.planning.plan import plan_sweep  # torch: seconds
         from tune.planning.starting_points import EarlierSweep
 
-        wait_for_begun_ray()
+        if not own_modules(requests[0].trainable):  # code of the user's may go by the working folder
+            wait_for_begun_ray()
         on_record = [EarlierSweep(s.spec, s.leaderboard(), read_records(s.folder)) for s in earlier]
         plan, *later = [plan_sweep(each, on_record if each is requests[0] else ()) for each in requests]
     for each in [plan, *later] if dry_run else [plan]:

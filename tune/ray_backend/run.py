@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.ray_backend.clock import RepeatsReserve, SearchClock
-from tune.ray_backend.session import Resources, begin_ray, ray_session, wait_for_begun_ray
+from tune.ray_backend.session import Resources, begin_ray, ray_session, use_warm_workers, wait_for_begun_ray
 from tune.records.journal import Journal
 from tune.records.repeats import recover_repeats
 from tune.records.search_time import Ending
@@ -169,6 +169,7 @@ class _Run:
         from tune.ray_backend.stopper import TimeStopper
         from tune.ray_backend.worker import RayTrial
 
+        use_warm_workers()
         folder, budget = self.sweep.folder, self.budget
         settings = WorkerSettings.of(
             folder,

@@ -202,6 +202,18 @@ def _keep_ray_off_the_terminal() -> None:
     worker.print_to_stdstream = lambda data, **_: logger.debug("%s", data)
 
 
+def use_warm_workers() -> None:
+    """Keep Tune from asking for workers with an environment of their own, which none of those that wait has.
+
+    What Tune would set is in the environment of our own Ray already.
+    """
+    from ray.tune.execution import class_cache
+
+    if "RAY_ADDRESS" not in os.environ:
+        class_cache.DEFAULT_ENV_VARS.clear()
+        class_cache.ENV_VARS_TO_PROPAGATE.clear()
+
+
 def _kill_deaf_children_at_once() -> None:
     """Keep `ray.shutdown` from asking its processes to end, and waiting a second for each: they do not hear it."""
     from ray._private import worker
