@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -17,25 +16,7 @@ from data.task.windows import Batch
 from trainables.base import ForecastTrainable, HyperT, Trainable, windows_to_train_on
 from trainables.hyper import ONLY_FORECASTS, Hyper
 from trainables.trial.report import ZERO_SHOT, Scores
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What a trial costs, counted from the sizes of its model and task, not measured.
-
-    parameters, trainable: numbers of weights. weight_bytes: all weights as they lie in memory.
-    train_flops, eval_flops: of one window, forward and backward, and forward alone; step_flops: of what every
-    optimiser step computes once, whatever its batch. activation_bytes: of one training window.
-    """
-
-    parameters: int
-    trainable: int
-    weight_bytes: int
-    train_flops: float
-    eval_flops: float
-    step_flops: float
-    activation_bytes: int
-
+from trainables.workload import Workload
 
 PointForecaster = Callable[[Batch], Tensor]  # gives (batch, prediction_length)
 

@@ -21,7 +21,8 @@ from trainables.moirai.hyper import MoiraiHyper
 from trainables.moirai.network import FixedPatchMoirai, Standardised
 from trainables.moirai.workload import moirai_workload
 from trainables.parameters import AdamW, freeze, frozen_weights_hash
-from trainables.sweep_trainable import SweepTrainable, Workload
+from trainables.sweep_trainable import SweepTrainable
+from trainables.workload import Workload
 
 # For each unit of time, the smallest of the published patch sizes (8 to 128) in the range that uni2ts allows for it
 # (uni2ts 2.0, transform/patch.py, DefaultPatchSizeConstraints). Keys are pandas aliases without number and anchor.

@@ -9,7 +9,7 @@ from data.task.task_spec import TaskSpec
 from trainables.moirai.checkpoint import MoiraiConfig, moirai_shapes
 from trainables.moirai.distributions import Mixture
 from trainables.moirai.head import acting_rows
-from trainables.sweep_trainable import Workload
+from trainables.workload import Workload
 
 MULTIPLY_ADD, FLOAT_BYTES = 2, 4
 # Numbers that a layer keeps of each token for its backward pass, in widths of the model and of its inside: inputs and

@@ -16,12 +16,12 @@ from data.task.windows import Batch
 from trainables.base import Forecast, FrozenPart, Validation
 from trainables.errors import HyperError
 from trainables.scratch import ScratchTrainable
-from trainables.sweep_trainable import Workload
 from trainables.time_llm.backbone import check_4bit, fetch_backbone, load_tokenizer, read_backbone_config
 from trainables.time_llm.hyper import TimeLlmHyper
 from trainables.time_llm.modeling import MODEL_TYPE, TimeLLM, TimeLlmConfig
 from trainables.time_llm.prompts import ETT, tokenize, write_prompts
 from trainables.time_llm.workload import workload
+from trainables.workload import Workload
 
 PREVIEWED_WINDOWS = 256
 PUBLISHED_EVAL_BATCH = 16  # small enough for any memory: scores must not depend on what fits

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from transformers import AutoModel
 
-from trainables.sweep_trainable import Workload
 from trainables.time_llm.backbone import Backbone, load_tokenizer, read_backbone_config
 from trainables.time_llm.modeling import TimeLLM, TimeLlmConfig
 from trainables.time_llm.prompts import prompt_texts, tokenize
+from trainables.workload import Workload
 
 WEIGHT_BYTES = {"float32": 4.0, "bfloat16": 2.0, "4bit": 0.5}
 HALF = {"fp32": 1.0, "bf16": 0.5, "fp16": 0.5}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from trainables.hyper import Hyper
-from trainables.sweep_trainable import Workload
 from trainables.trial.checks import steps_an_epoch
+from trainables.workload import Workload
 from tune.format import duration, long_duration, memory, quantity
 from tune.planning.budget import Budget, Machine
 from tune.planning.throughput import measure_flops

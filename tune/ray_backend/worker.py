@@ -15,8 +15,8 @@ from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
 from trainables.base import check_hyper
 from trainables.sweep_trainable import SweepModel
-from trainables.trial.threads import worthwhile_threads
 from trainables.trial.trial import Trial, TrialSpec
+from trainables.workload import worthwhile_threads
 from tune.ray_backend.messages import Failure, WorkerSettings, config_of, to_result
 from tune.records.journal import read_record
 from tune.registry import find_trainable

@@ -11,7 +11,7 @@ import torch
 
 from tests.paths import TOYS
 from trainables.hyper import Hyper
-from trainables.sweep_trainable import Workload
+from trainables.workload import Workload
 from tune.planning.budget import Budget, Machine
 from tune.planning.estimate import Estimate, Load
 from tune.planning.plan import describe_plan, plan_sweep
@@ -167,7 +167,7 @@ def space(tmp_path: Path) -> Path:
 class Counted(Toy):
     @classmethod
     def workload(cls, hyper, task):
-        from trainables.sweep_trainable import Workload
+        from trainables.workload import Workload
         return Workload(264, 264, 1056, 1e6, 1e6, 0.0, 1000)
 """
     (tmp_path / "counted.py").write_text((TOY / "toy_model.py").read_text() + counted)

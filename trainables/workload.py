@@ -1,13 +1,31 @@
-"""How many threads a step is worth on a CPU."""
+"""What a trial costs, and how many threads that is worth on a CPU."""
 
 from __future__ import annotations
 
-from trainables.sweep_trainable import Workload
+from dataclasses import dataclass
 
 # Of an optimiser step, below which another thread costs more than it saves: waking it for each of a thousand small
 # operations. Measured on two cores with Moirai from 96 to 384 wide (docs/benchmarks.md): with 3 GFLOP a step a second
 # thread makes it 1.7 times as long, with 6 it changes nothing, with 13 it saves a sixth, with 77 two fifths.
 FLOPS_A_THREAD = 4e9
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a trial costs, counted from the sizes of its model and task, not measured.
+
+    parameters, trainable: numbers of weights. weight_bytes: all weights as they lie in memory.
+    train_flops, eval_flops: of one window, forward and backward, and forward alone; step_flops: of what every
+    optimiser step computes once, whatever its batch. activation_bytes: of one training window.
+    """
+
+    parameters: int
+    trainable: int
+    weight_bytes: int
+    train_flops: float
+    eval_flops: float
+    step_flops: float
+    activation_bytes: int
 
 
 def worthwhile_threads(workload: Workload | None, batch_size: int, *, most: int) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainables.sweep_trainable import Workload
-from trainables.trial.threads import worthwhile_threads
+from trainables.workload import Workload, worthwhile_threads
 
 
 def work(train: float, step: float = 0.0) -> Workload:
