@@ -38,7 +38,9 @@ class AdamW:
             {"params": decayed, "weight_decay": hyper.weight_decay},
             {"params": spared, "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW([g for g in groups if g["params"]], lr=hyper.lr, betas=self.betas, eps=self.eps)
+        return torch.optim.AdamW(
+            [g for g in groups if g["params"]], lr=hyper.lr, betas=self.betas, eps=self.eps, fused=True
+        )
 
 
 def freeze(module: nn.Module, *, trains: Callable[[str], bool], strategy: str) -> None:

@@ -9,17 +9,20 @@ from typing import TypeVar
 
 from trainables.hyper import Hyper
 from trainables.trial.checks import steps_an_epoch
-from trainables.workload import Workload
+from trainables.workload import Workload, worthwhile_threads
 from tune.format import duration, long_duration, memory, quantity
 from tune.planning.budget import Budget, Machine
-from tune.planning.throughput import measure_flops
+from tune.planning.throughput import SMALL, Speed, measure_speed
 from tune.records.spec import SweepSettings
 
-EFFICIENCY = 0.5  # of the measured rate; the texts say half
+EFFICIENCY = 0.5  # of the measured rate, where small operations are not counted beside it; the texts say half
+EFFICIENCY_BESIDE = 0.85  # where they are
+EVAL_BATCH = 256  # windows measured at once
+UPDATE_PASSES = 8  # over each trained weight, of clipping and AdamW
 TRAINED_BYTES = 3 * 4  # of each trainable weight: its gradient and the two moments of Adam, float32
 
 Number = TypeVar("Number", int, float)
-Measure = Callable[[str], float | None]  # a precision to floating point operations a second, None if not known
+Measure = Callable[[str], Speed | None]  # of a precision; None if not known
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,26 @@ class Load:
 
     @property
     def epoch_flops(self) -> float:
-        """Operations of an epoch: its training windows, its optimiser steps and its validations."""
+        """Floating point operations of an epoch: its training windows, its optimiser steps and its validations."""
         work = self.workload
         steps = steps_an_epoch(self.hyper, self.train_windows)
         validation = self.hyper.evals_per_epoch * self.val_windows * work.eval_flops
         return self.train_windows * work.train_flops + steps * work.step_flops + validation
+
+    @property
+    def epoch_operations(self) -> float:
+        """Operations on small tensors in an epoch, clipping and AdamW counted as so many on parts of the weights."""
+        work = self.workload
+        if not work.step_operations:
+            return 0.0
+        steps, updates = steps_an_epoch(self.hyper, self.train_windows), UPDATE_PASSES * work.trainable / SMALL
+        batches = self.hyper.evals_per_epoch * math.ceil(self.val_windows / EVAL_BATCH)
+        return steps * (work.step_operations + updates) + batches * work.eval_operations
+
+    def epoch_seconds(self, speed: Speed, share: float) -> float:
+        """Seconds of an epoch with a share of the measured rate."""
+        efficiency = EFFICIENCY_BESIDE if self.workload.step_operations else EFFICIENCY
+        return self.epoch_flops / (speed.flops * efficiency * share) + self.epoch_operations * speed.operation_seconds
 
 
 @dataclass(frozen=True)
@@ -90,20 +108,25 @@ class Estimate:
             return texts[min(sizes)]
         return ", ".join(f"{text} at batch {size}" for size, text in texts.items())
 
-    def _measure(self, precision: str) -> float | None:
-        return measure_flops(precision, use_gpu=self.budget.gpus > 0)
+    def _measure(self, precision: str) -> Speed | None:
+        return measure_speed(precision, use_gpu=self.budget.gpus > 0)
 
     def _times(self, measure: Measure) -> dict[str, str]:
         measured = {precision: measure(precision) for precision in sorted({x.hyper.precision for x in self.loads})}
         rates = {precision: rate for precision, rate in measured.items() if rate is not None}
         if len(rates) < len(measured):
             return {"time an epoch": "not known: the GPU could not be measured"}
-        seconds = [x.epoch_flops / (rates[x.hyper.precision] * EFFICIENCY * self._share) for x in self.loads]
-        source = " and ".join(f"{quantity(rate, 'FLOP/s')} measured in {name}" for name, rate in rates.items())
+        seconds = [x.epoch_seconds(rates[x.hyper.precision], self._share_of(x)) for x in self.loads]
+        source = " and ".join(f"{quantity(rate.flops, 'FLOP/s')} measured in {name}" for name, rate in rates.items())
+        if all(x.workload.step_operations for x in self.loads):
+            slowest = max(rate.operation_seconds for rate in rates.values())
+            source += f", and {slowest * 1e6:.0f} µs a small operation"
+        else:
+            source += ", half of it reached"
         shared = f", shared by {self.budget.concurrent} trials" if self._share < 1 else ""
         longest = max(s * x.hyper.epochs for s, x in zip(seconds, self.loads, strict=True))
         return {
-            "time an epoch": f"about {_span(seconds, long_duration)} (from {source}, half of it reached{shared})",
+            "time an epoch": f"about {_span(seconds, long_duration)} (from {source}{shared})",
             "whole search": self._search(math.ceil(self.settings.planned_trials / self.budget.concurrent) * longest),
         }
 
@@ -111,6 +134,13 @@ class Estimate:
     def _share(self) -> float:
         """The part of the measured device that a trial has to itself."""
         return min(1.0, max(1, self.budget.gpus) / self.budget.concurrent)
+
+    def _share_of(self, load: Load) -> float:
+        """The part that a trial uses: on a CPU, a small step is worth few threads."""
+        if self.budget.gpus:
+            return self._share
+        threads = worthwhile_threads(load.workload, load.hyper.batch_size, most=self.machine.cpus)
+        return min(self._share, threads / self.machine.cpus)
 
     def _search(self, seconds: float) -> str:
         """Say how long all trials take, each as the longest."""

@@ -16,7 +16,7 @@ from tune.planning.budget import Budget, Machine
 from tune.planning.estimate import Estimate, Load
 from tune.planning.plan import describe_plan, plan_sweep
 from tune.planning.request import SweepRequest, check_request
-from tune.planning.throughput import measure_flops, product_flops
+from tune.planning.throughput import Speed, measure_speed, product_flops
 from tune.records.spec import SweepSettings
 
 TOY = TOYS
@@ -47,8 +47,12 @@ def estimate(*loads: Load, machine: Machine = CPU, gpus: int = 0, concurrent: in
     return Estimate(loads, SweepSettings(**{"trials": 10, **settings}), machine, budget)
 
 
-def tera(precision: str) -> float:
-    return 1e12
+def tera(precision: str) -> Speed:
+    return Speed(1e12)
+
+
+def ten_giga(precision: str) -> Speed:
+    return Speed(1e10)
 
 
 # Memory
@@ -104,22 +108,22 @@ def test_an_epoch_is_its_windows_steps_and_validations() -> None:
 
 
 def test_time_counts_half_of_what_was_measured() -> None:
-    told = estimate(load(8)).describe(lambda precision: 1e10)
+    told = estimate(load(8)).describe(ten_giga)
     # 2732 GFLOP at 5 GFLOP/s: 546.4 s; three epochs: 1639.2 s; ten trials: 16392 s
     assert told["time an epoch"] == "about 9 min 6 s (from 10 GFLOP/s measured in fp32, half of it reached)"
     assert told["whole search"] == "about 4 h 33 min at most: ASHA stops most trials early"
 
 
 def test_the_whole_search_is_every_trial_at_the_most_epochs() -> None:
-    told = estimate(load(8), load(8, epochs=30), scheduler="none").describe(lambda precision: 1e10)
+    told = estimate(load(8), load(8, epochs=30), scheduler="none").describe(ten_giga)
     assert told["whole search"] == "about 1 d 21 h at most"  # 163,920 s
-    told = estimate(load(8), time_budget_seconds=3600).describe(lambda precision: 1e10)
+    told = estimate(load(8), time_budget_seconds=3600).describe(ten_giga)
     assert told["whole search"].endswith("stops most trials early; the time budget ends it after 1h 00m")
 
 
 def test_trials_at_once_share_a_device_but_not_two() -> None:
     def told(gpus: int, machine: Machine) -> dict[str, str]:
-        return estimate(load(8), machine=machine, gpus=gpus, concurrent=2).describe(lambda precision: 1e10)
+        return estimate(load(8), machine=machine, gpus=gpus, concurrent=2).describe(ten_giga)
 
     # half the rate each, so twice 546.4 s; five after another on either half
     shared = "(from 10 GFLOP/s measured in fp32, half of it reached, shared by 2 trials)"
@@ -130,8 +134,25 @@ def test_trials_at_once_share_a_device_but_not_two() -> None:
     assert told(2, GPU)["whole search"].startswith("about 2 h 16 min at most")  # 8196 s
 
 
+def test_small_operations_are_counted_beside_the_arithmetic() -> None:
+    """126 steps of 400 operations, one batch of validation of 100; and clipping and AdamW, of 10 M weights 8 times."""
+    work = replace(WORK, step_operations=400, eval_operations=100)
+    times = estimate(load(8, work=work)).describe(lambda precision: Speed(1e11, 1e-4))
+    # 1,001 x 2 + 126 x 5 + 100 x 1 GFLOP = 2,732; / 85 GFLOP/s = 32.1 s
+    # (126 x (400 + 80 M / 32,768) + 100) x 0.1 ms = 35.8 s
+    assert times["time an epoch"] == "about 1 min 8 s (from 100 GFLOP/s measured in fp32, and 100 µs a small operation)"
+
+
+def test_a_small_step_is_counted_with_the_threads_that_it_is_worth() -> None:
+    """8 windows of 0.2 GFLOP: one thread of four, so a quarter of the rate that all four have."""
+    work = replace(WORK, train_flops=2e8, eval_flops=1e8, step_flops=0.0)
+    told = estimate(load(8, work=work)).describe(ten_giga)
+    # (1,001 x 0.2 + 100 x 0.1) = 210.2 GFLOP; / (10 x 0.5 x 1/4) = 168 s
+    assert told["time an epoch"].startswith("about 2 min 48 s (")
+
+
 def test_every_precision_is_measured_by_itself() -> None:
-    rates = {"fp32": 1e10, "bf16": 1e11}
+    rates = {"fp32": Speed(1e10), "bf16": Speed(1e11)}
     told = estimate(load(8), load(8, precision="bf16")).describe(rates.__getitem__)
     source = "from 100 GFLOP/s measured in bf16 and 10 GFLOP/s measured in fp32"
     assert told["time an epoch"] == f"about 55 s to 9 min 6 s ({source}, half of it reached)"
@@ -145,15 +166,16 @@ def test_a_gpu_that_cannot_be_measured_leaves_the_time_open() -> None:
 
 def test_a_product_is_measured_in_operations_a_second() -> None:
     """No machine is slower than 0.1 GFLOP/s, nor faster than a million of them."""
-    measured = measure_flops("fp32", use_gpu=False)
+    measured = measure_speed("fp32", use_gpu=False)
     assert measured is not None
-    assert 1e8 < measured < 1e15
+    assert 1e8 < measured.flops < 1e15
+    assert 1e-7 < measured.operation_seconds < 1e-2
     assert product_flops("fp32", "cpu", seconds=0.01) > 1e8
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 def test_a_gpu_is_measured_by_another_process_whose_failure_is_no_crash() -> None:
-    assert measure_flops("fp32", use_gpu=True) is None
+    assert measure_speed("fp32", use_gpu=True) is None
 
 
 # In a plan
