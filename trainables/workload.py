@@ -17,8 +17,9 @@ class Workload:
     parameters, trainable: numbers of weights. weight_bytes: all weights as they lie in memory.
     train_flops, eval_flops: of one window, forward and backward, and forward alone; step_flops: of what every
     optimiser step computes once, whatever its batch. activation_bytes: of one training window.
-    step_operations, eval_operations: how many operations on small tensors an optimiser step, and a batch of validation,
-    is made of: their number, and not their arithmetic, is the time of a small model.
+    step_operations, eval_operations: how many an optimiser step, and a batch of validation, is made of: their number,
+    and not their arithmetic, is the time of a small model. eval_numbers: what the validation of a window passes over
+    beside the model itself, such as draws.
     """
 
     parameters: int
@@ -30,6 +31,7 @@ class Workload:
     activation_bytes: int
     step_operations: int = 0
     eval_operations: int = 0
+    eval_numbers: int = 0
 
 
 def worthwhile_threads(workload: Workload | None, batch_size: int, *, most: int) -> int:

@@ -5,40 +5,14 @@ Source: uni2ts 2.0, module/transformer.py, attention.py, ffn.py, norm.py and pos
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.moirai.checkpoint import MoiraiConfig
+from trainables.rms_norm import rms_normalise
 
 NORM_EPS, ROTARY_BASE = 1e-5, 10_000.0
-
-
-class _Normalise(torch.autograd.Function):
-    """Divide by the root mean square over the last dimension, and multiply by a weight.
-
-    Eight passes over the numbers, forward and backward; autograd makes twenty of it.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, weight: Tensor) -> Tensor:
-        norm = torch.linalg.vector_norm(values, dim=-1, keepdim=True)
-        inverse = torch.rsqrt(norm.square() / values.shape[-1] + NORM_EPS)
-        unit = values * inverse
-        ctx.save_for_backward(unit, inverse, weight)
-        return unit * weight
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        unit, inverse, weight = ctx.saved_tensors
-        product = gradient * unit
-        of_weight = product.flatten(0, -2).sum(0) if ctx.needs_input_grad[1] else None
-        if not ctx.needs_input_grad[0]:
-            return None, of_weight
-        mean = (product @ weight)[..., None] / weight.shape[0]
-        return (gradient * weight).addcmul_(unit, mean, value=-1).mul_(inverse), of_weight
 
 
 class RmsNorm(nn.Module):
@@ -50,9 +24,7 @@ class RmsNorm(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """Normalise (…, width)."""
-        dtype = torch.promote_types(values.dtype, torch.float32)
-        normalised: Tensor = _Normalise.apply(values.to(dtype), self.weight.to(dtype))
-        return normalised
+        return rms_normalise(values, self.weight, NORM_EPS)
 
 
 class Attention(nn.Module):

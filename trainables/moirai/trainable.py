@@ -72,7 +72,8 @@ class Moirai(SweepTrainable[MoiraiHyper]):
     def workload(cls, hyper: MoiraiHyper, task: ForecastTask) -> Workload:
         config = read_moirai_config(hyper.pretrained)
         patch_size = resolve_patch_size(hyper.patch_size, task.panel, config.patch_sizes)
-        return moirai_workload(config, task.spec, patch_size, trains=STRATEGIES[hyper.strategy])
+        trains = STRATEGIES[hyper.strategy]
+        return moirai_workload(config, task.spec, patch_size, draws=hyper.num_samples, trains=trains)
 
     def build(self, hyper: MoiraiHyper, task: ForecastTask) -> nn.Module:
         weights = load_moirai(hyper.pretrained)

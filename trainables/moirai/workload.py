@@ -18,12 +18,15 @@ KEPT_OF_WIDTH, KEPT_OF_HIDDEN = 15, 4
 # Operations of a layer in an optimiser step (forward, backward, AdamW) and in a validation, and of all beside the
 # layers; fitted to steps of 3 to 6 layers, 96 to 384 wide.
 STEP_A_LAYER, STEP_BESIDE, EVAL_A_LAYER, EVAL_BESIDE = 180, 550, 40, 150
+DRAW_PASSES = 80  # over each number that is drawn: gamma variates, and sorting
 
 
 def moirai_workload(
-    config: MoiraiConfig, spec: TaskSpec, patch_size: int, *, trains: Callable[[str], bool]
+    config: MoiraiConfig, spec: TaskSpec, patch_size: int, *, draws: int, trains: Callable[[str], bool]
 ) -> Workload:
-    """Count weights, operations and memory. trains: whether the parameter of a name does.
+    """Count weights, operations and memory.
+
+    draws: of each point, for its quantiles. trains: whether the parameter of a name does.
 
     A frozen projection's backward pass costs as much as its forward pass, a trained one's twice as much. The last layer
     computes the prediction tokens alone. With the head alone trained, the encoder's states are kept, and only the head
@@ -64,6 +67,7 @@ def moirai_workload(
         step_flops=0,
         step_operations=STEP_BESIDE + (0 if is_head_alone else STEP_A_LAYER * layers),
         eval_operations=EVAL_BESIDE + (0 if is_head_alone else EVAL_A_LAYER * layers),
+        eval_numbers=DRAW_PASSES * draws * spec.prediction_length,
         activation_bytes=FLOAT_BYTES * (kept + outputs * (rows + 5 * patch_size * len(dims))),
     )
 

@@ -10,17 +10,20 @@ from torch import Tensor, nn
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
+from trainables.model_files import read_checkpoint_config
 from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill.comparison import gain_sentence, size_sentence, speed_sentence, time_both
-from trainables.moirai_distill.hyper import MoiraiDistillHyper
+from trainables.moirai_distill.hyper import STUDENT, MoiraiDistillHyper
 from trainables.moirai_distill.losses import mean_pinball, mean_square
 from trainables.moirai_distill.student import MODEL_TYPE, Student, StudentConfig
 from trainables.moirai_distill.teacher import Teacher, check_teacher
+from trainables.moirai_distill.workload import student_workload
 from trainables.parameters import AdamW, decays_by_default
 from trainables.scratch import ScratchTrainable
 from trainables.sweep_trainable import PointForecaster
 from trainables.trial.precision import autocast
 from trainables.trial.report import Scores
+from trainables.workload import Workload
 
 MEDIAN = QUANTILE_LEVELS.index(0.5)
 
@@ -52,6 +55,12 @@ class MoiraiDistill(ScratchTrainable[MoiraiDistillHyper, StudentConfig]):
         Moirai().check(hyper.of_teacher, task)
         if hyper.pretrained is None:
             self.configure(hyper, task).check_sizes()
+
+    @classmethod
+    def workload(cls, hyper: MoiraiDistillHyper, task: ForecastTask) -> Workload:
+        if hyper.pretrained is None:
+            return student_workload(cls().configure(hyper, task))
+        return student_workload(read_checkpoint_config(hyper.pretrained, StudentConfig, STUDENT))
 
     def preview(self, hyper: MoiraiDistillHyper, task: ForecastTask) -> int:
         """Check the student's sizes, and load the teacher once to see that the task fits it."""

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import MoeCausalLMOutputWithPast, MoeModelOut
 
 from trainables.time_moe.config import TimeMoeConfig
 from trainables.time_moe.losses import horizon_loss, router_balance
-from trainables.time_moe.network import DecoderLayer, InputEmbedding, OutputHead, RMSNorm, rotary_angles
+from trainables.time_moe.network import DecoderLayer, InputEmbedding, OutputHead, RMSNorm, rotary_factors
 
 
 class TimeMoePreTrainedModel(PreTrainedModel):
@@ -67,13 +67,13 @@ class TimeMoeModel(TimeMoePreTrainedModel):
         seen = past_key_values.get_seq_length() if past_key_values is not None else 0
         if position_ids is None:
             position_ids = torch.arange(seen, seen + states.shape[1], device=states.device)[None]
-        angles = rotary_angles(
+        factors = rotary_factors(
             position_ids, self.config.hidden_size // self.config.num_attention_heads, self.config.rope_theta
         )
         mask = self._attention_mask(states, seen, attention_mask)
         all_states, all_logits, all_weights = [states], [], []
         for layer in self.layers:
-            states, logits, weights = layer(states, angles, mask, past_key_values)
+            states, logits, weights = layer(states, factors, mask, past_key_values)
             all_states.append(states)
             all_logits.append(logits)
             all_weights.append(weights)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from transformers.cache_utils import Cache
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from trainables.rms_norm import rms_normalise
 from trainables.time_moe.config import TimeMoeConfig
 
 
@@ -36,27 +39,39 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, states: Tensor) -> Tensor:
+        if states.dtype == torch.float32:
+            return rms_normalise(states, self.weight, self.eps)
         wide = states.float()
         normed = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
         return self.weight * normed.to(states.dtype)
 
 
-def rotary_angles(position_ids: Tensor, head_size: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Cosine and sine for each position, each (batch, 1, steps, head_size) float32.
+def rotary_factors(position_ids: Tensor, head_size: int, theta: float) -> Tensor:
+    """By what each pair of a head's numbers is multiplied, (batch, steps, 1, head_size / 2) complex64.
 
-    The first half of a head is paired with its second half. Source: Su et al. 2021, arXiv:2104.09864.
+    Source: Su et al. 2021, arXiv:2104.09864.
     """
     exponents = torch.arange(0, head_size, 2, device=position_ids.device).float() / head_size
-    angles = position_ids[:, None, :, None].float() / theta**exponents  # (batch, 1, steps, head_size / 2)
-    angles = torch.cat([angles, angles], dim=-1)
-    return angles.cos(), angles.sin()
+    angles = position_ids[..., None, None].float() / theta**exponents
+    factors: Tensor = torch.polar(torch.ones_like(angles), angles)
+    return factors
 
 
-def rotate(heads: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn queries or keys, (batch, heads, steps, head_size), by their positions' angles."""
-    cos, sin = angles
-    first, second = heads.chunk(2, dim=-1)
-    return heads * cos.to(heads.dtype) + torch.cat([-second, first], dim=-1) * sin.to(heads.dtype)
+def rotate(heads: Tensor, factors: Tensor) -> Tensor:
+    """Turn queries or keys, (batch, steps, heads, head_size), pair by pair, in float32."""
+    pairs = torch.view_as_complex(heads.float().unflatten(-1, (-1, 2)))
+    turned: Tensor = torch.view_as_real(pairs * factors).flatten(-2).to(heads.dtype)
+    return turned
+
+
+def in_pairs(rows: Tensor, head_size: int) -> Tensor:
+    """Put the rows of a projection that one angle turns beside each other; rows: (heads * head_size, …).
+
+    The checkpoints pair a head's first half with its second. Queries and keys in another order, the same for both,
+    give the same products.
+    """
+    paired: Tensor = rows.unflatten(0, (-1, 2, head_size // 2)).transpose(1, 2).flatten(0, 2)
+    return paired
 
 
 def eager_attention(
@@ -100,13 +115,11 @@ class TimeMoeAttention(nn.Module):
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def forward(
-        self, states: Tensor, angles: tuple[Tensor, Tensor], attention_mask: Tensor | None, cache: Cache | None
+        self, states: Tensor, factors: Tensor, attention_mask: Tensor | None, cache: Cache | None
     ) -> tuple[Tensor, Tensor | None]:
-        heads = (*states.shape[:2], -1, self.head_size)
-        query, key, value = (
-            proj(states).view(heads).transpose(1, 2) for proj in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        query, key = rotate(query, angles), rotate(key, angles)
+        query = rotate(self._heads(states, self.q_proj, turned=True), factors).transpose(1, 2)
+        key = rotate(self._heads(states, self.k_proj, turned=True), factors).transpose(1, 2)
+        value = self._heads(states, self.v_proj, turned=False).transpose(1, 2)
         if cache is not None:
             key, value = cache.update(key, value, self.layer_idx)
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.config._attn_implementation, eager_attention)
@@ -120,6 +133,14 @@ class TimeMoeAttention(nn.Module):
             dropout=self.config.attention_dropout if self.training else 0.0,
         )
         return self.o_proj(context.reshape(*states.shape[:2], -1)), weights
+
+    def _heads(self, states: Tensor, projection: nn.Linear, *, turned: bool) -> Tensor:
+        """Project (batch, steps, hidden) to (batch, steps, heads, head_size)."""
+        rows: tuple[Tensor, Tensor] = projection.weight, projection.bias
+        if turned:
+            rows = in_pairs(rows[0], self.head_size), in_pairs(rows[1], self.head_size)
+        heads: Tensor = F.linear(states, *rows).unflatten(-1, (-1, self.head_size))
+        return heads
 
 
 class GatedMLP(nn.Module):
@@ -135,6 +156,20 @@ class GatedMLP(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         out: Tensor = self.down_proj(self.act_fn(self.gate_proj(states)) * self.up_proj(states))
         return out
+
+
+class _Reorder(torch.autograd.Function):
+    """Put rows in another order; the gradient comes back by the inverse order, without adding anything up."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return rows.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (inverse,) = ctx.saved_tensors
+        return gradient.index_select(0, inverse), None, None
 
 
 class ExpertLayer(nn.Module):
@@ -160,10 +195,14 @@ class ExpertLayer(nn.Module):
         weights, chosen = logits.float().softmax(-1).topk(self.top_k, dim=-1)
         weights = weights.to(tokens.dtype)
         total = self.shared_expert_gate(tokens).sigmoid() * self.shared_expert(tokens)
-        for number, expert in enumerate(self.experts):
-            token, choice = torch.where(chosen == number)
-            share = expert(tokens[token]) * weights[token, choice, None]
-            total = total.index_add(0, token, share.to(total.dtype))
+        by_expert = chosen.flatten().argsort(stable=True)  # (batch * steps * top_k,), choices of one expert together
+        counts = chosen.flatten().bincount(minlength=len(self.experts)).tolist()
+        by_token = by_expert.argsort()
+        copies = tokens[:, None].expand(-1, self.top_k, -1).flatten(0, 1)
+        shares = _Reorder.apply(copies, by_expert, by_token).split(counts)
+        mixed = torch.cat([expert(share) for expert, share in zip(self.experts, shares, strict=True)])
+        in_order = _Reorder.apply(mixed, by_token, by_expert).unflatten(0, (-1, self.top_k))
+        total = total + (in_order * weights[..., None]).sum(1).to(total.dtype)
         return total.view_as(states), logits
 
 
@@ -181,12 +220,12 @@ class DecoderLayer(GradientCheckpointingLayer):
     def forward(
         self,
         states: Tensor,
-        angles: tuple[Tensor, Tensor],
+        factors: Tensor,
         attention_mask: Tensor | None = None,
         past_key_values: Cache | None = None,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return states (batch, steps, hidden), router logits (None if dense), attention weights (eager alone)."""
-        attended, weights = self.self_attn(self.input_layernorm(states), angles, attention_mask, past_key_values)
+        attended, weights = self.self_attn(self.input_layernorm(states), factors, attention_mask, past_key_values)
         states = states + attended
         mixed = self.ffn_layer(self.post_attention_layernorm(states))
         update, logits = mixed if isinstance(mixed, tuple) else (mixed, None)

@@ -30,7 +30,9 @@ from trainables.time_moe.config import TimeMoeConfig
 from trainables.time_moe.hyper import TIME_MOE, TimeMoeHyper
 from trainables.time_moe.losses import HUBER_DELTA
 from trainables.time_moe.modeling import TimeMoeForPrediction
+from trainables.time_moe.workload import time_moe_workload
 from trainables.weights import check_numbers, reject_beyond, reject_misfits, wrapper_prefix
+from trainables.workload import Workload
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,11 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
             raise HyperError("attention flash needs the package flash-attn and a GPU, and they are not there; use sdpa")
         if hyper.attention == "flash" and hyper.precision == "fp32":
             raise HyperError("attention flash needs precision bf16 or fp16, got fp32; change one of them")
+
+    @classmethod
+    def workload(cls, hyper: TimeMoeHyper, task: ForecastTask) -> Workload:
+        config = read_time_moe_config(hyper.pretrained)
+        return time_moe_workload(config, hyper, task.spec, trains=STRATEGIES[hyper.strategy])
 
     def build(self, hyper: TimeMoeHyper, task: ForecastTask) -> nn.Module:
         self.check(hyper, task)
@@ -164,6 +171,17 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
             return batch.context.new_zeros(()), batch.context.new_ones(())
         mean, deviation = (m.to(batch.context)[batch.series, None] for m in self.series_normalization)
         return mean, deviation
+
+
+def read_time_moe_config(pretrained: str) -> TimeMoeConfig:
+    """Read a configuration from a bundled name, a folder or the Hub; raises CheckpointError."""
+
+    def read(source: str) -> TimeMoeConfig:
+        with quiet_transformers():
+            config: TimeMoeConfig = TimeMoeConfig.from_pretrained(source)
+            return config
+
+    return load_pretrained(pretrained, read, TIME_MOE)
 
 
 def load_time_moe(pretrained: str, attention: str = "sdpa") -> TimeMoeForPrediction:

@@ -12,14 +12,16 @@ from trainables.trial.checks import steps_an_epoch
 from trainables.workload import Workload, worthwhile_threads
 from tune.format import duration, long_duration, memory, quantity
 from tune.planning.budget import Budget, Machine
-from tune.planning.throughput import SMALL, Speed, measure_speed
+from tune.planning.throughput import Speed, measure_speed
 from tune.records.spec import SweepSettings
 
-EFFICIENCY = 0.5  # of the measured rate, where small operations are not counted beside it; the texts say half
-EFFICIENCY_BESIDE = 0.85  # where they are
+EFFICIENCY = 0.6  # of the measured rate of products
 EVAL_BATCH = 256  # windows measured at once
-UPDATE_PASSES = 8  # over each trained weight, of clipping and AdamW
-TRAINED_BYTES = 3 * 4  # of each trainable weight: its gradient and the two moments of Adam, float32
+# Over each number that training keeps, and over each trained weight (clipping, AdamW). Fitted to steps of all models on
+# two machines (tests/benchmarks/models/bench_estimate.py).
+PASSES, UPDATE_PASSES = 3.5, 3
+FLOAT_BYTES = 4
+TRAINED_BYTES = 3 * FLOAT_BYTES  # of each trainable weight: its gradient and the two moments of Adam, float32
 
 Number = TypeVar("Number", int, float)
 Measure = Callable[[str], Speed | None]  # of a precision; None if not known
@@ -51,18 +53,31 @@ class Load:
 
     @property
     def epoch_operations(self) -> float:
-        """Operations on small tensors in an epoch, clipping and AdamW counted as so many on parts of the weights."""
+        """Operations of an epoch, whatever their size."""
         work = self.workload
-        if not work.step_operations:
-            return 0.0
-        steps, updates = steps_an_epoch(self.hyper, self.train_windows), UPDATE_PASSES * work.trainable / SMALL
         batches = self.hyper.evals_per_epoch * math.ceil(self.val_windows / EVAL_BATCH)
-        return steps * (work.step_operations + updates) + batches * work.eval_operations
+        return steps_an_epoch(self.hyper, self.train_windows) * work.step_operations + batches * work.eval_operations
+
+    @property
+    def epoch_numbers(self) -> float:
+        """Numbers that the operations of an epoch pass over beside products; in a validation as many as its products.
+
+        What a window keeps, and the weights that are trained, in float32.
+        """
+        work = self.workload
+        val_windows = self.hyper.evals_per_epoch * self.val_windows
+        windows = self.train_windows + val_windows * work.eval_flops / work.train_flops
+        updates = steps_an_epoch(self.hyper, self.train_windows) * work.trainable
+        kept = PASSES * windows * work.activation_bytes / FLOAT_BYTES
+        return kept + UPDATE_PASSES * updates + val_windows * work.eval_numbers
 
     def epoch_seconds(self, speed: Speed, share: float) -> float:
-        """Seconds of an epoch with a share of the measured rate."""
-        efficiency = EFFICIENCY_BESIDE if self.workload.step_operations else EFFICIENCY
-        return self.epoch_flops / (speed.flops * efficiency * share) + self.epoch_operations * speed.operation_seconds
+        """Seconds of an epoch with a share of the device."""
+        return (
+            self.epoch_flops / (speed.flops * EFFICIENCY * share)
+            + self.epoch_operations * speed.operation_seconds
+            + self.epoch_numbers * speed.seconds_a_number(share)
+        )
 
 
 @dataclass(frozen=True)
@@ -118,11 +133,8 @@ class Estimate:
             return {"time an epoch": "not known: the GPU could not be measured"}
         seconds = [x.epoch_seconds(rates[x.hyper.precision], self._share_of(x)) for x in self.loads]
         source = " and ".join(f"{quantity(rate.flops, 'FLOP/s')} measured in {name}" for name, rate in rates.items())
-        if all(x.workload.step_operations for x in self.loads):
-            slowest = max(rate.operation_seconds for rate in rates.values())
-            source += f", and {slowest * 1e6:.0f} µs a small operation"
-        else:
-            source += ", half of it reached"
+        start = max(rate.operation_seconds for rate in rates.values())
+        source += f", {start * 1e6:.0f} µs an operation" if start else ""
         shared = f", shared by {self.budget.concurrent} trials" if self._share < 1 else ""
         longest = max(s * x.hyper.epochs for s, x in zip(seconds, self.loads, strict=True))
         return {

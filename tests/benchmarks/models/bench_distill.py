@@ -1,6 +1,6 @@
 """A student against its teacher: forecasts a second, side by side on the same windows.
 
-    uv run python tests/benchmarks/bench_distill.py [--teacher FOLDER_OR_ID] [--device cuda]
+    uv run python tests/benchmarks/models/bench_distill.py [--teacher FOLDER_OR_ID] [--device cuda]
 
 Without --teacher it is a Moirai of the published base sizes with random weights, and the student has its default sizes,
 720 to 96; and then the bundled tiny one with the quickstart's student, 256 to 64.

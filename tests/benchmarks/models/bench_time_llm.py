@@ -1,6 +1,6 @@
 """What Time-LLM's prompts cost, and what saves some of it: two ways side by side, in turn.
 
-    uv run --extra time-llm python tests/benchmarks/bench_time_llm.py [--device cuda]
+    uv run --extra time-llm python tests/benchmarks/models/bench_time_llm.py [--device cuda]
 
 Around MiniLM (two layers) where the extra is installed, else around the tests' tiny GPT-2; windows of the bundled
 sample. The best of the rounds counts.
@@ -29,7 +29,7 @@ from trainables.time_llm import TimeLLM, TimeLlm, TimeLlmConfig
 from trainables.time_llm.backbone import Backbone
 from trainables.time_llm.hyper import TimeLlmHyper
 
-GPT2 = Path(__file__).parents[1] / "trainables" / "time_llm" / "gpt2"
+GPT2 = Path(__file__).parents[2] / "trainables" / "time_llm" / "gpt2"
 WINDOWS, BATCH, ROUNDS = 512, 16, 5
 
 

@@ -1,6 +1,6 @@
 """What fine-tuning Moirai costs here beside uni2ts's own module: a training step, a head-only step, a start-up.
 
-    uv run python tests/benchmarks/bench_moirai.py [--device cuda]
+    uv run python tests/benchmarks/models/bench_moirai.py [--device cuda]
 
 Both sides run in turn in one process on the same windows (the start-ups in processes of their own); the best of the
 rounds counts. Random weights of the published small configuration, and the bundled tiny model.
@@ -148,7 +148,7 @@ def bench_start_up() -> None:
 
 def _seconds_of(code: str) -> float:
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
     return time.perf_counter() - started
 
 
