@@ -11,7 +11,10 @@ LATEST, BEST = "checkpoint", "best"  # a trial's slots: all that the next epoch 
 
 @dataclass(frozen=True)
 class SharedFolder:
-    """What is computed once a sweep: the initial model's scores, the baselines' scores, frozen features."""
+    """What is computed once a sweep: the initial model's scores, the baselines' scores, frozen features.
+
+    And what its trials did when.
+    """
 
     path: Path
 
@@ -31,6 +34,11 @@ class SharedFolder:
     def initial_scores(self, key: str) -> Path:
         """The scores of an initial model. key: what they depend on."""
         return self.initial / f"{digest(key)}.json"
+
+    @property
+    def timeline(self) -> Path:
+        """A line an activity; see `trainables.timeline`."""
+        return self.path / "timeline.jsonl"
 
     @property
     def features(self) -> Path:

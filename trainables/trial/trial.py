@@ -24,6 +24,7 @@ from trainables.base import Trainable, windows_to_train_on
 from trainables.errors import HyperError
 from trainables.parameters import load_trainable_tensors, trainable_tensors
 from trainables.sweep_trainable import SweepTrainable
+from trainables.timeline import Activity, Timeline
 from trainables.trial.checkpoint import CheckpointSlot
 from trainables.trial.checks import check_evaluations, check_values
 from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
@@ -70,6 +71,7 @@ class Trial:
 
     def __init__(self, model: Trainable, spec: TrialSpec, task: ForecastTask, device: torch.device) -> None:
         self.model, self.spec, self.task, self.device = model, spec, task, device
+        self.timeline = Timeline(spec.shared.timeline, spec.folder.name)
         self.hyper = check_values(model, spec.hyper, task, device)
         cap_gpu_memory(device, spec.gpu_memory_bytes)
         reset_peak_memory(device)
@@ -103,7 +105,8 @@ class Trial:
         report = self._train_and_report() if self.history else self._report_initial()
         self.history.append(report)
         if report.is_trained:
-            self._keep(report)
+            with self.timeline.of(Activity.CHECKPOINT):
+                self._keep(report)
         elif self.spec.reported_epoch >= 0:
             return self.step()  # interrupted in its first epoch: epoch 0 is on record
         return report
@@ -112,8 +115,9 @@ class Trial:
 
     def _report_initial(self) -> Report:
         started = time.monotonic()
-        scores = self.initial_scores()
-        self._measure_baselines()
+        with self.timeline.of(Activity.INITIAL):
+            scores = self.initial_scores()
+            self._measure_baselines()
         return self._complete(Report(epoch=0, scores=scores, seconds=time.monotonic() - started))
 
     def _train_and_report(self) -> Report:
@@ -123,8 +127,10 @@ class Trial:
         first, stop = self._steps_before(number - 1), self._steps_before(number)
         report = Report(epoch=whole(number / self.hyper.evals_per_epoch), scores=Scores())
         try:
-            segment = self.training.run(first, stop)
-            self.evaluation = self.evaluate("val")
+            with self.timeline.of(Activity.TRAINING):
+                segment = self.training.run(first, stop)
+            with self.timeline.of(Activity.EVALUATION):
+                self.evaluation = self.evaluate("val")
             report = replace(report, scores=self.evaluation.scores, train_loss=segment.train_loss, lr=segment.lr)
         except DivergenceError as error:
             logger.warning("%s", error)
@@ -200,15 +206,16 @@ class Trial:
         frozen = self.model.frozen_part(self.hyper, part)
         if frozen is None:
             return None
-        return FrozenFeatures.obtain(
-            self.spec.shared,
-            f"{frozen.name}|{self.task.fingerprint}|{part}|{self.hyper.precision}",
-            frozen,
-            self.model.module,
-            windows,
-            micro_batch=self.eval_batch,
-            precision=self.hyper.precision,
-        )
+        with self.timeline.of(Activity.FEATURES):
+            return FrozenFeatures.obtain(
+                self.spec.shared,
+                f"{frozen.name}|{self.task.fingerprint}|{part}|{self.hyper.precision}",
+                frozen,
+                self.model.module,
+                windows,
+                micro_batch=self.eval_batch,
+                precision=self.hyper.precision,
+            )
 
     # --- what is kept
 

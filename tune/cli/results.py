@@ -18,11 +18,16 @@ from tune.storage import sweep_folders
 from tune.sweep import Sweep
 
 
-def status(storage: Storage = STORAGE) -> None:
+def status(
+    name: Annotated[str | None, typer.Argument(help="One sweep; default: all.")] = None,
+    timeline: Annotated[bool, typer.Option("--timeline", help="Also show where the time of each went.")] = False,
+    storage: Storage = STORAGE,
+) -> None:
     """List the sweeps: how far each is, and how it compares with zero-shot."""
     from tune.cli.tables import print_status
+    from tune.cli.timeline_table import print_timeline
 
-    folders = sweep_folders(storage)
+    folders = sweep_folders(storage) if name is None else [Sweep.open(storage, name).folder]
     if not folders:
         make_console().print(
             f"no sweep in {storage} yet; start one: {command_text('sweep', storage=storage)}", soft_wrap=True
@@ -36,6 +41,8 @@ def status(storage: Storage = STORAGE) -> None:
             damaged.append(str(error))
     if sweeps:
         print_status(console, sweeps)
+    for shown in sweeps if timeline else ():
+        print_timeline(console, shown)
     for message in damaged:
         console.print(f"damaged: {message}", soft_wrap=True)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import psutil
 from rich.console import Console
 
 from data.samples.bundled import SAMPLES
+from trainables.timeline import Activity, Timeline
 from tune.cli.console import make_console, print_facts
 from tune.cli.progress import LiveProgress, PlainProgress
 from tune.cli.sweep_state import SweepState
@@ -204,15 +208,31 @@ def _console() -> Console:
 
 
 def _run(sweep: Sweep, console: Console, *, repeats_alone: bool = False) -> int:
-    ending = run_search(
-        sweep,
-        lambda journal: _callbacks(sweep, journal, console),
-        lambda dead: _go_on_without(dead, sweep, console),
-        repeats_alone=repeats_alone,
-    )
-    if ending is Ending.INTERRUPTED:
-        return _print_interrupted(sweep, console)
-    return _finish(sweep, console, ending)
+    timeline, began = Timeline(sweep.folder.timeline), _session_begins()
+    timeline.write(Activity.SESSION, began, None)
+    try:
+        ending = run_search(
+            sweep,
+            lambda journal: _callbacks(sweep, journal, console),
+            lambda dead: _go_on_without(dead, sweep, console),
+            repeats_alone=repeats_alone,
+        )
+        with timeline.of(Activity.CONCLUSION):
+            if ending is Ending.INTERRUPTED:
+                return _print_interrupted(sweep, console)
+            return _finish(sweep, console, ending)
+    finally:
+        timeline.write(Activity.SESSION, began, time.time())
+
+
+_sessions_here = itertools.count()  # of this process
+
+
+def _session_begins() -> float:
+    """Return when a session began, in seconds since 1970: the first with its process."""
+    if next(_sessions_here) or RESTARTED in os.environ:
+        return time.time()
+    return psutil.Process().create_time()
 
 
 def _go_on_without(dead: str, sweep: Sweep, console: Console) -> NoReturn:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ray.tune import Callback
 from ray.tune.experiment import Trial as RayTrial
 
+from trainables.timeline import Activity, Timeline
 from trainables.trial.checkpoint import CheckpointSlot
 from trainables.trial.folders import BEST, LATEST
 from tune.ray_backend.messages import Failure, config_of, read_result
@@ -20,6 +21,7 @@ class RayCallback(Callback):
 
     def __init__(self, journal: Journal, callbacks: Sequence[SweepCallback], *, scheduler: str) -> None:
         self.journal, self.callbacks, self.scheduler = journal, callbacks, scheduler
+        self.timeline = Timeline(journal.folder.timeline)
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Ray pickles callbacks into a snapshot that is never read
@@ -35,12 +37,13 @@ class RayCallback(Callback):
     ) -> None:
         trial_id = config_of(trial.config).trial_id
         message = read_result(result, scheduler=self.scheduler)
-        if isinstance(message, Failure):
-            self.journal.fail(trial_id, message.text)
-            return
-        self.journal.append(trial_id, message)
-        for callback in self.callbacks:
-            callback.trial_reported(trial_id, message)
+        with self.timeline.of(Activity.RECORDING):
+            if isinstance(message, Failure):
+                self.journal.fail(trial_id, message.text)
+                return
+            self.journal.append(trial_id, message)
+            for callback in self.callbacks:
+                callback.trial_reported(trial_id, message)
 
     def on_trial_complete(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: object) -> None:
         trial_id = config_of(trial.config).trial_id

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from trainables.timeline import Activity, Timeline
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.ray_backend.clock import RepeatsReserve, SearchClock
 from tune.ray_backend.session import Resources, begin_ray, ray_session, use_warm_workers, wait_for_begun_ray
@@ -68,7 +69,8 @@ def run_search(
             on_ray_death(name)
 
     try:
-        with ray_session(resources, on_death=end_without_ray):
+        with ray_session(resources, on_death=end_without_ray) as (began, up):
+            Timeline(sweep.folder.timeline).write(Activity.RAY_START, began, up)
             _check_cluster(run.budget)
             ending = Ending.FINISHED
             if not repeats_alone:

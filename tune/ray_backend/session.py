@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class _Start(threading.Thread):
         self.last_will: subprocess.Popen[bytes] | None = None
         self.mask = _block_signals()  # until the processes that it starts have somebody who ends them
         self.is_up, self.is_over = threading.Event(), threading.Event()
+        self.began = self.ended = time.time()
 
     def run(self) -> None:
         try:
@@ -63,6 +65,7 @@ class _Start(threading.Thread):
                 self.last_will = start_last_will()
         except Exception as error:  # raised where Ray is needed
             self.error = error
+        self.ended = time.time()
         self.is_up.set()
         self.is_over.wait()
 
@@ -101,8 +104,10 @@ def wait_for_begun_ray() -> None:
 
 
 @contextmanager
-def ray_session(resources: Resources, *, on_death: Callable[[str], None]) -> Iterator[None]:
+def ray_session(resources: Resources, *, on_death: Callable[[str], None]) -> Iterator[tuple[float, float]]:
     """Have a local Ray with these resources (or join RAY_ADDRESS, if set), and leave it at the end.
+
+    Yields from when to when it started, in seconds since 1970.
 
     SIGTERM and SIGHUP then end `Tuner.fit` as Ctrl+C does: the running trials are left at their last checkpoint.
     on_death: called with the name of a process of our own Ray that has died, on a thread of its own; `Tuner.fit` will
@@ -124,7 +129,7 @@ def ray_session(resources: Resources, *, on_death: Callable[[str], None]) -> Ite
             if start.last_will is not None:
                 start.last_will.kill()
                 start.last_will.wait()
-            yield
+            yield start.began, start.ended
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

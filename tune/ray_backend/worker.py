@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,10 +16,12 @@ from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
 from trainables.base import check_hyper
 from trainables.sweep_trainable import SweepModel
+from trainables.timeline import Activity, Timeline
 from trainables.trial.trial import Trial, TrialSpec
 from trainables.workload import worthwhile_threads
 from tune.ray_backend.messages import Failure, WorkerSettings, config_of, to_result
 from tune.records.journal import read_record
+from tune.records.trial_record import TrialConfig
 from tune.registry import find_trainable
 
 logger = logging.getLogger(__name__)
@@ -40,10 +43,15 @@ class RayTrial(ray_tune.Trainable):
         return True
 
     def _start(self, config: dict[str, Any]) -> None:
+        started = time.time()
         self._trial: Trial | None = None
         self._failure = Failure("")
-        gc.collect()
         own, settings = config_of(config), WorkerSettings.from_config(config)
+        self._set_up(own, settings)
+        Timeline(settings.folder.timeline, own.trial_id).write(Activity.SETUP, started, time.time())
+
+    def _set_up(self, own: TrialConfig, settings: WorkerSettings) -> None:
+        gc.collect()
         folder = settings.folder.trial(own.trial_id)
         reports = read_record(folder).reports
         spec = TrialSpec(

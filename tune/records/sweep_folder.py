@@ -108,6 +108,11 @@ class SweepFolder:
         return self.path / "clock.json"
 
     @property
+    def timeline(self) -> Path:
+        """What its processes did from when to when."""
+        return self.shared.timeline
+
+    @property
     def lock(self) -> Path:
         """Held by the process that runs the sweep."""
         return self.path / ".lock"
