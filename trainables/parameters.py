@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trainables.errors import HyperError
 from trainables.hyper import Hyper
+from trainables.optimizer import FusedAdamW
 from trainables.weights import check_shapes, shapes_of
 
 
@@ -27,7 +28,7 @@ class AdamW:
     eps: float = 1e-8
     decays: Callable[[str, nn.Parameter], bool] = decays_by_default
 
-    def over(self, module: nn.Module, hyper: Hyper) -> torch.optim.AdamW:
+    def over(self, module: nn.Module, hyper: Hyper) -> FusedAdamW:
         """Return the optimiser of the parameters that train, in two groups: with weight decay and without."""
         decayed: list[Tensor] = []
         spared: list[Tensor] = []
@@ -38,9 +39,7 @@ class AdamW:
             {"params": decayed, "weight_decay": hyper.weight_decay},
             {"params": spared, "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW(
-            [g for g in groups if g["params"]], lr=hyper.lr, betas=self.betas, eps=self.eps, fused=True
-        )
+        return FusedAdamW([g for g in groups if g["params"]], lr=hyper.lr, betas=self.betas, eps=self.eps)
 
 
 def freeze(module: nn.Module, *, trains: Callable[[str], bool], strategy: str) -> None:

@@ -20,6 +20,7 @@ from trainables.trial.schedule import Schedule
 logger = logging.getLogger(__name__)
 
 LEAST_LOSS_SCALE = 1.0  # below it, scaling no longer helps against overflow
+LOOK_EVERY = {"cpu": 1, "cuda": 200}  # steps from one look for divergence to the next
 
 
 class DivergenceError(Exception):
@@ -56,23 +57,33 @@ class Training:
         self.steps_per_epoch = steps_an_epoch(hyper, len(windows))
         self.total_steps = self.steps_per_epoch * hyper.epochs
         self.schedule = Schedule(hyper.schedule, hyper.warmup_of(self.total_steps), self.total_steps, hyper.floor_ratio)
+        self.look_every = LOOK_EVERY[self.device.type]
         self._shuffled: tuple[int, torch.Tensor] | None = None
 
     def run(self, first_step: int, stop_step: int) -> Segment:
-        """Do the optimiser steps first_step .. stop_step - 1; raises DivergenceError."""
+        """Do the optimiser steps first_step .. stop_step - 1; raises DivergenceError.
+
+        A step that is not finite is not applied, nor is any after it. On a GPU the host looks for one now and then, so
+        that it need not wait for each.
+        """
         self.model.module.train()
         torch.manual_seed(self.seed * 1_000_003 + first_step)  # dropout, too, is the same after a resume
-        total, seen, lr = 0.0, 0, 0.0
-        for step in range(first_step, stop_step):
+        measured = torch.zeros(stop_step - first_step, 2, device=self.device)  # loss and gradient norm of each step
+        self.optimizer.found_inf = torch.zeros((), device=self.device)
+        sizes: list[int] = []
+        looked, lr = 0, 0.0
+        for number, step in enumerate(range(first_step, stop_step)):
             lr = self._set_learning_rate(step)
             ids = self._window_ids(step)
-            loss = self.micro_batch.attempt(lambda size, ids=ids: self._accumulate(ids, size))  # type: ignore[misc]
-            if not math.isfinite(loss):
-                raise DivergenceError(f"the training loss became {loss} at step {step}")
-            self._update(step)
-            total += loss * len(ids)
-            seen += len(ids)
-        return Segment(total / seen, lr)
+            measured[number, 0] = self.micro_batch.attempt(lambda size, ids=ids: self._accumulate(ids, size))  # type: ignore[misc]
+            self._update(step, measured[number])
+            sizes.append(len(ids))
+            if len(sizes) - looked == self.look_every:
+                _raise_if_diverged(measured[looked : len(sizes)], first_step + looked)
+                looked = len(sizes)
+        _raise_if_diverged(measured[looked:], first_step + looked)
+        total = sum(loss * size for loss, size in zip(measured[:, 0].tolist(), sizes, strict=True))
+        return Segment(total / sum(sizes), lr)
 
     def _set_learning_rate(self, step: int) -> float:
         lr = self.hyper.lr * self.schedule.factor(step)
@@ -84,12 +95,12 @@ class Training:
         epoch, place = divmod(step, self.steps_per_epoch)
         if self._shuffled is None or self._shuffled[0] != epoch:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._shuffled = (epoch, torch.randperm(len(self.windows), generator=generator))
+            self._shuffled = (epoch, torch.randperm(len(self.windows), generator=generator).to(self.device))
         size = self.hyper.batch_size
         return self._shuffled[1][place * size : (place + 1) * size]
 
-    def _accumulate(self, ids: torch.Tensor, micro_batch_size: int) -> float:
-        """Put the gradient of the mean loss over ids into the parameters; return that loss."""
+    def _accumulate(self, ids: torch.Tensor, micro_batch_size: int) -> torch.Tensor:
+        """Put the gradient of the mean loss over ids into the parameters; return that loss, a scalar."""
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
         for part in ids.split(micro_batch_size):
@@ -97,27 +108,56 @@ class Training:
                 loss = self.model.loss(self._batch(part)).sum() / len(ids)
             self.scaler.scale(loss).backward()
             total += loss.detach()
-        return float(total)
+        return total
 
     def _batch(self, ids: torch.Tensor) -> Batch:
-        batch = self.windows.batch(ids.to(self.device))
+        batch = self.windows.batch(ids)
         return self.features.attach(batch) if self.features else batch
 
-    def _update(self, step: int) -> None:
-        """Clip and apply the gradient; one that fp16 cannot hold is left out, and the loss scaled less from then on."""
+    def _update(self, step: int, measured: torch.Tensor) -> None:
+        """Clip and apply the gradient, and measure its norm.
+
+        measured: (2,), the step's loss, and where the norm goes.
+        """
+        if self.scaler.is_enabled():
+            self._update_scaled(step, measured)
+            return
+        measured[1] = torch.nn.utils.clip_grad_norm_(self.parameters, self.hyper.gradient_clip)
+        found_inf = self.optimizer.found_inf
+        assert found_inf is not None  # of this run
+        torch.maximum(found_inf, (~measured.isfinite()).any().float(), out=found_inf)
+        self.optimizer.step()
+
+    def _update_scaled(self, step: int, measured: torch.Tensor) -> None:
+        """Leave out a gradient that fp16 cannot hold, and scale the loss less from then on."""
+        _raise_if_diverged(measured[None, :1], step)
         self.scaler.unscale_(self.optimizer)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.hyper.gradient_clip)
-        if not torch.isfinite(norm):
+        if torch.isfinite(norm):
+            measured[1] = norm
+        else:
             self._report_overflow(step, float(norm))
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
     def _report_overflow(self, step: int, norm: float) -> None:
-        if not self.scaler.is_enabled():
-            raise DivergenceError(f"the gradient's norm became {norm} at step {step}")
         scale = self.scaler.get_scale()
         if scale <= LEAST_LOSS_SCALE:
             raise DivergenceError(
                 f"the gradient's norm became {norm} at step {step}, with the loss scaled by {scale:g}"
             )
         logger.warning("fp16: gradient norm %s at step %d: update left out, loss scale %g halved", norm, step, scale)
+
+
+def _raise_if_diverged(measured: torch.Tensor, first_step: int) -> None:
+    """Raise DivergenceError for the first step whose loss or gradient norm is not finite.
+
+    measured: (steps, 1 or 2), of first_step and those after it.
+    """
+    if bool(measured.isfinite().all()):
+        return
+    for step, (loss, *norm) in enumerate(measured.tolist(), first_step):
+        if not math.isfinite(loss):
+            raise DivergenceError(f"the training loss became {loss} at step {step}")
+        if norm and not math.isfinite(norm[0]):
+            raise DivergenceError(f"the gradient's norm became {norm[0]} at step {step}")

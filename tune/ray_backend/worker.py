@@ -35,6 +35,7 @@ class RayTrial(ray_tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
+        gc.freeze()  # what is imported stays: it need not be looked through after each trial
         self._tasks: dict[str, ForecastTask] = {}
         self._start(config)
 

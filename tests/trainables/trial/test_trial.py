@@ -34,6 +34,7 @@ from trainables.errors import CheckpointError, HyperError
 from trainables.trial.checkpoint import CheckpointSlot
 from trainables.trial.folders import BEST
 from trainables.trial.report import Report
+from trainables.trial.training import DivergenceError
 from trainables.trial.trial import Trial, load_best
 
 # Epoch 0
@@ -268,6 +269,23 @@ def test_a_loss_that_is_nan_ends_the_trial_and_keeps_its_best_epoch(task: Foreca
     assert last.best_so_far == reports[2].scores.val_loss < reports[1].scores.val_loss
     trial.load_best()
     assert are_equal(weights(trial.model), kept)
+
+
+@pytest.mark.parametrize("look_every", [1, 3, 1000])
+def test_nothing_is_applied_after_a_loss_that_is_nan_however_seldom_one_looks(
+    task: ForecastTask, tmp_path: Path, look_every: int
+) -> None:
+    """On a GPU the host looks now and then, and the steps until then are left out on the device."""
+    bad = 2
+    Toy.nan_from = bad
+    trial = Trial(Toy(), spec_in(tmp_path), task, CPU)
+    trial.training.look_every = look_every
+    with pytest.raises(DivergenceError, match=f"the training loss became nan at step {bad}"):
+        trial.training.run(0, STEPS)
+    Toy.nan_from = None
+    sound = Trial(Toy(), spec_in(tmp_path, "sound"), task, CPU)
+    sound.training.run(0, bad)
+    assert are_equal(weights(trial.model), weights(sound.model))
 
 
 def test_a_trial_that_diverges_in_its_first_epoch_has_no_best(task: ForecastTask, tmp_path: Path) -> None:
