@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from trainables.pretrained import Family
+from trainables.checkpoints.pretrained import Family
 
 ONECYCLE_RISE = 0.3  # of all steps
 MOST = 10**9  # of anything that is counted: what is more was mistyped

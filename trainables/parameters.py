@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from trainables.checkpoints.weights import check_shapes, shapes_of
 from trainables.errors import HyperError
 from trainables.hyper import Hyper
 from trainables.optimizer import FusedAdamW
-from trainables.weights import check_shapes, shapes_of
 
 
 def decays_by_default(name: str, parameter: nn.Parameter) -> bool:

@@ -13,13 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from data.samples.bundled import PRETRAINED
+from trainables.checkpoints.weights import wrapper_prefix
 from trainables.errors import CheckpointError
 from trainables.moirai.checkpoint import load_moirai
 from trainables.moirai.network import FixedPatchMoirai
 from trainables.moirai_distill.student import Student, StudentConfig
 from trainables.parameters import load_trainable_tensors
 from trainables.time_moe.trainable import load_time_moe
-from trainables.weights import wrapper_prefix
 
 Load = Callable[[str], nn.Module]
 

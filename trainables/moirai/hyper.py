@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from trainables.checkpoints.pretrained import Family
 from trainables.hyper import Hyper
-from trainables.pretrained import Family
 
 MOIRAI = Family("Moirai", "Salesforce/moirai-1.1-R-small", "moirai-tiny (--set pretrained=moirai-tiny)")
 

@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from trainables.checkpoints.pretrained import Family
 from trainables.hyper import MOST_LAYERS, MOST_UNITS, ONLY_FORECASTS, ScratchHyper
 from trainables.moirai.hyper import MoiraiHyper
-from trainables.pretrained import Family
 
 TEACHER = Family("teacher", "Salesforce/moirai-1.1-R-base", "moirai-tiny (--set teacher=moirai-tiny)")
 STUDENT = Family("student", "its folder", "nothing: a student is trained (foretune sweep moirai-distill-quickstart)")

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from data.missing import fill_forward
 from trainables.base import QUANTILE_LEVELS
+from trainables.checkpoints.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
+from trainables.checkpoints.weights import shapes_of
 from trainables.errors import CheckpointError, HyperError
 from trainables.hyper import MOST_LAYERS, MOST_UNITS
-from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
 from trainables.moirai_distill.hyper import STUDENT
-from trainables.weights import shapes_of
 
 MODEL_TYPE = "moirai_student"
 LEAST_VARIANCE = 1e-5  # as Moirai's own scaler; a constant context stays finite

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from data.task.task import ForecastTask
 from data.task.windows import Batch
-from trainables.model_files import fetch_file
+from trainables.checkpoints.model_files import fetch_file
+from trainables.checkpoints.pretrained import load_pretrained
 from trainables.moirai.hyper import MoiraiHyper
 from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill.hyper import TEACHER
-from trainables.pretrained import load_pretrained
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 SEED = 20240202  # of the first window's samples; the next window's is one more

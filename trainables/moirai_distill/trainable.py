@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
-from trainables.model_files import read_checkpoint_config
+from trainables.checkpoints.model_files import read_checkpoint_config
 from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill.comparison import gain_sentence, size_sentence, speed_sentence, time_both
 from trainables.moirai_distill.hyper import STUDENT, MoiraiDistillHyper

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BitsAndBytesConfig
 
+from trainables.checkpoints.pretrained import Family, load_pretrained
+from trainables.checkpoints.quiet import quiet_transformers
+from trainables.checkpoints.weights import check_numbers, reject_misfits
 from trainables.errors import CheckpointError, HyperError
-from trainables.pretrained import Family, load_pretrained
-from trainables.quiet import quiet_transformers
 from trainables.time_llm.hyper import Storage
-from trainables.weights import check_numbers, reject_misfits
 
 NO_CODE = {"trust_remote_code": False}  # else transformers asks on the terminal whether it may run it
 WEIGHT_FILES = ("*.safetensors", "*.bin")

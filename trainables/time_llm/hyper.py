@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from trainables.checkpoints.pretrained import Family
 from trainables.hyper import MOST_UNITS, ScratchHyper
-from trainables.pretrained import Family
 
 Storage = Literal["float32", "bfloat16", "4bit"]  # of the language model's weights
 

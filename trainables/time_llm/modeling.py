@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from data.files import expand
 from data.portable import portable_folder
+from trainables.checkpoints.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
+from trainables.checkpoints.weights import check_shapes, shapes_of
 from trainables.errors import CheckpointError, HyperError
 from trainables.hyper import MOST_UNITS
-from trainables.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
 from trainables.time_llm.backbone import Backbone, load_backbone
 from trainables.time_llm.hyper import TIME_LLM, Storage
 from trainables.time_llm.network import FlattenHead, PatchEmbedding, ReprogrammingLayer, count_patches
 from trainables.time_llm.prompts import as_rows, normalise, tokenize, write_prompts
-from trainables.weights import check_shapes, shapes_of
 
 MODEL_TYPE = "time_llm"
 

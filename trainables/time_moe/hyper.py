@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from trainables.checkpoints.pretrained import Family
 from trainables.hyper import Hyper
-from trainables.pretrained import Family
 
 TIME_MOE = Family("Time-MoE", "Maple728/TimeMoE-50M", "time-moe-tiny (--set pretrained=time-moe-tiny)")
 

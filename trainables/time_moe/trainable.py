@@ -21,17 +21,17 @@ from data.task.sequences import SequenceGather, sequence_windows
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import Forecast, FrozenPart, Validation
+from trainables.checkpoints.pretrained import load_pretrained
+from trainables.checkpoints.quiet import quiet_transformers
+from trainables.checkpoints.weights import check_numbers, reject_beyond, reject_misfits, wrapper_prefix
 from trainables.errors import HyperError
 from trainables.parameters import AdamW, freeze, frozen_weights_hash
-from trainables.pretrained import load_pretrained
-from trainables.quiet import quiet_transformers
 from trainables.sweep_trainable import SweepTrainable
 from trainables.time_moe.config import TimeMoeConfig
 from trainables.time_moe.hyper import TIME_MOE, TimeMoeHyper
 from trainables.time_moe.losses import HUBER_DELTA
 from trainables.time_moe.modeling import TimeMoeForPrediction
 from trainables.time_moe.workload import time_moe_workload
-from trainables.weights import check_numbers, reject_beyond, reject_misfits, wrapper_prefix
 from trainables.workload import Workload
 
 logger = logging.getLogger(__name__)

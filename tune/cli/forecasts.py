@@ -81,7 +81,7 @@ def evaluate(
     compared on the windows of the first export among them, or of the flags, and with the naive forecast of these.
     """
     _silence_libraries()
-    from tune.cli.forecast_tables import print_evaluations
+    from tune.cli.tables.forecasts import print_evaluations
     from tune.forecasts.evaluation import check_csv
     from tune.forecasts.request import ForecastRequest
     from tune.forecasts.side_by_side import evaluate_side_by_side
@@ -146,7 +146,7 @@ def predict(
 ) -> None:
     """Forecast one series from the rows before a time."""
     _silence_libraries()
-    from tune.cli.forecast_tables import print_prediction
+    from tune.cli.tables.forecasts import print_prediction
     from tune.forecasts.prediction import predict
     from tune.forecasts.request import ForecastRequest
 

@@ -24,8 +24,8 @@ def status(
     storage: Storage = STORAGE,
 ) -> None:
     """List the sweeps: how far each is, and how it compares with zero-shot."""
-    from tune.cli.tables import print_status
-    from tune.cli.timeline_table import print_timeline
+    from tune.cli.tables.sweeps import print_status
+    from tune.cli.tables.timeline import print_timeline
 
     folders = sweep_folders(storage) if name is None else [Sweep.open(storage, name).folder]
     if not folders:
@@ -53,7 +53,7 @@ def leaderboard(
     storage: Storage = STORAGE,
 ) -> None:
     """Rank a sweep's trials beside zero-shot."""
-    from tune.cli.tables import leaderboard_markdown, print_leaderboard
+    from tune.cli.tables.sweeps import leaderboard_markdown, print_leaderboard
 
     sweep = Sweep.open(storage, name)
     board = sweep.leaderboard()
@@ -77,7 +77,7 @@ def compare(
     storage: Storage = STORAGE,
 ) -> None:
     """Rank sweeps over the same series and windows by a measure that compares models."""
-    from tune.cli.tables import print_comparison
+    from tune.cli.tables.sweeps import print_comparison
     from tune.comparing import compare_sweeps
 
     found = compare_sweeps([Sweep.open(storage, name) for name in names], metric)

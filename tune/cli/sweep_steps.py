@@ -22,7 +22,7 @@ from trainables.timeline import Activity, Timeline
 from tune.cli.console import make_console, print_facts
 from tune.cli.progress import LiveProgress, PlainProgress
 from tune.cli.sweep_state import SweepState
-from tune.cli.tables import print_leaderboard
+from tune.cli.tables.sweeps import print_leaderboard
 from tune.command_text import command_text
 from tune.export.finalize import finalize
 from tune.format import count_text

@@ -21,9 +21,9 @@ from data.task.task import ForecastTask
 from data.task.task_spec import TaskSpec
 from data.task.windows import Batch
 from trainables.base import Forecast, check_hyper
+from trainables.checkpoints.pretrained import read_config
 from trainables.errors import CheckpointError
 from trainables.hyper import Hyper
-from trainables.pretrained import read_config
 from trainables.sweep_trainable import SweepModel
 from trainables.trial.precision import autocast
 from tune.records.spec import DataSource

@@ -14,8 +14,8 @@ from data.files import expand
 from data.samples.bundled import SAMPLES
 from data.task.task_spec import TaskSpec
 from search_spaces.space import SearchSpace
+from trainables.checkpoints.pretrained import locate
 from trainables.hyper import Hyper
-from trainables.pretrained import locate
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.planning.model_folders import with_absolute_folders
 from tune.planning.space_check import Setting, load_fitting_space

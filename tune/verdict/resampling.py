@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import ceil
 from typing import Self
 
@@ -10,6 +11,7 @@ import numpy as np
 from arch.bootstrap import StationaryBootstrap, optimal_block_length
 from numpy.typing import ArrayLike, NDArray
 
+REPETITIONS = 1_000  # bootstrap samples
 LEAST_UNITS = 8  # to look for memory in
 FEW_BLOCKS = 30  # fewer independent blocks than these tell little
 MOST_UNITS = 2_000  # more windows than these are averaged with their neighbours first: resampling costs by the unit
@@ -103,6 +105,19 @@ class Units:
         sums = np.zeros((len(self.series), *shares.shape[1:]))
         np.add.at(sums, self.group, shares)
         return sums * (len(self.series) / len(self.group))
+
+    def resampled_means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the means of bootstrap samples of (n_units, ...): (REPETITIONS, ...), of the same samples always."""
+        means: NDArray[np.float64] = self._shares_of_samples @ values
+        return means
+
+    @cached_property
+    def _shares_of_samples(self) -> NDArray[np.float64]:
+        """How much of each sample each unit makes, (REPETITIONS, n_units)."""
+        n = len(self.series)
+        samples = self.bootstrap(np.arange(n)).apply(lambda sample: np.bincount(sample, minlength=n), reps=REPETITIONS)
+        shares: NDArray[np.float64] = samples / n
+        return shares
 
     def bootstrap(self, *arrays: NDArray[np.number], seed: int = 0) -> SeriesBootstrap:
         return SeriesBootstrap(self.block_size, *arrays, series=self.series, seed=np.random.default_rng(seed))

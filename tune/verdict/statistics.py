@@ -15,9 +15,8 @@ from arch.bootstrap import MCS, SPA
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from tune.verdict.resampling import Units
+from tune.verdict.resampling import REPETITIONS, Units
 
-REPETITIONS = 1_000
 MOST_IN_SET = 50  # trials that the confidence set is taken of: it costs by the pair
 
 
@@ -52,7 +51,7 @@ def paired_difference(
     by what Student's distribution and the missing degree of freedom ask for.
     """
     gains = _widened(units.means(initial - model), units, (1 + confidence) / 2)
-    means = units.bootstrap(gains).apply(_mean, reps=REPETITIONS)
+    means = units.resampled_means(gains)
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Difference(float(gains.mean()), float(low), float(high), float(means.std()))
 
@@ -78,7 +77,7 @@ def superior_models(
     if not differences:
         return Superior(1.0, frozenset())
     gains = _widened(np.stack(list(differences.values()), axis=1), units, confidence)
-    deviations = units.bootstrap(gains).apply(_mean, reps=REPETITIONS).std(axis=0)
+    deviations = units.resampled_means(gains).std(axis=0)
     studentised = gains / np.maximum(deviations, np.finfo(float).tiny)
     test = SPA(np.zeros(len(gains)), -studentised, block_size=units.block_size, reps=REPETITIONS)
     test.bootstrap = units.bootstrap(studentised, seed=1)
@@ -122,8 +121,3 @@ def _widened(gains: NDArray[np.float64], units: Units, quantile: float) -> NDArr
     mean = gains.mean(axis=0)
     spread: NDArray[np.float64] = mean + factor * (gains - mean)
     return spread
-
-
-def _mean(sample: NDArray[np.float64]) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = np.atleast_1d(sample.mean(axis=0))
-    return mean

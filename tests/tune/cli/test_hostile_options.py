@@ -67,7 +67,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("repeat",): WHOLE,
     ("finish",): WHOLE,
     ("report",): WHOLE,
-    ("status",): WHOLE[1:],
+    ("status",): (*WHOLE, "--timeline"),
     ("leaderboard",): WHOLE,
     ("compare",): (WHOLE[0], *WHOLE),
     ("tensorboard",): WHOLE,

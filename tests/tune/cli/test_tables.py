@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.tune.ranked_sweep import add_baseline, add_trial, read
 from tests.tune.untrained_sweep import UNTRAINED, make_sweep
-from tune.cli.tables import leaderboard_markdown, print_leaderboard, print_status, verdict_sentence
+from tune.cli.tables.sweeps import leaderboard_markdown, print_leaderboard, print_status, verdict_sentence
 from tune.leaderboard.ranking import leaderboard_lines
 from tune.report.page import table_lines, write_report
 from tune.report.sentences import verdict_of

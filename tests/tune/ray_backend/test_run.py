@@ -17,6 +17,7 @@ from tests.tune.service import (
 )
 from tune.records.journal import read_record, read_records
 from tune.records.sweep_folder import SweepFolder
+from tune.records.timeline import read_timeline, time_spent
 
 pytestmark = pytest.mark.sweeps
 
@@ -36,6 +37,18 @@ def finished(tmp_path_factory):
     done = foretune(*toy_sweep("whole"), cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return cwd / "ray_results" / "whole", cwd, done.stdout
+
+
+def test_every_second_of_a_sweep_is_on_its_timeline(finished):
+    folder, _, _ = finished
+    found = time_spent(read_timeline(SweepFolder(folder).timeline))
+    trained = [len(record.trained) for record in read_records(SweepFolder(folder))]
+    assert found.counts["training"] == found.counts["evaluation"] == sum(trained)
+    assert found.counts["set-up"] == len(trained)
+    assert found.counts["Ray's start"] == found.counts["conclusion"] == 1
+    assert sum(found.seconds.values()) == pytest.approx(found.wall)
+    assert min(found.seconds.values()) >= 0
+    assert len(found.hand_overs) == len(trained) - 1
 
 
 def test_a_model_is_added_by_one_file_and_one_yaml(finished):

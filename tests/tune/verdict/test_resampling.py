@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tune.verdict.resampling import MOST_UNITS, SeriesBootstrap, Units
+from tune.verdict.resampling import MOST_UNITS, REPETITIONS, SeriesBootstrap, Units
 
 SERIES = np.repeat([3, 0, 7], [5, 1, 10])  # in the order of a panel's windows, whatever their numbers
 
@@ -57,3 +57,11 @@ def test_differences_that_stay_alike_for_long_make_longer_blocks_but_of_a_third_
     assert units.with_memory_of(rng.normal(size=(300, 4))).block_size <= 3
     slow = np.repeat(rng.normal(size=(10, 4)), 30, axis=0) + 0.1 * rng.normal(size=(300, 4))
     assert 15 <= units.with_memory_of(slow).block_size <= 100
+
+
+def test_means_of_samples_are_those_of_the_bootstrap_itself() -> None:
+    units = Units.of(np.repeat([0, 1], [30, 20]), overlap=3)
+    gains = np.random.default_rng(5).normal(size=(50, 2))
+    plain = units.bootstrap(gains).apply(lambda sample: sample.mean(axis=0), reps=REPETITIONS)
+    np.testing.assert_allclose(units.resampled_means(gains), plain, atol=1e-12)
+    np.testing.assert_allclose(units.resampled_means(gains[:, 1]), plain[:, 1], atol=1e-12)

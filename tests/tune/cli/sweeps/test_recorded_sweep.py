@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.tune.cli.command_line import Ended, Foretune, write
+from trainables.timeline import Activity, Timeline
+from tune.records.sweep_folder import SweepFolder
 
 
 @pytest.mark.parametrize("command", ["resume", "leaderboard", "export", "tensorboard"])
@@ -32,6 +34,24 @@ def test_status_tells_how_far_a_sweep_is_and_how_it_stands(foretune: Foretune, n
     assert re.split(r"\s{2,}", line.strip())[:7] == [
         "night1", "can be resumed", "3 of 24", "val_loss", "0.5", "0.4", "t0001",
     ]  # fmt: skip
+
+
+def test_status_shows_where_the_time_of_a_sweep_went(foretune: Foretune, night1: Path) -> None:
+    timeline = Timeline(SweepFolder(night1).timeline)
+    timeline.write(Activity.SESSION, 100.0, 200.0)
+    Timeline(timeline.file, "t0000").write(Activity.TRAINING, 110.0, 150.0)
+    ended = foretune("status", "night1", "--timeline", "--storage", night1.parent)
+    assert ended.status == 0
+    rows = [re.split(r"\s{2,}", line.strip()) for line in ended.out.splitlines()]
+    assert ["training", "40.0", "40.0%", "1"] in rows
+    assert ["together", "100.0"] in rows
+    assert "training and evaluation: 40% of the clock" in ended.out
+
+
+def test_a_sweep_of_before_has_no_timeline(foretune: Foretune, night1: Path, rejected: Callable[..., str]) -> None:
+    ended = foretune("status", "night1", "--timeline", "--storage", night1.parent)
+    assert "night1: no timeline on record" in ended.out
+    assert "did you mean 'night1'?" in rejected("status", "nigth1", storage=night1.parent)
 
 
 def test_a_sweep_without_trials_has_nothing_to_export(rejected: Callable[..., str], new_sweep: Path) -> None:

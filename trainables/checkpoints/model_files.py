@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from data.files import give_umask_mode, read_small, replace_text
-from trainables.pretrained import Family, load_pretrained
-from trainables.weights import Shapes, read_fitting
+from trainables.checkpoints.pretrained import Family, load_pretrained
+from trainables.checkpoints.weights import Shapes, read_fitting
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 Config = TypeVar("Config", bound=BaseModel)
