@@ -7,7 +7,7 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 
 from data.errors import DataError
 from data.read_options import ReadOptions
+from data.readers.arrow_csv import ENCODINGS, PlainCsv, parse_plain
 from data.readers.packed import open_unpacked
 from data.readers.tabular.names import ID_NAMES, PARTS, PERIOD_NAMES, TIME_NAMES
 from data.readers.tabular.numbers import SILENT, Cells
@@ -58,8 +59,9 @@ def read_csv(path: Path, name: str, options: ReadOptions) -> Table:
 
 def _read(path: Path, name: str, options: ReadOptions) -> Table:
     layout = _find_layout(path, options)
-    frame = _parse(path, layout, _dtypes(layout.names, options))
-    if options.decimal == "," or _has_decimal_commas(frame):
+    texts = _dtypes(layout.names, options)
+    frame = _parse(path, layout, texts)
+    if options.decimal == "," or _has_decimal_commas(frame, but=texts):
         frame = _parse(path, layout, dict.fromkeys(layout.names, str))  # as written: 1.234 may be 1234
     return _tidy(path, name, frame, layout, options)
 
@@ -126,8 +128,12 @@ def _dtypes(names: Sequence[str], options: ReadOptions) -> dict[str, type]:
 
 def _parse(path: Path, layout: _Layout, dtypes: dict[str, type]) -> pd.DataFrame:
     """Parse the cells; ids keep words such as NA, elsewhere they are missing."""
-    missing = {name: sorted({""} if dtypes.get(name) is str and name.strip().lower() in ID_NAMES else SILENT)
-               for name in layout.names}  # fmt: skip
+    ids = [name for name in layout.names if dtypes.get(name) is str and name.strip().lower() in ID_NAMES]
+    if layout.encoding in ENCODINGS and len(dtypes) < len(layout.names):
+        plain = PlainCsv(layout.names, layout.skipped, layout.separator, dtypes.keys(), ids, SILENT)
+        if (frame := parse_plain(path, plain)) is not None:
+            return frame
+    missing = {name: sorted({""} if name in ids else SILENT) for name in layout.names}
     options: dict[str, Any] = {
         "sep": layout.separator,
         "names": list(layout.names),
@@ -184,9 +190,9 @@ def _odd_line(path: Path, layout: _Layout, error: Exception) -> str:
     return str(error).removeprefix("Error tokenizing data. C error: ").strip()
 
 
-def _has_decimal_commas(frame: pd.DataFrame) -> bool:
-    """Whether a column of text holds numbers with a decimal comma."""
-    texts = (frame[name] for name in frame.columns if frame[name].dtype == object)
+def _has_decimal_commas(frame: pd.DataFrame, *, but: Collection[str]) -> bool:
+    """Whether a column of text holds numbers with a decimal comma. but: names of columns that are text on purpose."""
+    texts = (frame[name] for name in frame.columns if frame[name].dtype == object and name not in but)
     return any("," in Cells.of(column.dropna(), ()).decimals() for column in texts)
 
 
@@ -211,8 +217,11 @@ def _drop_comments(table: Table) -> None:
     first = table.frame.iloc[:, 0]
     if first.dtype != object:
         return
-    comments = first.astype(str).str.startswith("#").to_numpy() & table.frame.iloc[:, 1:].isna().all(axis=1).to_numpy()
-    if comments.any() and table.frame.shape[1] > 1:
+    if table.frame.shape[1] < 2:
+        return
+    comments = table.frame.iloc[:, 1:].isna().all(axis=1).to_numpy()
+    comments[comments] = first[comments].astype(str).str.startswith("#").to_numpy()
+    if comments.any():
         table.keep_rows(~comments)
         table.notes.append(f"{comments.sum()} lines of comments (#) between the rows not read")
 

@@ -35,9 +35,11 @@ def flat_notes(panel: Panel) -> list[str]:
 
 
 def _longest_run(values: NDArray[np.float32], zero: float) -> tuple[int, int]:
-    """Return where the longest run of one value other than 0 begins, and its rows."""
+    """Return where the longest run of one value other than 0 begins, and its rows; (0, 0) where none is long."""
     changes = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])  # NaN differs from everything
     lengths = np.diff(np.r_[changes, len(values)])
+    if not len(lengths) or lengths.max() < LONG_ROWS:
+        return 0, 0
     lengths = np.where(np.isclose(values[changes], zero), 0, lengths)
-    longest = int(np.argmax(lengths)) if len(lengths) else 0
-    return (int(changes[longest]), int(lengths[longest])) if len(lengths) else (0, 0)
+    longest = int(np.argmax(lengths))
+    return int(changes[longest]), int(lengths[longest])

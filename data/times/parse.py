@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -98,7 +99,7 @@ def _from_dates(column: pd.Series) -> Reading:
 
 def _from_text(column: pd.Series, codes: NDArray[np.int64], rows: Rows, options: ReadOptions) -> tuple[Reading, Notes]:
     """Read text and numbers: as the format asked for, as digits, as any format that fits."""
-    name, text = column.name, column.astype(str)
+    name, text = column.name, _as_text(column)
     if options.date_format is not None:
         digits = _digits(column)
         try:
@@ -110,9 +111,9 @@ def _from_text(column: pd.Series, codes: NDArray[np.int64], rows: Rows, options:
     digits = _digits(column)
     if digits is not None:
         return _from_digits(column, digits, codes, rows)
-    if pd.api.types.is_numeric_dtype(column) or pd.to_numeric(text, errors="coerce").notna().all():
+    if pd.api.types.is_numeric_dtype(column) or _are_numbers(text):
         return _epoch(column, pd.to_numeric(text), rows), _epoch_note(column, pd.to_numeric(text))
-    fitting = readings(text)
+    fitting = _readings_of_each(text)
     reading = fitting[0] if len(fitting) == 1 else _regular(fitting, column, codes, rows)
     if reading.is_iso or not reading.fits:
         return reading, ()
@@ -120,11 +121,35 @@ def _from_text(column: pd.Series, codes: NDArray[np.int64], rows: Rows, options:
     return reading, (f"timestamps in column {name!r} are not ISO: {example}",)
 
 
+def _as_text(column: pd.Series) -> pd.Series:
+    is_text = column.dtype == object and pd.api.types.infer_dtype(column, skipna=False) == "string"
+    return column if is_text else column.astype(str)
+
+
+def _are_numbers(text: pd.Series) -> bool:
+    return all(pd.to_numeric(part, errors="coerce").notna().all() for part in (text.iloc[:1], text))
+
+
+def _readings_of_each(text: pd.Series) -> list[Reading]:
+    """Return every way to read a column; one that has the same times over and over is read once, and repeated."""
+    places, different = pd.factorize(text)
+    if 2 * len(different) > len(text):
+        return readings(text)
+
+    def repeated(times: pd.Series) -> pd.Series:
+        return times.take(places).set_axis(text.index)
+
+    found = readings(pd.Series(different, dtype=object))
+    return [replace(each, utc=repeated(each.utc), wall=repeated(each.wall)) for each in found]
+
+
 def _digits(column: pd.Series) -> pd.Series | None:
     """Return a column of whole numbers as text, '2024' for 2024.0; None if it is something else."""
+    if len(column) > 1 and _digits(column.iloc[:1]) is None:
+        return None
     if pd.api.types.is_float_dtype(column) and (column % 1 == 0).all():
         column = column.astype("int64")
-    text = column.astype(str).str.strip().str.replace(r"\.0+$", "", regex=True)
+    text = _as_text(column).str.strip().str.replace(r"\.0+$", "", regex=True)
     return text if text.str.fullmatch(r"\d+").all() else None
 
 

@@ -62,8 +62,11 @@ def drop_row_ids(table: Table) -> bool:
     if table.options.id_columns is not None or table.options.format is not None:
         return False
     name = named(table.names, ID_NAMES)
-    ids = pd.to_numeric(table.frame[name], errors="coerce").to_numpy(dtype=np.float64)
-    if len(ids) < 2 or ids[0] not in (0, 1) or not (np.diff(ids) == 1).all():
+    column = table.frame[name]
+    if len(column) < 2 or pd.to_numeric(column.iloc[:1], errors="coerce").iloc[0] not in (0, 1):
+        return False
+    ids = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    if not (np.diff(ids) == 1).all():
         return False
     table.frame = table.frame.drop(columns=name)
     table.notes.append(f"column {name!r} counts the rows, and is no id of series: not read")
