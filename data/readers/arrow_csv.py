@@ -62,8 +62,8 @@ def parse_plain(path: Path, file: PlainCsv) -> pd.DataFrame | None:
 
 def _is_plain(column: pa.ChunkedArray, name: str, file: PlainCsv) -> bool:
     if name in file.ids:
-        return column.null_count == 0
-    return name in file.texts or column.type in (pa.int64(), pa.float64())
+        return bool(column.null_count == 0)
+    return name in file.texts or bool(column.type in (pa.int64(), pa.float64()))
 
 
 def _column(column: pa.ChunkedArray) -> pd.Series:
