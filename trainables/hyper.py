@@ -55,7 +55,7 @@ class Hyper(BaseModel):
     gradient_clip: float = Field(default=1.0, gt=0)
     patience: int = Field(default=3, ge=1, le=MOST)
     evals_per_epoch: int = Field(default=1, ge=1, le=MOST)
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     micro_batch_size: int | None = Field(default=None, ge=1, le=MOST)
 
     @field_validator("*", mode="before")

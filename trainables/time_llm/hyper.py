@@ -56,4 +56,4 @@ class TimeLlmHyper(ScratchHyper):
     def llm_storage(self) -> Storage:
         if self.load_in_4bit:
             return "4bit"
-        return "float32" if self.precision == "fp32" else "bfloat16"
+        return "float32" if self.precision in ("auto", "fp32") else "bfloat16"

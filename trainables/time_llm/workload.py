@@ -11,7 +11,7 @@ from trainables.time_llm.prompts import prompt_texts, tokenize
 from trainables.workload import Workload
 
 WEIGHT_BYTES = {"float32": 4.0, "bfloat16": 2.0, "4bit": 0.5}
-HALF = {"fp32": 1.0, "bf16": 0.5, "fp16": 0.5}
+HALF = {"auto": 1.0, "fp32": 1.0, "bf16": 0.5, "fp16": 0.5}
 MULTIPLY_ADD = 2
 
 

@@ -11,12 +11,12 @@ from data.task.task import ForecastTask
 from trainables.base import Trainable, check_hyper
 from trainables.errors import HyperError
 from trainables.hyper import Hyper
-from trainables.trial.precision import check_precision
+from trainables.trial.precision import check_precision, resolved
 
 
 def check_values(model: Trainable, values: Mapping[str, object], task: ForecastTask, device: torch.device) -> Hyper:
     """Return a trial's hyperparameters, which the model, the task and the device go with; raises HyperError."""
-    hyper = check_hyper(type(model), values)
+    hyper = resolved(check_hyper(type(model), values), device)
     model.check(hyper, task)
     check_precision(hyper.precision, device)
     return hyper

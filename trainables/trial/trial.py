@@ -31,6 +31,7 @@ from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
 from trainables.trial.folders import BEST, LATEST, SharedFolder
 from trainables.trial.frozen import FrozenFeatures
 from trainables.trial.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
+from trainables.trial.precision import use_tensor_cores
 from trainables.trial.report import Report, Scores, StopReason, best_report, whole
 from trainables.trial.shared_scores import baseline_scores, initial_scores
 from trainables.trial.training import DivergenceError, Training
@@ -74,6 +75,7 @@ class Trial:
         self.timeline = Timeline(spec.shared.timeline, spec.folder.name)
         self.hyper = check_values(model, spec.hyper, task, device)
         cap_gpu_memory(device, spec.gpu_memory_bytes)
+        use_tensor_cores(device)
         reset_peak_memory(device)
         torch.manual_seed(spec.seed)
         model.build(self.hyper, task).to(device)

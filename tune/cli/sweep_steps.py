@@ -49,7 +49,7 @@ def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: b
     """Plan a sweep and those that follow it, run and finish them; return the exit status."""
     console, storage = _console(), storage.absolute()
     earlier = [Sweep.open(storage, name) for name in requests[0].typed.start_from]
-    if not dry_run:
+    if not dry_run and requests[0].settings.max_concurrent != "auto":  # else a plan says how many run at once
         first = requests[0]
         begin_ray(resources_of(first.budget, first.trainable))
     with console.status("reading the data, loading the model"):

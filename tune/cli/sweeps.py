@@ -74,7 +74,9 @@ def sweep(
         list[str] | None, option("An earlier sweep whose best is tried first; again for more.", SEARCH)
     ] = None,
     seed: Annotated[int | None, option("Seed of everything.", SEARCH)] = None,
-    max_concurrent: Annotated[str | None, option("Trials at once: auto or a number.", MACHINE)] = None,
+    max_concurrent: Annotated[
+        str | None, option("Trials at once: a number, or auto for as many as fit and pay; default: 1 a GPU.", MACHINE)
+    ] = None,
     gpus: Annotated[int | None, option("GPUs to use; 0 for the CPU.", MACHINE)] = None,
     gpu_memory: Annotated[str | None, option("Memory to use of each GPU: 8GB.", MACHINE)] = None,
     then: Annotated[
@@ -157,12 +159,12 @@ def resume(
 ) -> None:
     """Go on with a sweep that was stopped, killed or finished; nothing is run twice."""
     from tune.cli.sweep_steps import Resumption, resume_sweep
-    from tune.planning.budget import parse_concurrency, parse_duration, parse_memory
+    from tune.planning.budget import parse_duration, parse_memory, parse_number_at_once
 
     changes = Resumption(
         trials=trials,
         more_seconds=None if time_budget is None else parse_duration(time_budget),
-        max_concurrent=None if max_concurrent is None else parse_concurrency(str(max_concurrent)),
+        max_concurrent=None if max_concurrent is None else parse_number_at_once(str(max_concurrent)),
         gpus=gpus,
         gpu_memory_bytes=None if gpu_memory is None else parse_memory(gpu_memory),
         retry_failed=retry_failed,

@@ -10,6 +10,7 @@ from data.errors import DamagedFileError
 from trainables.base import check_hyper
 from trainables.errors import HyperError
 from trainables.parameters import blend_into, trainable_tensors
+from trainables.trial.precision import resolved
 from trainables.trial.window_errors import WindowErrors
 from tune.export.trial_models import TrialModel, TrialModels
 from tune.leaderboard.blends import blend_name, blend_standing, keep_blends, read_blends, write_blend
@@ -68,7 +69,7 @@ class Blends:
         return [s for s in ranked if self._start_of(s) == self._start_of(ranked[0])]
 
     def _start_of(self, standing: Standing) -> tuple[str, str]:
-        hyper = check_hyper(self.models.model_class, standing.hyper)
+        hyper = resolved(check_hyper(self.models.model_class, standing.hyper), self.models.device)
         return hyper.initial_model, hyper.precision
 
     def _soup(self, ordered: list[Standing]) -> Found | None:

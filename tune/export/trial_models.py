@@ -15,6 +15,7 @@ from trainables.trial.checkpoint import CheckpointSlot
 from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
 from trainables.trial.folders import BEST
 from trainables.trial.memory import MicroBatch
+from trainables.trial.precision import resolved
 from trainables.trial.report import Scores
 from trainables.trial.trial import load_best
 from tune.leaderboard.standing import Standing
@@ -66,7 +67,7 @@ class TrialModels:
     def initial(self, standing: Standing) -> TrialModel:
         """Build a trial's model as it was before training."""
         model = self.model_class()
-        hyper = check_hyper(self.model_class, standing.hyper)
+        hyper = resolved(check_hyper(self.model_class, standing.hyper), self.device)
         model.build(hyper, self.task).to(self.device)
         return TrialModel(model, hyper, self.task)
 

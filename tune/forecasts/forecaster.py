@@ -25,7 +25,7 @@ from trainables.checkpoints.pretrained import read_config
 from trainables.errors import CheckpointError
 from trainables.hyper import Hyper
 from trainables.sweep_trainable import SweepModel
-from trainables.trial.precision import autocast
+from trainables.trial.precision import autocast, resolved
 from tune.records.spec import DataSource
 from tune.registry import find_checkpoints_trainable, find_trainable, recognise_trainable
 from tune.validation_messages import validation_messages
@@ -106,13 +106,13 @@ class Checkpoint:
         """Build the model on a device; CheckpointError or HyperError for what the user can fix."""
         model = self.model_class()
         if self.export is None:
-            hyper = self.model_class.hyper_for_checkpoint(self.name)
+            hyper = resolved(self.model_class.hyper_for_checkpoint(self.name), device)
             module = model.build(hyper, task)
         else:
             values = {**self.export.hyperparameters, **self.model_class.inference}
             if device.type == "cpu":
                 values = {key: value for key, value in values.items() if key not in GPU_FIELDS}
-            hyper = check_hyper(self.model_class, values)
+            hyper = resolved(check_hyper(self.model_class, values), device)
             module = self._rebuild(model, hyper, task)
         module.to(device).eval()
         return Loaded(model, hyper.precision, device)

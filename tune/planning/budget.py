@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import psutil
 
@@ -92,9 +93,11 @@ def _nvidia_gpus() -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 
 def plan_budget(
-    machine: Machine, *, gpus: int | None, max_concurrent: int | None, gpu_memory_bytes: int | None
+    machine: Machine, *, gpus: int | None, max_concurrent: int | Literal["auto"] | None, gpu_memory_bytes: int | None
 ) -> Budget:
     """Decide how many trials run at once: one a GPU, or one on the CPUs, unless the user says otherwise.
+
+    auto: as without a number; a plan that knows the model replaces it by one.
 
     Several trials on one GPU share its memory, and all CPUs are divided, so that threads never outnumber cores.
     Raises SweepError for more than the machine has.
@@ -107,7 +110,7 @@ def plan_budget(
             f"--gpus must not be more than the machine has, got {wanted}, it has {machine.gpus}; "
             "leave --gpus out to use what is there"
         )
-    concurrent = max_concurrent or max(1, wanted)
+    concurrent = max_concurrent if isinstance(max_concurrent, int) else max(1, wanted)
     if concurrent > machine.cpus:
         raise SweepError(f"--max-concurrent must not exceed the CPU cores, got {concurrent}, there are {machine.cpus}")
     return Budget(
@@ -169,10 +172,13 @@ def parse_duration(text: str) -> float:
     return float(seconds)
 
 
-def parse_concurrency(text: str) -> int | None:
-    """Turn 'auto' into None and '2' into 2; SweepError otherwise."""
-    if text == "auto":
-        return None
+def parse_concurrency(text: str) -> int | Literal["auto"]:
+    """Turn '2' into 2, and leave 'auto'; SweepError otherwise."""
+    return "auto" if text == "auto" else parse_number_at_once(text)
+
+
+def parse_number_at_once(text: str) -> int:
+    """Turn '2' into 2; SweepError otherwise."""
     if not text.isdecimal() or int(text) < 1:
         raise SweepError(f"--max-concurrent must be auto or a number from 1, got {text!r}")
     return int(text)

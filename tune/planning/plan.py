@@ -18,12 +18,13 @@ from data.task.task import ForecastTask
 from search_spaces.space import SearchSpace
 from trainables.base import check_hyper
 from tune.format import domain_text, duration
-from tune.planning.budget import Budget, Machine
-from tune.planning.estimate import Estimate
+from tune.planning.budget import Budget, Machine, plan_budget
+from tune.planning.estimate import Estimate, Load
+from tune.planning.packing import trials_at_once
 from tune.planning.proposals import Model, Proposals, check_proposals, has_own_windows, notes_on
 from tune.planning.request import CheckedRequest
 from tune.planning.starting_points import EarlierSweep, learning_note, trials_to_learn_from, with_points_of
-from tune.records.spec import DataSource, SweepError, SweepSpec
+from tune.records.spec import DataSource, SweepError, SweepSettings, SweepSpec
 from tune.registry import find_trainable
 
 MAX_FILES = 100  # of a corpus
@@ -62,7 +63,7 @@ def plan_sweep(request: CheckedRequest, earlier: Sequence[EarlierSweep] = ()) ->
 
     earlier: the sweeps to start from.
     """
-    trainable, space, settings, budget = request.trainable, request.space, request.settings, request.budget
+    trainable, space, settings = request.trainable, request.space, request.settings
     model = find_trainable(trainable)
     if request.typed.task.get("train_stride") is not None and has_own_windows(model):
         raise SweepError(
@@ -71,7 +72,7 @@ def plan_sweep(request: CheckedRequest, earlier: Sequence[EarlierSweep] = ()) ->
         )
     source, panel = _read_data(request, model)
     task = ForecastTask(panel, request.task)
-    device = torch.device("cuda" if budget.gpus else "cpu")
+    device = torch.device("cuda" if request.budget.gpus else "cpu")
     if earlier:
         space = with_points_of(
             space,
@@ -82,6 +83,8 @@ def plan_sweep(request: CheckedRequest, earlier: Sequence[EarlierSweep] = ()) ->
             strict=bool(request.typed.start_from),
         )
     proposals = check_proposals(model, space, task, device=device)
+    loads = proposals.loads(model, task)
+    settings, budget = _packed(request, loads)
     spec = SweepSpec(
         name=request.name,
         space=space.to_dict(),
@@ -99,9 +102,19 @@ def plan_sweep(request: CheckedRequest, earlier: Sequence[EarlierSweep] = ()) ->
             "then": tuple(asdict(follower) for follower in request.typed.followers(spec.name)),
         }
     )
-    loads = proposals.loads(model, task)
     estimate = Estimate(loads, spec, request.machine, budget) if loads else None
     return Plan(spec, space, panel, task, model, proposals, request.machine, budget, estimate, earlier)
+
+
+def _packed(request: CheckedRequest, loads: Sequence[Load]) -> tuple[SweepSettings, Budget]:
+    """Put a number of trials at once in the place of auto."""
+    settings, budget = request.settings, request.budget
+    if settings.max_concurrent != "auto":
+        return settings, budget
+    at_once = trials_at_once(loads, request.machine, gpus=budget.gpus)
+    settings = settings.model_copy(update={"max_concurrent": at_once})
+    memory = settings.gpu_memory_bytes
+    return settings, plan_budget(request.machine, gpus=settings.gpus, max_concurrent=at_once, gpu_memory_bytes=memory)
 
 
 def _parameters(model: Model, hyper: Mapping[str, object], task: ForecastTask) -> int | None:

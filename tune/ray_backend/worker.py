@@ -17,6 +17,7 @@ from data.task.task import ForecastTask, TaskSpec
 from trainables.base import check_hyper
 from trainables.sweep_trainable import SweepModel
 from trainables.timeline import Activity, Timeline
+from trainables.trial.precision import resolved
 from trainables.trial.trial import Trial, TrialSpec
 from trainables.workload import worthwhile_threads
 from tune.ray_backend.messages import Failure, WorkerSettings, config_of, to_result
@@ -96,5 +97,5 @@ def _threads(model: SweepModel, values: Mapping[str, object], task: ForecastTask
     """Return how many threads a trial is trained with: on a GPU all that it has, to prepare its batches."""
     if settings.use_gpu:
         return settings.cpus
-    hyper = check_hyper(type(model), values)
+    hyper = resolved(check_hyper(type(model), values), torch.device("cpu"))
     return worthwhile_threads(model.workload(hyper, task), hyper.batch_size, most=settings.cpus)

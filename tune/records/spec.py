@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -90,7 +90,7 @@ class SweepSettings(BaseModel):
     scheduler: Scheduler = "asha"
     grace_period: int = Field(default=1, ge=1, le=10**6)
     reduction_factor: float = Field(default=3, gt=1, allow_inf_nan=False)
-    max_concurrent: int | None = Field(default=None, ge=1, le=10**6)
+    max_concurrent: Annotated[int, Field(ge=1, le=10**6)] | Literal["auto"] | None = None
     gpus: int | None = Field(default=None, ge=0)
     gpu_memory_bytes: int | None = Field(default=None, gt=0)
     seed: int = Field(default=0, ge=0, lt=10**9)

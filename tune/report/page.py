@@ -194,7 +194,7 @@ def facts_of(spec: SweepSpec) -> dict[str, Facts]:
             ("time budget", budget),
             ("searcher", spec.searcher),
             ("scheduler", "none" if spec.scheduler == "none" else stopping),
-            ("trials at once", short_number(spec.max_concurrent) if spec.max_concurrent else "auto"),
+            ("trials at once", short_number(spec.max_concurrent or max(1, spec.gpus or 1))),
             ("seed", short_number(spec.seed)),
         ],
         "Made": [("created", spec.created or NOTHING), *sorted(spec.versions.items())],

@@ -45,7 +45,7 @@ class PlainAttention(TimeMoeAttention):
         query, key, value = (p(states).view(heads).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
         query, key = _turned(query), _turned(key)
         steps = states.shape[1]
-        future = torch.full((steps, steps), torch.finfo(states.dtype).min).triu(1)
+        future = torch.full((steps, steps), torch.finfo(states.dtype).min, device=states.device).triu(1)
         weights = (query @ key.transpose(-1, -2) * self.head_size**-0.5 + future).softmax(-1)
         return self.o_proj((weights @ value).transpose(1, 2).flatten(2)), weights
 
@@ -53,7 +53,8 @@ class PlainAttention(TimeMoeAttention):
 def _turned(heads: Tensor) -> Tensor:
     """Each pair of a head, of its first half and its second, turned by step / 10,000 ** (pair / pairs)."""
     steps, size = heads.shape[-2:]
-    angles = torch.arange(steps)[:, None] / 10_000 ** (torch.arange(0, size, 2) / size)
+    pairs = torch.arange(0, size, 2, device=heads.device)
+    angles = torch.arange(steps, device=heads.device)[:, None] / 10_000 ** (pairs / size)
     cos, sin = angles.cos().repeat(1, 2), angles.sin().repeat(1, 2)
     first, second = heads.chunk(2, dim=-1)
     return heads * cos + torch.cat([-second, first], dim=-1) * sin

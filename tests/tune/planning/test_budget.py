@@ -227,8 +227,8 @@ def test_a_duration_without_a_unit_is_asked_about(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.parametrize(("text", "number"), [("auto", None), ("1", 1), ("12", 12)])
-def test_a_number_of_trials_at_once_is_read(text: str, number: int | None) -> None:
+@pytest.mark.parametrize(("text", "number"), [("auto", "auto"), ("1", 1), ("12", 12)])
+def test_a_number_of_trials_at_once_is_read(text: str, number: int | str) -> None:
     assert parse_concurrency(text) == number
 
 
