@@ -16,6 +16,7 @@ from tune.planning.throughput import Speed, measure_speed
 from tune.records.spec import SweepSettings
 
 EFFICIENCY = 0.6  # of the measured rate of products
+ASHA_SHARE = 1 / 3  # of all epochs, that a search with ASHA trains
 EVAL_BATCH = 256  # windows measured at once
 # Over each number that training keeps, and over each trained weight (clipping, AdamW). Fitted to steps of all models on
 # two machines (tests/benchmarks/models/bench_estimate.py).
@@ -82,12 +83,16 @@ class Load:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A sweep's loads, one a configuration at the corners of its space, and where it runs."""
+    """A sweep's loads, one a configuration at the corners of its space, and where it runs.
+
+    train_stride: rows from one training window to the next; None where the model cuts its own.
+    """
 
     loads: tuple[Load, ...]
     settings: SweepSettings
     machine: Machine
     budget: Budget
+    train_stride: int | None = None
 
     def describe(self, measure: Measure | None = None) -> dict[str, str]:
         """Give parameters, memory and time as text. measure: instead of trying this machine, a third of a second."""
@@ -160,7 +165,16 @@ class Estimate:
         if self.settings.scheduler == "asha":
             text += ": ASHA stops most trials early"
         limit = self.settings.time_budget_seconds
-        return text if limit is None or limit >= seconds else f"{text}; the time budget ends it after {duration(limit)}"
+        if limit is None or limit >= seconds:
+            return text
+        return f"{text}; the time budget ends it after {duration(limit)}{self._stride_that_fits(seconds / limit)}"
+
+    def _stride_that_fits(self, times: float) -> str:
+        """Say with which stride a search would fit that is so many times as long as its time budget."""
+        needed = times * (ASHA_SHARE if self.settings.scheduler == "asha" else 1)
+        if self.train_stride is None or needed <= 1:
+            return ""
+        return f", and would come to its end with --train-stride {math.ceil(self.train_stride * needed)}"
 
 
 def _span(values: Iterable[Number], text: Callable[[Number], str]) -> str:

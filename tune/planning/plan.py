@@ -102,7 +102,8 @@ def plan_sweep(request: CheckedRequest, earlier: Sequence[EarlierSweep] = ()) ->
             "then": tuple(asdict(follower) for follower in request.typed.followers(spec.name)),
         }
     )
-    estimate = Estimate(loads, spec, request.machine, budget) if loads else None
+    stride = None if has_own_windows(model) else task.spec.train_stride
+    estimate = Estimate(loads, spec, request.machine, budget, stride) if loads else None
     return Plan(spec, space, panel, task, model, proposals, request.machine, budget, estimate, earlier)
 
 

@@ -37,7 +37,7 @@ WORK = Workload(
 
 def load(batch_size: int = 8, *, work: Workload = WORK, **hyper: Any) -> Load:
     """1,001 training and 100 validation windows."""
-    values = {"lr": 1e-4, "epochs": 3, "batch_size": batch_size, **hyper}
+    values = {"lr": 1e-4, "epochs": 3, "batch_size": batch_size, "precision": "fp32", **hyper}
     return Load(Hyper(**values), work, train_windows=1001, val_windows=100)
 
 
@@ -119,6 +119,22 @@ def test_the_whole_search_is_every_trial_at_the_most_epochs() -> None:
     assert told["whole search"] == "about 1 d 13 h at most"  # 136,600 s
     told = estimate(load(8), time_budget_seconds=3600).describe(ten_giga)
     assert told["whole search"].endswith("stops most trials early; the time budget ends it after 1h 00m")
+
+
+@pytest.mark.parametrize(
+    ("hours", "scheduler", "stride"),
+    [
+        (2, "asha", None),  # 13,660 s are 1.9 times the budget, and ASHA trains a third
+        (1, "asha", 6),  # 3.8 times; a third of it 1.26; stride 4 becomes 5.1
+        (2, "none", 8),  # stride 4 becomes 7.6
+    ],
+)
+def test_a_stride_with_which_the_search_fits_is_named(hours: int, scheduler: str, stride: int | None) -> None:
+    found = replace(estimate(load(8), scheduler=scheduler, time_budget_seconds=3600 * hours), train_stride=4)
+    text = found.describe(ten_giga)["whole search"]
+    assert text.endswith(
+        f"{hours}h 00m" + (f", and would come to its end with --train-stride {stride}" if stride else "")
+    )
 
 
 def test_trials_at_once_share_a_device_but_not_two() -> None:
