@@ -9,7 +9,7 @@ import pytest
 
 from tests.paths import TOYS
 from tests.tune.export.searched import board_of, models_of
-from trainables.trial.trial import WINDOWS_FILE
+from trainables.trial.folders import WINDOWS_FILE
 from tune.comparing import compare_sweeps
 from tune.export.conclude import conclude
 from tune.export.trial_models import TrialModels

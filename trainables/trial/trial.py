@@ -28,7 +28,7 @@ from trainables.timeline import Activity, Timeline
 from trainables.trial.checkpoint import CheckpointSlot
 from trainables.trial.checks import check_evaluations, check_values
 from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
-from trainables.trial.folders import BEST, LATEST, SharedFolder
+from trainables.trial.folders import BEST, LATEST, REPORT_FILE, WEIGHTS_FILE, WINDOWS_FILE, SharedFolder
 from trainables.trial.frozen import FrozenFeatures
 from trainables.trial.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
 from trainables.trial.precision import use_tensor_cores
@@ -38,10 +38,7 @@ from trainables.trial.training import DivergenceError, Training
 
 logger = logging.getLogger(__name__)
 
-# Of the best epoch:
-WEIGHTS_FILE, REPORT_FILE, WINDOWS_FILE = "trained.safetensors", "report.json", "windows.safetensors"
-# Of the latest:
-STATE_FILE, HISTORY_FILE = "state.pt", "history.json"
+STATE_FILE, HISTORY_FILE = "state.pt", "history.json"  # of the latest epoch
 
 
 @dataclass(frozen=True)
@@ -278,6 +275,11 @@ def load_best(model: Trainable, slot: CheckpointSlot, epoch: float | None = None
     folder = folder_of_epoch(slot.folder, epoch)
     if folder is None:
         raise HyperError(f"trial {slot.folder.name} must have trained for an epoch to be exported; it kept no weights")
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise DamagedFileError(
+            f"{folder / WEIGHTS_FILE}: the weights of trial {slot.folder.name} are not there; a sweep keeps those of "
+            "its best few trials (--keep); export another with --trial"
+        )
     try:
         check_readable(folder / WEIGHTS_FILE)
         load_trainable_tensors(model.module, load_file(folder / WEIGHTS_FILE))

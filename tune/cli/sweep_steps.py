@@ -32,6 +32,7 @@ from tune.planning.request import CheckedRequest, SweepRequest, check_request
 from tune.ray_backend.run import resources_of, run_search
 from tune.ray_backend.session import begin_ray, wait_for_begun_ray
 from tune.records.journal import Journal, read_records
+from tune.records.retention import Retention
 from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError
 from tune.records.sweep_callback import SweepCallback
@@ -265,6 +266,7 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
     )
     progress = LiveProgress if console.is_terminal else PlainProgress
     return [
+        Retention(journal, sweep.spec.keep or None),
         LeaderboardFile(sweep.spec, journal),
         TensorBoardCallback(journal, sweep.spec.search_space()),
         progress(console, journal, state),

@@ -79,6 +79,9 @@ def sweep(
     ] = None,
     gpus: Annotated[int | None, option("GPUs to use; 0 for the CPU.", MACHINE)] = None,
     gpu_memory: Annotated[str | None, option("Memory to use of each GPU: 8GB.", MACHINE)] = None,
+    keep: Annotated[
+        int | None, option("Trials whose weights stay on the disk, the best; default 5, 0 for all.", MACHINE)
+    ] = None,
     then: Annotated[
         list[str] | None, typer.Option(help="A space to search after it, from its best; again for more.")
     ] = None,
@@ -122,6 +125,7 @@ def sweep(
             max_concurrent=max_concurrent,
             gpus=gpus,
             gpu_memory=gpu_memory,
+            keep=keep,
         ),
         name=name,
         start_from=tuple(dict.fromkeys(start_from or ())),

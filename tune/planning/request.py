@@ -27,6 +27,7 @@ DEFAULT_SPACE = "quickstart"
 DEFAULT_TASK = {"context_length": 512, "prediction_length": 96}
 SPLITS_OF_DATA = ("date", "ett", "rows")
 MOST_GP_TRIALS = 200
+KEEP = 5  # trials whose weights stay: those that are scored on the test part, and those that a soup is made of
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def _read_flags(request: SweepRequest, space: SearchSpace) -> tuple[TaskSpec, Sw
     try:
         points = len(space.grid()) if lists_points(str(searched.get("searcher")), space) else None
         trials = searched.get("trials", points or space.trials)
-        searched = {"trials": trials, "searcher": _best_searcher(space, trials), **searched}
+        searched = {"trials": trials, "searcher": _best_searcher(space, trials), "keep": KEEP, **searched}
         settings = SweepSettings.model_validate(searched)
     except ValidationError as error:
         mistakes += _as_flags(error)

@@ -79,7 +79,8 @@ class SweepSettings(BaseModel):
     time_budget_seconds counts the search alone, over all its sessions; gpu_memory_bytes is for one GPU. confidence: of
     the verdict, which calls a trial better than the initial model. futility, stop_when_flat: whether the
     search ends early where nothing comes near the initial model, or nothing gets better. repeats: how often the best
-    `repeated` configurations are trained again with other seeds, after the search.
+    `repeated` configurations are trained again with other seeds, after the search. keep: how many trials' weights stay
+    on the disk, 0 for all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -98,6 +99,7 @@ class SweepSettings(BaseModel):
     confidence: float = Field(default=CONFIDENCE, ge=0.5, le=0.999, allow_inf_nan=False)
     futility: bool = True
     stop_when_flat: bool = False
+    keep: int = Field(default=0, ge=0, le=10**6)
     repeats: int = Field(default=0, ge=0, le=MOST_REPEATS)
     repeated: int = Field(default=3, ge=1, le=MOST_REPEATS)
 

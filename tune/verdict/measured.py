@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from data.errors import DamagedFileError
+from trainables.trial.folders import WINDOWS_FILE
 from trainables.trial.shared_scores import read_scores, windows_beside
-from trainables.trial.trial import WINDOWS_FILE, folder_of_epoch
+from trainables.trial.trial import folder_of_epoch
 from trainables.trial.window_errors import WindowErrors
 from tune.leaderboard.blends import blend_windows
 from tune.leaderboard.standing import Standing

@@ -2,8 +2,8 @@
 
     uv run python tests/benchmarks/models/bench_precision.py [--device cuda]
 
-Twelve trials of four epochs of the bundled tiny Moirai on the bundled sample. A CPU computes the same products in bf16 as
-a card does, though no faster.
+Twelve trials of four epochs of the bundled tiny Moirai on the bundled sample. A CPU computes the same products in bf16
+as a card does, though no faster.
 """
 
 from __future__ import annotations
