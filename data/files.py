@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from data.errors import DamagedFileError
 
 SMALL = 64 * 2**20  # bytes
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+LEAST_ROOM = 2**20  # bytes; with fewer free, whatever could not be written lacked room
 
 
 def expand(path: str | Path) -> Path:
@@ -29,6 +32,24 @@ def read_small(path: Path) -> bytes:
     if len(content) > SMALL:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return content
+
+
+def is_out_of_room(error: BaseException, folder: Path) -> bool:
+    """Return whether an error comes from a disk without room. folder: on that disk.
+
+    Libraries such as PyTorch and SQLite say it in words of their own: then the disk is asked.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in NO_ROOM:
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return shutil.disk_usage(folder).free < LEAST_ROOM
+
+
+def no_room(path: Path) -> OSError:
+    """Make the error of a disk that has no room for a file."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def flush_file(path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from data.files import flush_file, flush_folder
+from data.files import flush_file, flush_folder, is_out_of_room, no_room
 
 
 class CheckpointSlot:
@@ -40,10 +40,17 @@ class CheckpointSlot:
         target = self.folder / f"{self.prefix}_{number:06d}"
         unfinished = self.folder / f".{target.name}.tmp"
         unfinished.mkdir(parents=True)
-        fill(unfinished)
-        for file in unfinished.iterdir():
-            flush_file(file)
-        flush_folder(unfinished)
+        try:
+            fill(unfinished)
+            for file in unfinished.iterdir():
+                flush_file(file)
+            flush_folder(unfinished)
+        except Exception as error:
+            is_full = is_out_of_room(error, self.folder)
+            shutil.rmtree(unfinished, ignore_errors=True)  # its bytes are needed to write down what happened
+            if is_full:
+                raise no_room(target) from error
+            raise
         for there_number, there in self._numbered().items():
             if there_number >= number:  # of a future that is done anew
                 _remove(there)

@@ -22,6 +22,7 @@ class RayCallback(Callback):
     def __init__(self, journal: Journal, callbacks: Sequence[SweepCallback], *, scheduler: str) -> None:
         self.journal, self.callbacks, self.scheduler = journal, callbacks, scheduler
         self.timeline = Timeline(journal.folder.timeline)
+        self.no_room: str | None = None  # why the disk of a worker had no room
 
     def __getstate__(self) -> dict[str, object]:
         return {}  # Ray pickles callbacks into a snapshot that is never read
@@ -37,6 +38,9 @@ class RayCallback(Callback):
     ) -> None:
         trial_id = config_of(trial.config).trial_id
         message = read_result(result, scheduler=self.scheduler)
+        if isinstance(message, Failure) and message.no_room:
+            self.no_room = self.no_room or message.text
+            return
         with self.timeline.of(Activity.RECORDING):
             if isinstance(message, Failure):
                 self.journal.fail(trial_id, message.text)

@@ -15,7 +15,7 @@ from tune.records.trial_record import TrialConfig
 BEST_SO_FAR = "best_so_far"  # a result's objective: what the searcher and the scheduler minimise
 EPOCH = "epoch"
 WORKER = "worker"  # Ray's configuration of a trial: these settings, and the TrialConfig's fields
-_FAILURE, _DONE = "failure", "done"
+_FAILURE, _NO_ROOM, _DONE = "failure", "no_room", "done"
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,22 @@ def config_of(config: Mapping[str, object]) -> TrialConfig:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a trial cannot go on, in words for the user; to try again would fail again."""
+    """Why a trial cannot go on, in words for the user; to try again would fail again.
+
+    no_room: the disk is full, which ends the search and leaves the trial where it is.
+    """
 
     text: str
+    no_room: bool = False
 
     def to_result(self) -> dict[str, object]:
-        return {EPOCH: -1, _DONE: True, _FAILURE: self.text, BEST_SO_FAR: math.nan}
+        return {
+            EPOCH: -1,
+            _DONE: not self.no_room,
+            _FAILURE: self.text,
+            _NO_ROOM: self.no_room,
+            BEST_SO_FAR: math.nan,
+        }
 
 
 def to_result(report: Report) -> dict[str, object]:
@@ -82,7 +92,7 @@ def to_result(report: Report) -> dict[str, object]:
 def read_result(result: Mapping[str, object], *, scheduler: str) -> Report | Failure:
     """Read what a worker sent; a stop that the trial did not ask for is the scheduler's."""
     if _FAILURE in result:
-        return Failure(str(result[_FAILURE]))
+        return Failure(str(result[_FAILURE]), no_room=bool(result[_NO_ROOM]))
     report = Report.from_row(result)
     if report.stopped_by is None and result.get(_DONE) and scheduler in set(StopReason):
         return replace(report, stopped_by=StopReason(scheduler))

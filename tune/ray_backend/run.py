@@ -5,17 +5,22 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+from data.files import is_out_of_room
 from trainables.timeline import Activity, Timeline
+from tune.command_text import command_text
+from tune.format import memory
 from tune.planning.budget import Budget, Machine, look_at_machine, plan_budget
 from tune.ray_backend.clock import RepeatsReserve, SearchClock
 from tune.ray_backend.session import Resources, begin_ray, ray_session, use_warm_workers, wait_for_begun_ray
 from tune.records.journal import Journal
 from tune.records.repeats import recover_repeats
 from tune.records.search_time import Ending
-from tune.records.spec import SweepError, SweepSettings
+from tune.records.spec import NoRoomError, SweepError, SweepSettings
 from tune.records.sweep_callback import SweepCallback
 from tune.records.trial_record import TrialConfig
 from tune.registry import own_modules
@@ -27,6 +32,8 @@ if TYPE_CHECKING:  # Ray takes seconds to import: only once there is something t
     from ray import tune as ray_tune
     from ray.tune.schedulers import TrialScheduler
     from ray.tune.search import Searcher
+
+    from tune.ray_backend.callback import RayCallback
 
 WORKER_RETRIES = 2  # a worker that died is replaced this often, and its trial goes on at its checkpoint
 
@@ -68,6 +75,7 @@ def run_search(
         finally:
             on_ray_death(name)
 
+    is_full = False
     try:
         with ray_session(resources, on_death=end_without_ray) as (began, up):
             Timeline(sweep.folder.timeline).write(Activity.RAY_START, began, up)
@@ -80,11 +88,29 @@ def run_search(
             if ending not in (Ending.INTERRUPTED, Ending.FUTILE):
                 repeated = run.repeats(clock.is_over)
                 ending = repeated if ending is Ending.FINISHED else ending
+    except Exception as error:
+        is_full = isinstance(error, NoRoomError) or is_out_of_room(error, sweep.folder.path)
+        if not is_full:
+            raise
+        raise NoRoomError(_without_room(sweep)) from error
     finally:
         for callback in callbacks:
-            callback.close()
+            with suppress(*([Exception] if is_full else [])):  # what it would write finds no room either
+                callback.close()
     clock.end(ending)
     return ending
+
+
+def _without_room(sweep: Sweep) -> str:
+    """Say that the disk is full, what a trial needs of it, and how to go on."""
+    folder = sweep.folder.path
+    sizes = [sum(f.stat().st_size for f in trial.path.rglob("*") if f.is_file()) for trial in sweep.folder.trials()]
+    needed = f", and a trial takes up to {memory(2 * max(sizes))} while it runs" if sizes else ""
+    name, storage = sweep.spec.name, folder.parent
+    return (
+        f"{folder}: the disk is full ({memory(shutil.disk_usage(folder).free)} free{needed}); what is on record stays. "
+        f"Make room, then go on with: {command_text('resume', name, storage=storage)}"
+    )
 
 
 def resources_of(budget: Budget, trainable: str) -> Resources:
@@ -141,7 +167,7 @@ class _Run:
             past=self.journal.searched,
         )
         if search.remaining and not is_over():
-            self._tuner(search, search.remaining, scheduler, is_over).fit()
+            self._fit(search, search.remaining, scheduler, is_over)
         if not search.has_open_trials:
             return Ending.FINISHED
         return Ending.TIME_BUDGET if is_over() else Ending.INTERRUPTED
@@ -153,7 +179,7 @@ class _Run:
 
         if (left := self._repeats_left()) and not is_over():
             scheduler = make_scheduler("none", grace_period=1, reduction_factor=2, past=())
-            self._tuner(ListedTrials(self.journal, left), len(left), scheduler, is_over).fit()
+            self._fit(ListedTrials(self.journal, left), len(left), scheduler, is_over)
         if not self._repeats_left():
             return Ending.FINISHED
         return Ending.TIME_BUDGET if is_over() else Ending.INTERRUPTED
@@ -161,12 +187,25 @@ class _Run:
     def _repeats_left(self) -> list[TrialConfig]:
         return self.spec.repetition.left(self.journal.records)
 
+    def _fit(self, search: Searcher, trials: int, scheduler: TrialScheduler, is_over: Callable[[], bool]) -> None:
+        """Run trials; NoRoomError where the disk is full."""
+        from tune.ray_backend.callback import RayCallback
+
+        callback = RayCallback(self.journal, self.callbacks, scheduler=self.spec.scheduler)
+        self._tuner(search, trials, scheduler, callback, lambda: is_over() or callback.no_room is not None).fit()
+        if callback.no_room is not None:
+            raise NoRoomError(callback.no_room)
+
     def _tuner(
-        self, search: Searcher, trials: int, scheduler: TrialScheduler, is_over: Callable[[], bool]
+        self,
+        search: Searcher,
+        trials: int,
+        scheduler: TrialScheduler,
+        callback: RayCallback,
+        is_over: Callable[[], bool],
     ) -> ray_tune.Tuner:
         from ray import tune as ray_tune
 
-        from tune.ray_backend.callback import RayCallback
         from tune.ray_backend.messages import WorkerSettings
         from tune.ray_backend.stopper import TimeStopper
         from tune.ray_backend.worker import RayTrial
@@ -196,7 +235,7 @@ class _Run:
             run_config=ray_tune.RunConfig(
                 name=folder.ray.name,
                 storage_path=str(folder.path),
-                callbacks=[RayCallback(self.journal, self.callbacks, scheduler=self.spec.scheduler)],
+                callbacks=[callback],
                 stop=TimeStopper(is_over),
                 checkpoint_config=ray_tune.CheckpointConfig(checkpoint_at_end=False),  # a trial keeps its own
                 failure_config=ray_tune.FailureConfig(max_failures=WORKER_RETRIES),

@@ -12,6 +12,7 @@ import torch
 from ray import tune as ray_tune
 
 from data.errors import UserError
+from data.files import is_out_of_room
 from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
 from trainables.base import check_hyper
@@ -72,13 +73,19 @@ class RayTrial(ray_tune.Trainable):
             self._trial = Trial(model, spec, task, device)
         except UserError as error:
             self._failure = Failure(str(error))  # to try again would fail again: sent as a result, not as a crash
+        except OSError as error:
+            if not is_out_of_room(error, settings.folder.path):
+                raise
+            self._failure = Failure(str(error), no_room=True)
 
     def step(self) -> dict[str, Any]:
         try:
             return self._failure.to_result() if self._trial is None else to_result(self._trial.step())
         except UserError as error:
             return Failure(str(error)).to_result()
-        except Exception:
+        except Exception as error:
+            if self._trial is not None and is_out_of_room(error, self._trial.spec.folder):
+                return Failure(str(error), no_room=True).to_result()
             # Ray shows only the last frame of an error; the trial's folder gets it whole
             logger.exception("trial failed")
             raise

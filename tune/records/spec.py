@@ -42,6 +42,10 @@ class SweepError(UserError):
     """A sweep that cannot be started, found or resumed."""
 
 
+class NoRoomError(SweepError):
+    """A sweep that stopped because its disk is full; what was on record stays."""
+
+
 class DataSource(ReadOptions):
     """Where the series came from, and how they were read; the sweep's folder holds its own copy of them.
 
