@@ -37,6 +37,10 @@ class SharedFolder:
         """The scores of an initial model. key: what they depend on."""
         return self.initial / f"{digest(key)}.json"
 
+    def micro_batch(self, key: str) -> Path:
+        """The micro-batch that fitted when memory ran out; missing where it did not. key: what needs that memory."""
+        return self.path / f"micro_batch_{digest(key)}.txt"
+
     @property
     def timeline(self) -> Path:
         """A line an activity; see `trainables.timeline`."""

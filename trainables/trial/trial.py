@@ -78,6 +78,7 @@ class Trial:
         model.build(self.hyper, task).to(device)
         self.train_windows = windows_to_train_on(model, self.hyper, task, device)
         check_evaluations(self.hyper, len(self.train_windows))
+        fitted = spec.shared.micro_batch(f"{self.hyper.initial_model}|{getattr(self.hyper, 'strategy', '')}")
         self.eval_batch = MicroBatch(model.eval_batch_size)
         self.train_features = self._frozen("train", self.train_windows)
         self.val_features = self._frozen("val", task.gather("val", device))
@@ -86,7 +87,7 @@ class Trial:
             self.hyper,
             self.train_windows,
             seed=spec.seed,
-            micro_batch=MicroBatch(self.hyper.micro_batch_size or self.hyper.batch_size),
+            micro_batch=MicroBatch(self.hyper.micro_batch_size or self.hyper.batch_size, fitted),
             features=self.train_features,
         )
         self.latest = CheckpointSlot(spec.folder, LATEST)

@@ -63,6 +63,44 @@ def test_a_resumed_trial_remembers_which_micro_batch_fits(task: ForecastTask, tm
     assert Trial(Toy(), spec_in(tmp_path, reported_epoch=1), task, CPU).training.micro_batch.size == 4
 
 
+def test_later_trials_begin_with_the_micro_batch_that_fitted(task: ForecastTask, tmp_path: Path) -> None:
+    Toy.fits = 4
+    run(Trial(Toy(), spec_in(tmp_path, "t0000"), task, CPU), 2)
+    later = Trial(Toy(), spec_in(tmp_path, "t0001", batch_size=12), task, CPU)
+    assert later.training.micro_batch.size == 4
+    smaller = Trial(Toy(), spec_in(tmp_path, "t0002", batch_size=2), task, CPU)
+    assert smaller.training.micro_batch.size == 2
+    other_model = Trial(Toy(), spec_in(tmp_path, "t0003", start=1), task, CPU)
+    assert other_model.training.micro_batch.size == 16
+
+
+@pytest.mark.parametrize("content", ["", "junk", "-3"])
+def test_a_damaged_size_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "size").write_text(content)
+    assert MicroBatch(8, tmp_path / "size").size == (1 if content == "-3" else 8)
+
+
+def test_memory_of_the_host_that_runs_out_halves_it_too() -> None:
+    """PyTorch's own error, for more than any machine has."""
+    tried: list[int] = []
+
+    def work(size: int) -> str:
+        tried.append(size)
+        if size == 4:
+            torch.empty(10**16)
+        if size == 2:
+            raise MemoryError
+        return "done"
+
+    assert MicroBatch(4).attempt(work) == "done"
+    assert tried == [4, 2, 1]
+
+
+def test_one_window_that_does_not_fit_into_the_host_gets_a_remedy_for_it() -> None:
+    with pytest.raises(HyperError, match=r"DefaultCPUAllocator: can't allocate memory.*--max-concurrent"):
+        MicroBatch(1).attempt(lambda size: torch.empty(10**16))
+
+
 def test_one_window_that_does_not_fit_is_reported_with_the_remedy(task: ForecastTask, tmp_path: Path) -> None:
     trial = Trial(Toy(), spec_in(tmp_path), task, CPU)
     trial.step()
