@@ -145,7 +145,8 @@ def main() -> None:
             assert process.stdout is not None
             try:
                 for line in process.stdout:
-                    yield json.loads(line)["mae"]
+                    if line.startswith("{"):  # uni2ts prints where it loads from
+                        yield json.loads(line)["mae"]
             finally:
                 process.kill()
 

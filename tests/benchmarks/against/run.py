@@ -83,15 +83,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--neuralforecast")
+    parser.add_argument("--only", nargs="*", default=["foretune", "optuna", "process", "neuralforecast"])
     arguments = parser.parse_args()
     minutes = arguments.minutes
     loop = [sys.executable, str(HERE / "optuna_uni2ts.py"), "--minutes", str(minutes)]
     times = " | ".join(f"{part:g} min" for part in (minutes / 4, minutes / 2, minutes))
     print(f"| | first result | trials an hour | {times} |\n|---|---:|---:|---:|---:|---:|", flush=True)
-    print(line("foretune sweep", foretune(minutes), minutes), flush=True)
-    print(line("Optuna around uni2ts", lines_of(loop, minutes + 1), minutes), flush=True)
-    print(line("a process a trial", lines_of([*loop, "--each-in-a-process"], minutes + 1), minutes), flush=True)
-    if arguments.neuralforecast:
+    if "foretune" in arguments.only:
+        print(line("foretune sweep", foretune(minutes), minutes), flush=True)
+    if "optuna" in arguments.only:
+        print(line("Optuna around uni2ts", lines_of(loop, minutes + 1), minutes), flush=True)
+    if "process" in arguments.only:
+        print(line("a process a trial", lines_of([*loop, "--each-in-a-process"], minutes + 1), minutes), flush=True)
+    if arguments.neuralforecast and "neuralforecast" in arguments.only:
         for model in ("AutoNHITS", "AutoMLP"):
             command = [arguments.neuralforecast, str(HERE / "neuralforecast_auto.py"), "--data", str(SAMPLES["sample"])]
             found = lines_of([*command, "--model", model, "--trials", "4"], 4 * minutes)
