@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -60,7 +61,9 @@ def foretune(minutes: float) -> list[Epoch]:
 
 def lines_of(command: Sequence[str], limit: float) -> list[Epoch]:
     """Epochs that a command prints within so many minutes."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # our `data` is not another's
+    environment = dict(os.environ) if command[0] == sys.executable else alone
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
     try:
         text, _ = process.communicate(timeout=60 * limit)
     except subprocess.TimeoutExpired:
