@@ -80,5 +80,5 @@ class TrialModels:
 
 
 def _device_of(sweep: Sweep) -> torch.device:
-    wants_gpu = look_at_machine().gpus > 0 and sweep.spec.gpus != 0
+    wants_gpu = len(look_at_machine().gpus) > 0 and sweep.spec.gpus != 0
     return torch.device("cuda" if wants_gpu else "cpu")

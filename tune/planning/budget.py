@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Literal
 
 import psutil
 
+from tune.planning.gpus import Gpu, visible_gpus
 from tune.records.spec import SweepError
 
 _UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
@@ -18,15 +18,10 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Machine:
-    """cpus: cores this process may use; gpu_memory_bytes: of each GPU."""
+    """cpus: cores this process may use."""
 
     cpus: int
-    gpu_names: tuple[str, ...]
-    gpu_memory_bytes: tuple[int, ...]
-
-    @property
-    def gpus(self) -> int:
-        return len(self.gpu_names)
+    gpus: tuple[Gpu, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,54 +37,13 @@ class Budget:
 
 def look_at_machine() -> Machine:
     """Count CPU cores and NVIDIA GPUs, honouring CPU affinity and CUDA_VISIBLE_DEVICES."""
-    names, memory = _nvidia_gpus()
-    seen = _visible(os.environ.get("CUDA_VISIBLE_DEVICES"), len(names))
-    names, memory = tuple(names[i] for i in seen), tuple(memory[i] for i in seen)
-    return Machine(_cpus(), names, memory)
-
-
-def _visible(setting: str | None, count: int) -> list[int]:
-    """Return which of `count` GPUs this process sees: those listed by number, or as many as are listed by UUID."""
-    if setting is None:
-        return list(range(count))
-    listed = [item.strip() for item in setting.split(",") if item.strip() not in ("", "-1")]
-    if all(item.isdecimal() for item in listed):
-        return [int(item) for item in listed if int(item) < count]
-    return list(range(min(len(listed), count)))
+    return Machine(_cpus(), visible_gpus())
 
 
 def _cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return psutil.cpu_count() or 1
-
-
-def _has_nvidia_driver() -> bool:
-    """Whether NVML's library is there: the module that reads it takes longer to import than all that is checked."""
-    if os.name == "nt":
-        return True  # it may be in several folders
-    try:
-        ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return False
-    return True
-
-
-def _nvidia_gpus() -> tuple[tuple[str, ...], tuple[int, ...]]:
-    if not _has_nvidia_driver():
-        return (), ()
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return (), ()  # no NVIDIA driver: a machine without a GPU
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        names = tuple(str(pynvml.nvmlDeviceGetName(h)) for h in handles)
-        return names, tuple(int(pynvml.nvmlDeviceGetMemoryInfo(h).total) for h in handles)
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def plan_budget(
@@ -99,15 +53,16 @@ def plan_budget(
 
     auto: as without a number; a plan that knows the model replaces it by one.
 
-    Several trials on one GPU share its memory, and all CPUs are divided, so that threads never outnumber cores.
+    Several trials on one GPU share the memory that is free, and all CPUs are divided, so that threads never outnumber
+    cores.
     Raises SweepError for more than the machine has.
     """
-    wanted = min(machine.gpus, 1) if gpus is None else gpus
+    wanted = min(len(machine.gpus), 1) if gpus is None else gpus
     if wanted < 0:
         raise SweepError(f"--gpus must be 0 or more, got {wanted}")
-    if wanted > machine.gpus:
+    if wanted > len(machine.gpus):
         raise SweepError(
-            f"--gpus must not be more than the machine has, got {wanted}, it has {machine.gpus}; "
+            f"--gpus must not be more than the machine has, got {wanted}, it has {len(machine.gpus)}; "
             "leave --gpus out to use what is there"
         )
     concurrent = max_concurrent if isinstance(max_concurrent, int) else max(1, wanted)
@@ -136,7 +91,7 @@ def _memory_per_trial(machine: Machine, gpus: int, concurrent: int, limit: int |
                 f"--gpu-memory limits a GPU, got {limit / 1e9:g} GB, and this sweep has none; leave it out"
             )
         return None
-    smallest = min(machine.gpu_memory_bytes[:gpus])
+    smallest = min(gpu.total_bytes for gpu in machine.gpus[:gpus])
     if limit is not None and limit > smallest:
         raise SweepError(
             f"--gpu-memory must not exceed the GPU's memory, got {limit / 1e9:.1f} GB, it has {smallest / 1e9:.1f} GB"
@@ -144,7 +99,7 @@ def _memory_per_trial(machine: Machine, gpus: int, concurrent: int, limit: int |
     trials_per_gpu = -(-concurrent // gpus)
     if limit is None and trials_per_gpu == 1:
         return None
-    return (limit or smallest) // trials_per_gpu
+    return (limit or min(gpu.free_bytes for gpu in machine.gpus[:gpus])) // trials_per_gpu
 
 
 def parse_memory(text: str) -> int:

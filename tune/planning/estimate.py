@@ -108,7 +108,7 @@ class Estimate:
         """What the user should know before: that the largest batch will be cut, where a GPU cannot hold it."""
         if not self.budget.gpus:
             return []
-        limit = self.budget.gpu_memory_bytes or min(self.machine.gpu_memory_bytes[: self.budget.gpus])
+        limit = self.budget.gpu_memory_bytes or min(gpu.free_bytes for gpu in self.machine.gpus[: self.budget.gpus])
         largest = max(self.loads, key=lambda load: load.memory_bytes)
         if largest.memory_bytes <= limit:
             return []

@@ -30,7 +30,7 @@ def trials_at_once(loads: Sequence[Load], machine: Machine, *, gpus: int, free_b
     if gpus:
         steps = [load.workload.train_flops * load.hyper.batch_size + load.workload.step_flops for load in loads]
         worth = MOST_ON_A_GPU if max(steps) <= MOST_STEP_FLOPS else 1
-        fitting = int(SPARE * min(machine.gpu_memory_bytes[:gpus]) / largest)
+        fitting = int(SPARE * min(gpu.free_bytes for gpu in machine.gpus[:gpus]) / largest)
         return max(gpus, min(machine.cpus, gpus * min(worth, fitting)))
     threads = max(worthwhile_threads(load.workload, load.hyper.batch_size, most=machine.cpus) for load in loads)
     free = psutil.virtual_memory().available if free_bytes is None else free_bytes

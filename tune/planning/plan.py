@@ -52,7 +52,8 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know before it starts."""
-        of_estimate = self.estimate.notes if self.estimate else ()
+        of_gpus = [note for gpu in self.machine.gpus[: self.budget.gpus] if (note := gpu.note) is not None]
+        of_estimate = [*of_gpus, *(self.estimate.notes if self.estimate else ())]
         of_proposals = notes_on(self.proposals, self.spec, self.model, self.task)
         learning = learning_note(self.spec.earlier, self.earlier)
         return (*self.panel.notes, *self.space.notes, *learning, *_stride_note(self), *of_proposals, *of_estimate)
@@ -183,7 +184,7 @@ def describe_plan(plan: Plan) -> dict[str, str]:
     steps = ", ".join(f"{_span(train_windows, b)} at batch {b:g}" for b in batches)
     spec, budget = plan.spec, plan.budget
     cut = "whole sequences" if has_own_windows(plan.model) else f"stride {spec.task.train_stride}"
-    where = f"{budget.gpus} GPU ({plan.machine.gpu_names[0]})" if budget.gpus else "CPU"
+    where = f"{budget.gpus} GPU ({plan.machine.gpus[0].name})" if budget.gpus else "CPU"
     searched = ", ".join(f"{name} {domain_text(domain)}" for name, domain in plan.space.parameters().items())
     facts = {
         "sweep": spec.name,

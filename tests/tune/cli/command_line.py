@@ -15,10 +15,11 @@ from typing import Any
 
 from tests.paths import REPOSITORY, TOYS
 from tune.planning.budget import Machine
+from tune.planning.gpus import Gpu
 
 TOY = TOYS / "toy.yaml"
-TWO_CORES = Machine(cpus=2, gpu_names=(), gpu_memory_bytes=())
-ONE_GPU = Machine(cpus=2, gpu_names=("H200",), gpu_memory_bytes=(8 * 10**9,))
+TWO_CORES = Machine(cpus=2)
+ONE_GPU = Machine(2, (Gpu("H200", 8 * 10**9, 8 * 10**9),))
 COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tune.planning import budget as budget_module
 from tune.planning.budget import (
     Budget,
     Machine,
@@ -14,12 +13,13 @@ from tune.planning.budget import (
     parse_memory,
     plan_budget,
 )
+from tune.planning.gpus import Gpu
 from tune.records.spec import SweepError
 
 GB = 10**9
-CPU_ONLY = Machine(8, (), ())
-ONE_GPU = Machine(8, ("A",), (24 * GB,))
-FOUR_GPUS = Machine(32, ("A", "A", "A", "B"), (80 * GB, 80 * GB, 80 * GB, 40 * GB))
+CPU_ONLY = Machine(8)
+ONE_GPU = Machine(8, (Gpu("A", 24 * GB, 24 * GB),))
+FOUR_GPUS = Machine(32, (*[Gpu("A", 80 * GB, 80 * GB)] * 3, Gpu("B", 40 * GB, 40 * GB)))
 
 
 def plan(
@@ -107,40 +107,18 @@ def test_more_than_the_machine_has_is_rejected(machine: Machine, wanted: dict[st
     assert message in str(caught.value)
 
 
+def test_what_others_use_of_a_gpu_is_not_shared_out() -> None:
+    used = Machine(8, (Gpu("A", 24 * GB, 10 * GB),))
+    assert plan(used, concurrent=2).gpu_memory_bytes == 5 * GB
+
+
 # The machine
-
-
-@pytest.mark.parametrize(
-    ("visible", "names", "memory"),
-    [
-        (None, ("A", "B"), (80, 40)),
-        ("0,1", ("A", "B"), (80, 40)),
-        ("1", ("B",), (40,)),
-        ("1,0", ("B", "A"), (40, 80)),
-        ("7", (), ()),
-        ("", (), ()),
-        ("-1", (), ()),
-        ("GPU-4f2a", ("A",), (80,)),
-    ],
-)
-def test_gpus_are_those_that_the_process_may_see(
-    visible: str | None, names: tuple[str, ...], memory: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(budget_module, "_nvidia_gpus", lambda: (("A", "B"), (80, 40)))
-    if visible is None:
-        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    else:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    machine = look_at_machine()
-    assert (machine.gpu_names, machine.gpu_memory_bytes) == (names, memory)
-    assert machine.gpus == len(names)
 
 
 def test_this_machine_has_a_core_and_knows_the_memory_of_each_gpu() -> None:
     machine = look_at_machine()
     assert machine.cpus >= 1
-    assert len(machine.gpu_memory_bytes) == machine.gpus
-    assert all(memory > 0 for memory in machine.gpu_memory_bytes)
+    assert all(0 < gpu.free_bytes <= gpu.total_bytes for gpu in machine.gpus)
 
 
 # What a user types

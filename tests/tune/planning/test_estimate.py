@@ -14,14 +14,15 @@ from trainables.hyper import Hyper
 from trainables.workload import Workload
 from tune.planning.budget import Budget, Machine
 from tune.planning.estimate import Estimate, Load
+from tune.planning.gpus import Gpu
 from tune.planning.plan import describe_plan, plan_sweep
 from tune.planning.request import SweepRequest, check_request
 from tune.planning.throughput import Speed, measure_speed, product_flops
 from tune.records.spec import SweepSettings
 
 TOY = TOYS
-CPU = Machine(cpus=4, gpu_names=(), gpu_memory_bytes=())
-GPU = Machine(cpus=4, gpu_names=("a", "b"), gpu_memory_bytes=(8 * 10**9, 6 * 10**9))
+CPU = Machine(cpus=4)
+GPU = Machine(4, (Gpu("a", 8 * 10**9, 8 * 10**9), Gpu("b", 8 * 10**9, 6 * 10**9)))
 
 # 100 M weights of 4 bytes, 10 M of them trained; 2 GFLOP a training window, 1 a validation, 5 a step; 50 MB a window
 WORK = Workload(

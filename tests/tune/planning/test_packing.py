@@ -10,6 +10,7 @@ from trainables.hyper import Hyper
 from trainables.workload import Workload
 from tune.planning.budget import Machine
 from tune.planning.estimate import Load
+from tune.planning.gpus import Gpu
 from tune.planning.packing import trials_at_once
 from tune.planning.plan import plan_sweep
 from tune.planning.request import SweepRequest, check_request
@@ -24,8 +25,7 @@ WORK = Workload(
     step_flops=0.0,
     activation_bytes=10_000_000,
 )
-CORES = Machine(cpus=16, gpu_names=(), gpu_memory_bytes=())
-CARD = Machine(cpus=16, gpu_names=("a",), gpu_memory_bytes=(8 * 10**9,))
+CORES = Machine(cpus=16)
 
 
 def load(work: Workload = WORK) -> Load:
@@ -59,7 +59,8 @@ def test_on_cores_as_many_as_have_their_threads_and_fit_into_memory(
     ],
 )
 def test_on_a_card_as_many_as_fit_where_a_step_is_small(gigabytes: int, train_flops: float, at_once: int) -> None:
-    machine = replace(CARD, gpu_memory_bytes=(gigabytes * 10**9,))
+    free = gigabytes * 10**9
+    machine = Machine(16, (Gpu("a", free + 10**9, free),))
     assert trials_at_once([load(replace(WORK, train_flops=train_flops))], machine, gpus=1) == at_once
 
 
@@ -70,7 +71,7 @@ def test_a_model_that_does_not_count_its_work_runs_alone() -> None:
 def test_a_plan_puts_a_number_in_the_place_of_auto() -> None:
     """moirai-tiny at batch 64 is worth one thread; how many cores the tests' machine has, they all get a trial."""
     request = check_request(SweepRequest(space="quickstart", sweep={"max_concurrent": "auto"}))
-    request = replace(request, machine=replace(request.machine, cpus=3, gpu_names=(), gpu_memory_bytes=()))
+    request = replace(request, machine=Machine(cpus=3))
     plan = plan_sweep(replace(request, budget=replace(request.budget, gpus=0)))
     assert plan.spec.max_concurrent == plan.budget.concurrent == 3
     assert plan.budget.cpus_per_trial == 1

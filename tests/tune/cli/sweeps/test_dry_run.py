@@ -9,6 +9,8 @@ import pytest
 from data.samples.bundled import SAMPLES
 from tests.tune.cli.command_line import ONE_GPU, TOY, Foretune, facts, write, write_csv
 from tune.planning import request
+from tune.planning.budget import Machine
+from tune.planning.gpus import Gpu, GpuProcess
 
 
 def test_brackets_in_the_names_of_columns_survive(foretune: Foretune, tmp_path: Path) -> None:
@@ -67,6 +69,15 @@ def test_dry_run_with_a_gpu_names_it(foretune: Foretune, monkeypatch: pytest.Mon
     monkeypatch.setattr(request, "look_at_machine", lambda: ONE_GPU)
     told = facts(foretune("sweep", "--dry-run", "--gpu-memory", "8GB").out)
     assert told["machine"] == "1 GPU (H200), 1 trial(s) at once, 2 CPU core(s) each"
+
+
+def test_dry_run_names_who_has_memory_of_the_gpu(foretune: Foretune, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = GpuProcess(4711, "python", 3 * 10**9)
+    used = Machine(2, (Gpu("H200", 8 * 10**9, 5 * 10**9, (other,)),))
+    monkeypatch.setattr(request, "look_at_machine", lambda: used)
+    out = foretune("sweep", "--dry-run").out
+    note = "note: H200: 3.0 GB of 8.0 GB are used by python (4711) with 3.0 GB; trials get what is free"
+    assert note in " ".join(out.split())
 
 
 def test_dry_run_says_what_became_of_the_initial_points(foretune: Foretune) -> None:
