@@ -1,0 +1,55 @@
+"""Kills at random moments: every trial is there once, and the leaderboard is that of a sweep that nobody touched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.kills import Outcome, repeated_epochs, sweep_under_kills
+from tests.tune.service import foretune, leaderboard_of, repeatable, toy_sweep
+from tune.records.journal import read_records
+from tune.records.sweep_folder import SweepFolder
+
+pytestmark = [pytest.mark.sweeps, pytest.mark.skipif(os.name != "posix", reason="POSIX signals and processes")]
+EXTRAS = [
+    (),
+    ("--repeats", "2", "--trials", "3"),
+    ("--searcher", "tpe"),
+    ("--searcher", "cmaes", "--scheduler", "median"),
+]
+
+
+def hold(outcome: Outcome, arguments: tuple[object, ...], cwd: Path, beside: Path) -> None:
+    """Compare with the same sweep, uninterrupted."""
+    beside.mkdir()
+    whole = foretune(*arguments, cwd=beside)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert "Traceback" not in outcome.log
+    assert outcome.behind == []
+    killed, untouched = (SweepFolder(place / "ray_results" / "night") for place in (cwd, beside))
+    assert [r.trial_id for r in read_records(killed)] == [r.trial_id for r in read_records(untouched)]
+    assert max(repeated_epochs(killed).values()) <= outcome.kills.total()
+    assert repeatable(leaderboard_of("night", cwd)) == repeatable(leaderboard_of("night", beside))
+
+
+def test_two_kills_cost_nothing(tmp_path: Path) -> None:
+    arguments = (*toy_sweep("night"), "--trials", "3")
+    outcome = sweep_under_kills(arguments, "night", tmp_path, kills=2, seed=1)
+    assert outcome.kills.total() == 2
+    hold(outcome, arguments, tmp_path, tmp_path / "beside")
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    "extra", [(), REPEATED, ("--searcher", "tpe"), ("--searcher", "cmaes", "--scheduler", "median")]
+)
+def test_many_kills_cost_nothing(tmp_path: Path, seed: int, extra: tuple[str, ...]) -> None:
+    """Some hundred kills in all: `pytest -m chaos tests/chaos`."""
+    arguments = (*toy_sweep("night"), *extra)
+    outcome = sweep_under_kills(arguments, "night", tmp_path, kills=4, seed=seed)
+    print(f"\n{dict(outcome.kills)}")
+    hold(outcome, arguments, tmp_path, tmp_path / "beside")
