@@ -44,9 +44,7 @@ def test_two_kills_cost_nothing(tmp_path: Path) -> None:
 @pytest.mark.chaos
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize(
-    "extra", [(), REPEATED, ("--searcher", "tpe"), ("--searcher", "cmaes", "--scheduler", "median")]
-)
+@pytest.mark.parametrize("extra", EXTRAS)
 def test_many_kills_cost_nothing(tmp_path: Path, seed: int, extra: tuple[str, ...]) -> None:
     """Some hundred kills in all: `pytest -m chaos tests/chaos`."""
     arguments = (*toy_sweep("night"), *extra)
