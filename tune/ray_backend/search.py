@@ -26,6 +26,7 @@ from tune.records.trial_record import TrialConfig
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 # multivariate TPE and the GP sampler are marked so; their versions are pinned and their results tested
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+warnings.filterwarnings("ignore", message="Clip non-finite values")  # of trials that diverged; so it is meant
 
 
 def trial_id_of(number: int) -> str:

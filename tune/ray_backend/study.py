@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
@@ -15,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from data.files import replace_text
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
-from trainables.trial.report import Report
+from trainables.trial.report import Report, StopReason
 from tune.records.earlier_trial import EarlierTrial
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialConfig, TrialRecord
@@ -183,10 +184,16 @@ def _frozen(record: TrialRecord, known: Mapping[str | None, FrozenTrial], space:
 
 
 def _end_of(record: TrialRecord) -> tuple[TrialState, float | None]:
-    """Return how a trial ended, and its value where the study is to be given one."""
+    """Return how a trial ended, and its value where the study is to be given one.
+
+    One that diverged before it had a value is infinitely bad: left out as failed, its like would be tried again and
+    again (docs/benchmarks.md).
+    """
     if not record.is_finished:
         return TrialState.RUNNING, None
     values = [report.best_so_far for report in record.trained if report.best_so_far is not None]
+    if record.error is None and not values and record.stopped_by is StopReason.DIVERGED:
+        return TrialState.COMPLETE, math.inf
     if record.error is not None or not values:
         return TrialState.FAIL, None
     if record.stopped_by is not None and record.stopped_by.is_of_scheduler:

@@ -10,6 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.tune.ray_backend.search_session import Session, loss_of_two, run_trial, two_numbers
+from tune.ray_backend.search import make_sampler
 from tune.records.earlier_trial import EarlierTrial
 
 # pytest forgets the filter that tune/search.py sets
@@ -47,7 +48,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Session:
         ("t0002", TrialState.PRUNED, 0.8125),
         ("t0003", TrialState.PRUNED, 0.9375),
         ("t0004", TrialState.FAIL, None),
-        ("t0005", TrialState.FAIL, None),
+        ("t0005", TrialState.COMPLETE, math.inf),
         ("t0006", TrialState.COMPLETE, 0.625),
         ("t0007", TrialState.RUNNING, None),
     ],
@@ -56,6 +57,19 @@ def test_the_study_holds_how_each_trial_ended_and_its_best_value(
     trial_id: str, state: TrialState, value: float | None, ended: Session
 ) -> None:
     assert (ended.trial(trial_id).state, ended.trial(trial_id).value) == (state, value)
+
+
+@pytest.mark.parametrize("searcher", ["tpe", "gp", "cmaes", "random"])
+def test_searchers_go_on_after_trials_that_diverged(searcher: str) -> None:
+    """Half of them, from the first on, or all."""
+    for good in (0, 2):
+        study = optuna.create_study(sampler=make_sampler(searcher, 0))
+        for number in range(16):
+            study.sampler = make_sampler(searcher, number)
+            trial = study.ask()
+            lr, decay = trial.suggest_float("lr", 1e-5, 1e-2, log=True), trial.suggest_float("decay", 0, 1)
+            assert 1e-5 <= lr <= 1e-2
+            study.tell(trial, decay if good and number % good else math.inf)
 
 
 def test_the_study_holds_a_value_an_epoch_in_thousandths_without_epoch_0(ended: Session) -> None:
