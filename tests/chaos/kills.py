@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
 
 GONE_WITHIN_SECONDS = 30
+MOST_WORKERS = 2  # killed in one session: a trial's worker is replaced so often
 VICTIMS = ("driver", "worker", "raylet", "gcs_server", "all", "SIGTERM", "SIGHUP", "SIGINT", "SIGINT twice")
 
 
@@ -38,7 +40,7 @@ def sweep_under_kills(arguments: tuple[object, ...], name: str, cwd: Path, *, ki
     command: tuple[object, ...] = arguments
     while True:
         process = start_foretune(*command, cwd=cwd)
-        family = _run_until_killed(process, cwd, drawn, outcome) if outcome.kills.total() < kills else []
+        family = _kill_until_it_ends(process, cwd, kills, drawn, outcome)
         status = process.wait(timeout=DEADLINE)
         outcome.log += (cwd / "log.txt").read_text()
         _, left = psutil.wait_procs(family, timeout=GONE_WITHIN_SECONDS)
@@ -48,21 +50,38 @@ def sweep_under_kills(arguments: tuple[object, ...], name: str, cwd: Path, *, ki
         command = ("resume", name)
 
 
-def _run_until_killed(process: object, cwd: Path, drawn: random.Random, outcome: Outcome) -> list[psutil.Process]:
-    started, log = time.monotonic(), cwd / "log.txt"
-    while " starts: " not in log.read_text() and " goes on: " not in log.read_text():
-        if process.poll() is not None or time.monotonic() - started > DEADLINE:
-            return []
-        time.sleep(0.1)
-    time.sleep(drawn.uniform(0, 4))
-    if process.poll() is not None:
+def _kill_until_it_ends(
+    process: subprocess.Popen[bytes], cwd: Path, kills: int, drawn: random.Random, outcome: Outcome
+) -> list[psutil.Process]:
+    """Kill at random moments, while kills are left and the sweep runs: it outlives its worker, and its raylet once.
+
+    Return all that ever belonged to it.
+    """
+    family: dict[int, psutil.Process] = {}
+    workers = 0
+    if not _has_begun(process, cwd / "log.txt"):
         return []
-    driver = psutil.Process(process.pid)
-    family = [driver, *driver.children(recursive=True)]
-    victim = drawn.choice(VICTIMS)
-    _kill(victim, driver, family)
-    outcome.kills[victim] += 1
-    return family
+    while outcome.kills.total() < kills:
+        time.sleep(drawn.uniform(0, 4))
+        if process.poll() is not None:
+            break
+        driver = psutil.Process(process.pid)
+        there = [driver, *driver.children(recursive=True)]
+        family |= {member.pid: member for member in there}
+        victim = drawn.choice([v for v in VICTIMS if v != "worker" or workers < MOST_WORKERS])
+        workers += victim == "worker"
+        _kill(victim, driver, there)
+        outcome.kills[victim] += 1
+    return list(family.values())
+
+
+def _has_begun(process: subprocess.Popen[bytes], log: Path) -> bool:
+    started = time.monotonic()
+    while " starts: " not in (text := log.read_text()) and " goes on: " not in text:
+        if process.poll() is not None or time.monotonic() - started > DEADLINE:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _kill(victim: str, driver: psutil.Process, family: list[psutil.Process]) -> None:

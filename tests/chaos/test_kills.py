@@ -13,6 +13,7 @@ from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
 
 pytestmark = [pytest.mark.sweeps, pytest.mark.skipif(os.name != "posix", reason="POSIX signals and processes")]
+SLOWLY = ("--set", "delay=0.03")  # a step, so that a kill comes in between
 EXTRAS = [
     (),
     ("--repeats", "2", "--trials", "3"),
@@ -35,7 +36,7 @@ def hold(outcome: Outcome, arguments: tuple[object, ...], cwd: Path, beside: Pat
 
 
 def test_two_kills_cost_nothing(tmp_path: Path) -> None:
-    arguments = (*toy_sweep("night"), "--trials", "3")
+    arguments = (*toy_sweep("night"), "--trials", "3", *SLOWLY)
     outcome = sweep_under_kills(arguments, "night", tmp_path, kills=2, seed=1)
     assert outcome.kills.total() == 2
     hold(outcome, arguments, tmp_path, tmp_path / "beside")
@@ -47,7 +48,7 @@ def test_two_kills_cost_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_many_kills_cost_nothing(tmp_path: Path, seed: int, extra: tuple[str, ...]) -> None:
     """Some hundred kills in all: `pytest -m chaos tests/chaos`."""
-    arguments = (*toy_sweep("night"), *extra)
+    arguments = (*toy_sweep("night"), *extra, *SLOWLY)
     outcome = sweep_under_kills(arguments, "night", tmp_path, kills=4, seed=seed)
     print(f"\n{dict(outcome.kills)}")
     hold(outcome, arguments, tmp_path, tmp_path / "beside")
