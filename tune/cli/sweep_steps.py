@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ from tune.cli.sweep_state import SweepState
 from tune.cli.tables.sweeps import print_leaderboard
 from tune.command_text import command_text
 from tune.export.finalize import finalize
-from tune.format import count_text
+from tune.format import count_text, memory
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.planning.request import CheckedRequest, SweepRequest, check_request
@@ -61,6 +62,8 @@ def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: b
             wait_for_begun_ray()
         on_record = [EarlierSweep(s.spec, s.leaderboard(), read_records(s.folder)) for s in earlier]
         plan, *later = [plan_sweep(each, on_record if each is requests[0] else ()) for each in requests]
+    if not dry_run:
+        _check_room(plan, storage)
     for each in [plan, *later] if dry_run else [plan]:
         _print_plan(each, console)
     if dry_run:
@@ -74,6 +77,17 @@ def _print_plan(plan: Plan, console: Console) -> None:
     print_facts(console, describe_plan(plan))
     for note in plan.notes:
         console.print(f"note: {note}")
+
+
+def _check_room(plan: Plan, storage: Path) -> None:
+    """Reject a sweep whose checkpoints would fill the disk; SweepError."""
+    there = next(path for path in (storage, *storage.parents) if path.exists())
+    needed, free = plan.estimate.disk_bytes if plan.estimate else 0, shutil.disk_usage(there).free
+    if needed > free:
+        raise SweepError(
+            f"--storage must have room for the sweep's checkpoints, up to {memory(needed)}, and {there} has "
+            f"{memory(free)} free; make room, name another folder, or keep fewer trials' weights with --keep"
+        )
 
 
 def _create_and_run(plan: Plan, storage: Path, console: Console) -> tuple[Sweep, int]:

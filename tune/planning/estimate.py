@@ -22,6 +22,7 @@ EVAL_BATCH = 256  # windows measured at once
 # two machines (tests/benchmarks/models/bench_estimate.py).
 PASSES, UPDATE_PASSES = 3.5, 3
 FLOAT_BYTES = 4
+CHECKPOINTS_OF_RUNNING = 2 + 3  # the best two, and the latest with two moments, in sizes of the trained weights
 TRAINED_BYTES = 3 * FLOAT_BYTES  # of each trainable weight: its gradient and the two moments of Adam, float32
 
 Number = TypeVar("Number", int, float)
@@ -100,8 +101,21 @@ class Estimate:
             "parameters": f"{_span((x.workload.parameters for x in self.loads), quantity)}, "
             f"{_span((x.workload.trainable for x in self.loads), quantity)} trainable",
             "memory a trial": f"about {self._memory()} (weights, gradients, Adam's moments, activations)",
+            "on the disk": f"up to {memory(self.disk_bytes)} (weights of {self._kept} trials, checkpoints)",
             **self._times(measure or self._measure),
         }
+
+    @property
+    def disk_bytes(self) -> int:
+        """What its checkpoints may need: trained weights of the trials that are kept, and of each that runs the best
+        two epochs' and the latest's with Adam's moments."""
+        trained = FLOAT_BYTES * max(load.workload.trainable for load in self.loads)
+        return trained * (self._kept + self.budget.concurrent * CHECKPOINTS_OF_RUNNING)
+
+    @property
+    def _kept(self) -> int:
+        planned = self.settings.planned_trials
+        return min(planned, self.settings.keep or planned)
 
     @property
     def notes(self) -> list[str]:

@@ -65,6 +65,22 @@ def test_memory_is_weights_what_training_keeps_and_the_activations_of_a_micro_ba
     assert load(8, micro_batch_size=2).memory_bytes == 620_000_000
 
 
+@pytest.mark.parametrize(
+    ("keep", "repeats", "concurrent", "megabytes"),
+    [
+        (5, 0, 1, 400),  # 40 MB of trained weights: of five trials, and five times of the one that runs
+        (0, 0, 1, 600),  # all ten
+        (50, 0, 1, 600),  # there are no more
+        (0, 2, 1, 840),  # and twice the best three
+        (5, 0, 3, 800),
+    ],
+)
+def test_the_disk_holds_what_is_kept_and_what_runs(keep: int, repeats: int, concurrent: int, megabytes: int) -> None:
+    found = estimate(load(8), concurrent=concurrent, keep=keep, repeats=repeats)
+    assert found.disk_bytes == megabytes * 10**6
+    assert found.describe(tera)["on the disk"].startswith(f"up to {megabytes} MB (")
+
+
 def test_memory_is_reported_for_the_smallest_and_the_largest_batch() -> None:
     told = estimate(load(8), load(16), load(64)).describe(tera)
     assert told["memory a trial"].startswith("about 920 MB at batch 8, 3.7 GB at batch 64 (")  # 520 MB + 64 x 50 MB
@@ -233,7 +249,7 @@ def test_a_plan_tells_what_its_model_counts(space: Path) -> None:
     told = describe_plan(plan)
     assert told["parameters"] == "264, 264 trainable"
     assert told["time an epoch"].endswith(" an operation)")
-    assert list(told)[-4:] == ["parameters", "memory a trial", "time an epoch", "whole search"]
+    assert list(told)[-5:] == ["parameters", "memory a trial", "on the disk", "time an epoch", "whole search"]
 
 
 def test_a_model_that_does_not_count_is_not_estimated() -> None:

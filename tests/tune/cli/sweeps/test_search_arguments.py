@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -163,3 +164,14 @@ def test_a_storage_folder_that_cannot_be_written_is_a_mistake_not_a_crash(
     assert ended.err == (
         f"foretune: --storage must be a folder that can hold the sweep, got {tmp_path}: No space left on device\n"
     )
+
+
+def test_a_disk_that_cannot_hold_the_checkpoints_is_reported_before_anything_is_made(
+    rejected: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep_steps, "begin_ray", lambda _: None)
+    monkeypatch.setattr(sweep_steps.shutil, "disk_usage", lambda _: SimpleNamespace(free=3_000_000))
+    message = rejected("sweep", "quickstart")
+    # 367 k trained weights of 4 bytes: of five trials, and five times of the one that runs
+    assert message.startswith("--storage must have room for the sweep's checkpoints, up to 15 MB, and ")
+    assert message.endswith("3 MB free; make room, name another folder, or keep fewer trials' weights with --keep")
