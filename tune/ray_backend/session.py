@@ -133,8 +133,9 @@ def ray_session(resources: Resources, *, on_death: Callable[[str], None]) -> Ite
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-        _kill_deaf_children_at_once()
-        ray.shutdown()
+        with _deaf_to_ctrl_c():  # a second one would leave Ray's agents behind for a minute
+            _kill_deaf_children_at_once()
+            ray.shutdown()
         start.is_over.set()
 
 
@@ -150,6 +151,15 @@ def _join_or_start(resources: Resources) -> None:
     mark_session(
         _start_ray(address="local", include_dashboard=False, num_cpus=resources.trials, num_gpus=resources.gpus)
     )
+
+
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

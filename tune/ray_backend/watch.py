@@ -15,6 +15,7 @@ NEEDED = ("raylet", "gcs_server")  # without the one nothing runs, without the o
 LAST_WILL = Path(__file__).with_name("last_will.py")
 LOOKS_SECONDS = 0.5
 LOOKS_A_CENSUS = 10  # children of children are counted this much less often: it takes a look at every process
+YOUNG_LOOKS = 20  # until when they are counted at every look: Ray's agents start after it
 
 
 @contextmanager
@@ -58,7 +59,7 @@ class _Watch(threading.Thread):
                 self.on_death(dead)
                 return
             looks += 1
-            if looks % LOOKS_A_CENSUS == 0:
+            if looks <= YOUNG_LOOKS or looks % LOOKS_A_CENSUS == 0:
                 self.family = _children()
 
     def _end_all(self) -> None:
