@@ -19,9 +19,9 @@ _BLOCK_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class PlainCsv:
-    """What a file must be like. texts: the columns that are text; all others hold numbers, or what stands for none.
+    """What a file must be like. texts: the columns that are text; all others hold numbers, or nothing.
 
-    missing: what stands for a missing value. ids: texts, of which none may be that.
+    missing: words for a missing value. ids: texts, of which none may be that.
     """
 
     names: Sequence[str]

@@ -29,8 +29,8 @@ def hold(outcome: Outcome, arguments: tuple[object, ...], cwd: Path, beside: Pat
     assert whole.returncode == 0, whole.stdout + whole.stderr
     assert "Traceback" not in outcome.log
     assert outcome.behind == []
-    killed, untouched = (SweepFolder(place / "ray_results" / "night") for place in (cwd, beside))
-    assert [r.trial_id for r in read_records(killed)] == [r.trial_id for r in read_records(untouched)]
+    killed, whole_one = (SweepFolder(place / "ray_results" / "night") for place in (cwd, beside))
+    assert [r.trial_id for r in read_records(killed)] == [r.trial_id for r in read_records(whole_one)]
     assert max(repeated_epochs(killed).values()) <= outcome.kills.total()
     assert repeatable(leaderboard_of("night", cwd)) == repeatable(leaderboard_of("night", beside))
 

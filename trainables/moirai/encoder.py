@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from trainables.moirai.checkpoint import MoiraiConfig
 from trainables.rms_norm import rms_normalise
+from trainables.rotary import rotate
 
 NORM_EPS, ROTARY_BASE = 1e-5, 10_000.0
 
@@ -43,8 +44,8 @@ class Attention(nn.Module):
 
     def forward(self, states: Tensor, factors: Tensor, outputs: int) -> Tensor:
         """Map (batch, token, d_model) to that of the last `outputs` tokens. factors: see `rotary_factors`."""
-        queries = _rotate(self.q_norm(self._heads(self.q_proj(states[:, -outputs:]))), factors[-outputs:])
-        keys = _rotate(self.k_norm(self._heads(self.k_proj(states))), factors)
+        queries = rotate(self.q_norm(self._heads(self.q_proj(states[:, -outputs:]))), factors[-outputs:])
+        keys = rotate(self.k_norm(self._heads(self.k_proj(states))), factors)
         values = self._heads(self.v_proj(states))
         queries, keys, values = (each.to(values.dtype).transpose(1, 2) for each in (queries, keys, values))
         dropout_p = self.dropout_p if self.training else 0.0
@@ -69,13 +70,6 @@ def rotary_factors(tokens: int, head_width: int, device: torch.device) -> Tensor
     angles = torch.arange(tokens, device=device, dtype=torch.float32)[:, None] * frequencies
     factors: Tensor = torch.polar(torch.ones_like(angles), angles)[:, None]
     return factors
-
-
-def _rotate(states: Tensor, factors: Tensor) -> Tensor:
-    """Rotate (batch, token, head, width), pair by pair."""
-    pairs = torch.view_as_complex(states.unflatten(-1, (-1, 2)))
-    rotated: Tensor = torch.view_as_real(pairs * factors).flatten(-2)
-    return rotated
 
 
 class FeedForward(nn.Module):

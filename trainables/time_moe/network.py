@@ -13,6 +13,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from trainables.rms_norm import rms_normalise
+from trainables.rotary import rotate
 from trainables.time_moe.config import TimeMoeConfig
 
 
@@ -55,13 +56,6 @@ def rotary_factors(position_ids: Tensor, head_size: int, theta: float) -> Tensor
     angles = position_ids[..., None, None].float() / theta**exponents
     factors: Tensor = torch.polar(torch.ones_like(angles), angles)
     return factors
-
-
-def rotate(heads: Tensor, factors: Tensor) -> Tensor:
-    """Turn queries or keys, (batch, steps, heads, head_size), pair by pair, in float32."""
-    pairs = torch.view_as_complex(heads.float().unflatten(-1, (-1, 2)))
-    turned: Tensor = torch.view_as_real(pairs * factors).flatten(-2).to(heads.dtype)
-    return turned
 
 
 def in_pairs(rows: Tensor, head_size: int) -> Tensor:

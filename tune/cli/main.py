@@ -13,10 +13,11 @@ from typing import Any, NoReturn
 import typer
 
 from data.errors import UserError, without_controls
+from data.files import NO_ROOM
 from tune.cli.group import LazyCommand, LazyGroup
 
 MISTAKE, INTERRUPTED = 2, 130
-OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+OF_THE_DISK = (*NO_ROOM, errno.EROFS, errno.EIO)
 
 COMMANDS = {
     "sweep": LazyCommand(

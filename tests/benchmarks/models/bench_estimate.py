@@ -17,8 +17,8 @@ import torch
 
 import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.task.task import ForecastTask
-from trainables.moirai.checkpoint import MoiraiConfig
-from trainables.pretraining.moirai import PUBLISHED_MIXTURE, untrained
+from tests.benchmarks.models.bench_moirai import SMALL
+from trainables.pretraining.moirai import untrained
 from trainables.time_moe.config import TimeMoeConfig
 from trainables.time_moe.modeling import TimeMoeForPrediction
 from trainables.trial.folders import SharedFolder
@@ -94,23 +94,9 @@ def main() -> None:
         TimeMoeForPrediction(TimeMoeConfig(num_hidden_layers=3)).save_pretrained(Path(folder))
         sizes = {"pretrained": folder, "strategy": "full", "max_length": 512, "batch_size": 2}
         bench("TimeMoE-50M's widths, 3 layers, 512 steps", "time-moe-quickstart", speed, device, **sizes)
-        write_moirai(Path(folder) / "moirai")
+        untrained(SMALL).save_pretrained(Path(folder) / "moirai")
         sizes = {"pretrained": f"{folder}/moirai", "strategy": "full", "batch_size": 32}
         bench("Moirai small's widths, full", "quickstart", speed, device, **sizes)
-
-
-def write_moirai(folder: Path) -> None:
-    """Random weights of the published small configuration."""
-    config = MoiraiConfig(
-        distr_output=PUBLISHED_MIXTURE,
-        d_model=384,
-        num_layers=6,
-        patch_sizes=(8, 16, 32, 64, 128),
-        max_seq_len=512,
-        attn_dropout_p=0.0,
-        dropout_p=0.0,
-    )
-    untrained(config).save_pretrained(folder)
 
 
 if __name__ == "__main__":

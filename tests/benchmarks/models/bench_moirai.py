@@ -9,11 +9,9 @@ rounds counts. Random weights of the published small configuration, and the bund
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,12 +23,13 @@ import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.readers.panel_reader import read_panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
+from tests.benchmarks.models.in_turn import compare
 from trainables.moirai.checkpoint import MoiraiConfig, MoiraiWeights, load_moirai
 from trainables.moirai.network import FixedPatchMoirai
 from trainables.moirai.trainable import Moirai
 from trainables.pretraining.moirai import PUBLISHED_MIXTURE, untrained
 
-CONTEXT, PREDICTION, PATCH, BATCH, ROUNDS = 512, 96, 32, 32, 8
+CONTEXT, PREDICTION, PATCH, BATCH = 512, 96, 32, 32
 
 
 SMALL = MoiraiConfig(
@@ -78,24 +77,6 @@ def packed(batch, max_patch: int) -> dict[str, torch.Tensor]:
         "prediction_mask": ids >= CONTEXT // PATCH,
         "patch_size": torch.full(shape, PATCH, device=values.device),
     }
-
-
-def seconds(work: Callable[[], None], device: torch.device) -> float:
-    started = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
-
-
-def compare(name: str, ours: Callable[[], None], theirs: Callable[[], None], device: torch.device) -> None:
-    pairs = [(seconds(ours, device), seconds(theirs, device)) for _ in range(ROUNDS)]
-    best = [min(side) for side in zip(*pairs, strict=True)]
-    middle = statistics.median(a / b for a, b in pairs)
-    print(
-        f"{name}: {best[0] * 1e3:.1f} ms against {best[1] * 1e3:.1f} ms, ratio {best[0] / best[1]:.2f} "
-        f"(median of {ROUNDS} rounds {middle:.2f})"
-    )
 
 
 def bench_steps(task: ForecastTask, name: str, weights: MoiraiWeights, device: torch.device) -> None:

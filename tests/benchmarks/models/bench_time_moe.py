@@ -10,27 +10,15 @@ from __future__ import annotations
 
 import argparse
 import copy
-import statistics
-import time
-from collections.abc import Callable
 
 import torch
 
 import tune  # noqa: F401  (sets what torch reads when it is imported)
+from tests.benchmarks.models.in_turn import compare
 from tests.trainables.time_moe.plain import made_plain
 from trainables.time_moe.config import TimeMoeConfig
 from trainables.time_moe.modeling import TimeMoeForPrediction
 from trainables.time_moe.trainable import load_time_moe
-
-ROUNDS = 8
-
-
-def seconds(work: Callable[[], None], device: torch.device) -> float:
-    started = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
 
 
 def published_widths() -> TimeMoeForPrediction:
@@ -49,14 +37,7 @@ def bench(name: str, model: TimeMoeForPrediction, batch: int, steps: int, device
         of.zero_grad()
         of(values, labels=labels).loss.backward()
 
-    pairs = [(seconds(lambda: step(ours), device), seconds(lambda: step(theirs), device)) for _ in range(ROUNDS)]
-    best = [min(side) for side in zip(*pairs, strict=True)]
-    middle = statistics.median(a / b for a, b in pairs)
-    print(
-        f"{name}, {batch} windows of {steps} steps: {best[0] * 1e3:.0f} ms against {best[1] * 1e3:.0f} ms, "
-        f"ratio {best[0] / best[1]:.2f} (median of {ROUNDS} rounds {middle:.2f})",
-        flush=True,
-    )
+    compare(f"{name}, {batch} windows of {steps} steps", lambda: step(ours), lambda: step(theirs), device)
 
 
 def main() -> None:

@@ -82,17 +82,17 @@ def test_the_disk_holds_what_is_kept_and_what_runs(keep: int, repeats: int, conc
 
 
 def test_memory_is_reported_for_the_smallest_and_the_largest_batch() -> None:
-    told = estimate(load(8), load(16), load(64)).describe(tera)
-    assert told["memory a trial"].startswith("about 920 MB at batch 8, 3.7 GB at batch 64 (")  # 520 MB + 64 x 50 MB
-    told = estimate(load(8, micro_batch_size=2), load(64, micro_batch_size=2)).describe(tera)
-    assert told["memory a trial"].startswith("about 620 MB (")
+    facts = estimate(load(8), load(16), load(64)).describe(tera)
+    assert facts["memory a trial"].startswith("about 920 MB at batch 8, 3.7 GB at batch 64 (")  # 520 MB + 64 x 50 MB
+    facts = estimate(load(8, micro_batch_size=2), load(64, micro_batch_size=2)).describe(tera)
+    assert facts["memory a trial"].startswith("about 620 MB (")
 
 
 def test_what_differs_from_corner_to_corner_is_reported_as_a_span() -> None:
     full = load(8, work=replace(WORK, trainable=100_000_000))  # 400 MB + 1,200 MB + 400 MB
-    told = estimate(load(8), full).describe(tera)
-    assert told["parameters"] == "100 M, 10 M to 100 M trainable"
-    assert told["memory a trial"].startswith("about 920 MB to 2.0 GB (")
+    facts = estimate(load(8), full).describe(tera)
+    assert facts["parameters"] == "100 M, 10 M to 100 M trainable"
+    assert facts["memory a trial"].startswith("about 920 MB to 2.0 GB (")
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,17 @@ def test_an_epoch_is_its_windows_steps_and_validations() -> None:
 
 
 def test_time_counts_six_tenths_of_what_was_measured() -> None:
-    told = estimate(load(8)).describe(ten_giga)
+    facts = estimate(load(8)).describe(ten_giga)
     # 2732 GFLOP at 6 GFLOP/s: 455.3 s; three epochs: 1366 s; ten trials: 13660 s
-    assert told["time an epoch"] == "about 7 min 35 s (from 10 GFLOP/s measured in fp32)"
-    assert told["whole search"] == "about 3 h 47 min at most: ASHA stops most trials early"
+    assert facts["time an epoch"] == "about 7 min 35 s (from 10 GFLOP/s measured in fp32)"
+    assert facts["whole search"] == "about 3 h 47 min at most: ASHA stops most trials early"
 
 
 def test_the_whole_search_is_every_trial_at_the_most_epochs() -> None:
-    told = estimate(load(8), load(8, epochs=30), scheduler="none").describe(ten_giga)
-    assert told["whole search"] == "about 1 d 13 h at most"  # 136,600 s
-    told = estimate(load(8), time_budget_seconds=3600).describe(ten_giga)
-    assert told["whole search"].endswith("stops most trials early; the time budget ends it after 1h 00m")
+    facts = estimate(load(8), load(8, epochs=30), scheduler="none").describe(ten_giga)
+    assert facts["whole search"] == "about 1 d 13 h at most"  # 136,600 s
+    facts = estimate(load(8), time_budget_seconds=3600).describe(ten_giga)
+    assert facts["whole search"].endswith("stops most trials early; the time budget ends it after 1h 00m")
 
 
 @pytest.mark.parametrize(
@@ -155,16 +155,16 @@ def test_a_stride_with_which_the_search_fits_is_named(hours: int, scheduler: str
 
 
 def test_trials_at_once_share_a_device_but_not_two() -> None:
-    def told(gpus: int, machine: Machine) -> dict[str, str]:
+    def facts(gpus: int, machine: Machine) -> dict[str, str]:
         return estimate(load(8), machine=machine, gpus=gpus, concurrent=2).describe(ten_giga)
 
     # half the rate each, so twice 455.3 s; five after another on either half
     shared = "(from 10 GFLOP/s measured in fp32, shared by 2 trials)"
     for gpus, machine in ((0, CPU), (1, GPU)):
-        assert told(gpus, machine)["time an epoch"] == f"about 15 min 11 s {shared}"
-        assert told(gpus, machine)["whole search"].startswith("about 3 h 47 min at most")
-    assert told(2, GPU)["time an epoch"].startswith("about 7 min 35 s (from 10 GFLOP/s measured in fp32)")
-    assert told(2, GPU)["whole search"].startswith("about 1 h 53 min at most")  # 6830 s
+        assert facts(gpus, machine)["time an epoch"] == f"about 15 min 11 s {shared}"
+        assert facts(gpus, machine)["whole search"].startswith("about 3 h 47 min at most")
+    assert facts(2, GPU)["time an epoch"].startswith("about 7 min 35 s (from 10 GFLOP/s measured in fp32)")
+    assert facts(2, GPU)["whole search"].startswith("about 1 h 53 min at most")  # 6830 s
 
 
 def test_operations_are_counted_beside_the_arithmetic() -> None:
@@ -189,22 +189,22 @@ def test_passing_over_numbers_takes_time_too() -> None:
 def test_a_small_step_is_counted_with_the_threads_that_it_is_worth() -> None:
     """8 windows of 0.2 GFLOP: one thread of four, so a quarter of the rate that all four have."""
     work = replace(WORK, train_flops=2e8, eval_flops=1e8, step_flops=0.0)
-    told = estimate(load(8, work=work)).describe(ten_giga)
+    facts = estimate(load(8, work=work)).describe(ten_giga)
     # (1,001 x 0.2 + 100 x 0.1) = 210.2 GFLOP; / (10 x 0.6 x 1/4) = 140 s
-    assert told["time an epoch"].startswith("about 2 min 20 s (")
+    assert facts["time an epoch"].startswith("about 2 min 20 s (")
 
 
 def test_every_precision_is_measured_by_itself() -> None:
     rates = {"fp32": Speed(1e10), "bf16": Speed(1e11)}
-    told = estimate(load(8), load(8, precision="bf16")).describe(rates.__getitem__)
+    facts = estimate(load(8), load(8, precision="bf16")).describe(rates.__getitem__)
     source = "from 100 GFLOP/s measured in bf16 and 10 GFLOP/s measured in fp32"
-    assert told["time an epoch"] == f"about 46 s to 7 min 35 s ({source})"
+    assert facts["time an epoch"] == f"about 46 s to 7 min 35 s ({source})"
 
 
 def test_a_gpu_that_cannot_be_measured_leaves_the_time_open() -> None:
-    told = estimate(load(8), machine=GPU, gpus=1).describe(lambda precision: None)
-    assert told["time an epoch"] == "not known: the GPU could not be measured"
-    assert "whole search" not in told
+    facts = estimate(load(8), machine=GPU, gpus=1).describe(lambda precision: None)
+    assert facts["time an epoch"] == "not known: the GPU could not be measured"
+    assert "whole search" not in facts
 
 
 def test_a_product_is_measured_in_operations_a_second() -> None:
@@ -246,10 +246,10 @@ def test_a_plan_tells_what_its_model_counts(space: Path) -> None:
     assert plan.estimate is not None
     assert {x.hyper.batch_size for x in plan.estimate.loads} == {16, 32}
     assert {x.val_windows for x in plan.estimate.loads} == {len(plan.task.val)}
-    told = describe_plan(plan)
-    assert told["parameters"] == "264, 264 trainable"
-    assert told["time an epoch"].endswith(" an operation)")
-    assert list(told)[-5:] == ["parameters", "memory a trial", "on the disk", "time an epoch", "whole search"]
+    facts = describe_plan(plan)
+    assert facts["parameters"] == "264, 264 trainable"
+    assert facts["time an epoch"].endswith(" an operation)")
+    assert list(facts)[-5:] == ["parameters", "memory a trial", "on the disk", "time an epoch", "whole search"]
 
 
 def test_a_model_that_does_not_count_is_not_estimated() -> None:
@@ -261,5 +261,5 @@ def test_a_model_that_does_not_count_is_not_estimated() -> None:
 def test_the_last_smaller_batch_is_a_step_too() -> None:
     plan = plan_sweep(check_request(SweepRequest(space=str(TOY / "toy.yaml"), set={"batch_size": "4"})))
     corners = [replace(proposal, train_windows=56_231) for proposal in plan.proposals.corners]
-    told = describe_plan(replace(plan, proposals=replace(plan.proposals, corners=corners)))
-    assert told["optimiser steps an epoch"] == "14058 at batch 4"  # 14,057 of 4, and one of 3
+    facts = describe_plan(replace(plan, proposals=replace(plan.proposals, corners=corners)))
+    assert facts["optimiser steps an epoch"] == "14058 at batch 4"  # 14,057 of 4, and one of 3
