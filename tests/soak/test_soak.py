@@ -1,0 +1,39 @@
+"""Thousands of tiny trials in one sweep: memory, open files and disk stay what they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.soak.looks import growth, soak, table
+from tests.tune.service import toy_sweep
+
+pytestmark = [pytest.mark.sweeps, pytest.mark.skipif(os.name != "posix", reason="counts open files")]
+
+FOR_EVER = ("--trials", "1000000", "--no-futility", "--scheduler", "none", "--searcher", "random")
+TINY = ("--set", "epochs=2", "--set", "delay=0", "--set", "warmup_steps=0")
+
+
+def hold(tmp_path: Path, *, seconds: float, every: float, driver_mb: float, worker_mb: float) -> None:
+    looks = soak((*toy_sweep("long"), *FOR_EVER, *TINY), "long", tmp_path, seconds=seconds, every=every)
+    print("\n" + table(looks))
+    assert looks[-1].trials - looks[0].trials >= seconds / 2  # so it was at work
+    assert growth(looks, "driver_mb") <= driver_mb
+    assert growth(looks, "worker_mb") <= worker_mb
+    assert growth(looks, "driver_files") <= 3
+    assert growth(looks, "worker_files") <= 3
+    assert growth(looks, "shm_mb") <= 10
+    second = looks[len(looks) // 4]
+    assert looks[-1].disk_mb / looks[-1].trials <= 1.2 * second.disk_mb / second.trials
+
+
+def test_half_a_minute_of_tiny_trials_takes_no_more_and_more(tmp_path: Path) -> None:
+    hold(tmp_path, seconds=30, every=1, driver_mb=30, worker_mb=30)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3 * 3600)
+def test_two_hours_of_tiny_trials_take_no_more_and_more(tmp_path: Path) -> None:
+    hold(tmp_path, seconds=7200, every=10, driver_mb=150, worker_mb=50)
