@@ -69,18 +69,19 @@ def flush_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Replace a text file's content in one step."""
-    replace_bytes(path, text.encode())
+def replace_text(path: Path, text: str, *, is_lasting: bool = True) -> None:
+    """Replace a text file's content in one step; one that does not last need not outlive a power cut."""
+    replace_bytes(path, text.encode(), is_lasting=is_lasting)
 
 
-def replace_bytes(path: Path, content: bytes) -> None:
-    """Replace a file's content in one step."""
+def replace_bytes(path: Path, content: bytes, *, is_lasting: bool = True) -> None:
+    """Replace a file's content in one step; one that does not last need not outlive a power cut."""
     unfinished = path.with_name(f".{path.name}.tmp")
     with unfinished.open("wb") as file:
         file.write(content)
         file.flush()
-        os.fsync(file.fileno())
+        if is_lasting:
+            os.fsync(file.fileno())
     unfinished.replace(path)
 
 

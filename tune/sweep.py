@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from data.errors import DataError, UserError, near_names
 from tune.command_text import command_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.journal import read_records
 from tune.records.search_time import SearchTime
-from tune.records.spec import MOST_REPEATS, SweepError, SweepSpec, check_trials
+from tune.records.spec import MOST_REPEATS, SweepError, SweepSettings, SweepSpec, check_trials
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import of_search
 from tune.storage import check_name, sweep_folders
+from tune.validation_messages import flag_messages
 from tune.verdict.advice import Advice, advise
 
 if TYPE_CHECKING:
@@ -63,11 +65,13 @@ class Sweep:
             raise SweepError(f"no sweep named {name!r} in {storage}; {there}{near_names(name, known)}")
         return cls(folder, SweepSpec.read(folder).model_copy(update={"name": folder.name}))  # it may be a copy
 
-    def extended(self, *, trials: int | None = None, more_seconds: float | None = None, **further: int | None) -> Sweep:
+    def extended(
+        self, *, trials: int | None = None, more_seconds: float | None = None, **further: float | None
+    ) -> Sweep:
         """The sweep with more trials, more time, repeats or another share of the machine, written to its folder.
 
-        The caller holds it. further: max_concurrent, gpus, gpu_memory_bytes, repeats and repeated; None leaves them as
-        they are. Raises SweepError for fewer trials than are on record.
+        The caller holds it. further: fields of its settings, such as max_concurrent, gpus and repeats; None leaves them
+        as they are. Raises SweepError for fewer trials than are on record, and values that cannot be.
         """
         changes: dict[str, object] = {name: value for name, value in further.items() if value is not None}
         if trials is not None:
@@ -81,6 +85,10 @@ class Sweep:
             changes["time_budget_seconds"] = max(budget or 0.0, self.seconds_used) + more_seconds
         if not changes:
             return self
+        try:
+            SweepSettings.model_validate(changes | {"trials": changes.get("trials", self.spec.trials)})
+        except ValidationError as error:
+            raise SweepError("\n".join(flag_messages(error))) from error
         spec = self.spec.model_copy(update=changes)
         spec.write(self.folder)
         return Sweep(self.folder, spec)

@@ -51,3 +51,9 @@ def _rule(item: Mapping[str, Any]) -> str:
         return str(item["ctx"]["expected"])
     known = _RULES.get(item["type"])
     return str(item["msg"]).removeprefix("Input should be ") if known is None else known.format(**item.get("ctx", {}))
+
+
+def flag_messages(error: ValidationError) -> list[str]:
+    """Say what is wrong with each flag, by the flags' names as they are typed."""
+    found = validation_messages(error).items()
+    return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in found]

@@ -89,7 +89,7 @@ def table(looks: Sequence[Look], rows: int = 9) -> str:
     """A row now and then."""
     chosen = [looks[round(i * (len(looks) - 1) / (rows - 1))] for i in range(rows)] if len(looks) > rows else looks
     lines = [
-        "| minutes | trials | driver, MB | worker, MB | driver's files | worker's | disk, MB | KB a trial | /dev/shm, MB |",
+        "| minutes | trials | driver, MB | worker, MB | driver's files | worker's | disk, MB | KB a trial | shm, MB |",
         "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     lines += [

@@ -14,11 +14,11 @@ from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask, TaskSpec
 from tests.paths import TINY_GPT2
 from trainables.base import check_hyper
+from trainables.device.memory import MicroBatch
 from trainables.parameters import trainable_tensors
 from trainables.trial.evaluation import evaluate
 from trainables.trial.folders import SharedFolder
 from trainables.trial.frozen import FrozenFeatures
-from trainables.trial.memory import MicroBatch
 from trainables.trial.trial import Trial, TrialSpec
 from tune.registry import find_trainable, recognise_trainable, shipped_trainables
 

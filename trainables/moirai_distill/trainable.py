@@ -11,6 +11,7 @@ from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
 from trainables.checkpoints.model_files import read_checkpoint_config
+from trainables.device.precision import autocast
 from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill.comparison import gain_sentence, size_sentence, speed_sentence, time_both
 from trainables.moirai_distill.hyper import STUDENT, MoiraiDistillHyper
@@ -21,7 +22,6 @@ from trainables.moirai_distill.workload import student_workload
 from trainables.parameters import AdamW, decays_by_default
 from trainables.scratch import ScratchTrainable
 from trainables.sweep_trainable import PointForecaster
-from trainables.trial.precision import autocast
 from trainables.trial.report import Scores
 from trainables.workload import Workload
 

@@ -9,9 +9,9 @@ import torch
 
 from data.task.task import ForecastTask
 from trainables.base import Trainable, check_hyper
+from trainables.device.precision import check_precision, resolved
 from trainables.errors import HyperError
 from trainables.hyper import Hyper
-from trainables.trial.precision import check_precision, resolved
 
 
 def check_values(model: Trainable, values: Mapping[str, object], task: ForecastTask, device: torch.device) -> Hyper:

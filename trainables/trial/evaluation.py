@@ -16,9 +16,9 @@ from data.metrics import ForecastErrors
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Trainable
+from trainables.device.memory import MicroBatch
+from trainables.device.precision import autocast
 from trainables.sweep_trainable import PointForecaster, SweepModel
-from trainables.trial.memory import MicroBatch
-from trainables.trial.precision import autocast
 from trainables.trial.report import Scores
 from trainables.trial.window_errors import WindowErrors
 

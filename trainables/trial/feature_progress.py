@@ -27,7 +27,7 @@ class FeatureProgress:
         return self.seconds / self.done * (self.total - self.done)
 
     def write(self, file: Path) -> None:
-        replace_text(file, json.dumps(asdict(self)))
+        replace_text(file, json.dumps(asdict(self)), is_lasting=False)
 
     @classmethod
     def read(cls, file: Path) -> FeatureProgress | None:

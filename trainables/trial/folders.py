@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LATEST, BEST = "checkpoint", "best"  # a trial's slots: all that the next epoch needs, and the best epoch's weights
+STEP_FILE = "step.json"  # where a trial is inside an epoch, while it trains
 # Files of the best epoch:
 WEIGHTS_FILE, REPORT_FILE, WINDOWS_FILE = "trained.safetensors", "report.json", "windows.safetensors"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+
+from trainables.device.card_use import CARD_COLUMNS, CardUse
 
 METRICS = ("val_loss", "val_mae", "val_mse", "val_rmse", "val_mase", "val_wql", "val_smape")  # smaller is better
 MEASURES = (*METRICS, "val_coverage", "val_width")  # of every evaluation
@@ -14,14 +16,18 @@ COLUMNS = (
     "epoch",
     *MEASURES,
     "train_loss",
+    "gradient_norm",
     "lr",
     "seconds",
+    "waited_seconds",
     "peak_memory_bytes",
+    *CARD_COLUMNS,
     WARMUP_EPOCHS,
     "best_epoch",
     "best_so_far",
     "stopped_by",
 )
+LATER_COLUMNS = ("gradient_norm", "waited_seconds", *CARD_COLUMNS, WARMUP_EPOCHS)  # that older records lack
 ZERO_SHOT = "zero-shot"  # the initial model's name, where it was pretrained
 
 Row = dict[str, object]  # a report as JSON and CSV hold it
@@ -89,8 +95,11 @@ class Report:
     """What a trial reports after an evaluation; a number that is not finite is None.
 
     epoch: 0 is the initial model; a fraction where a trial is evaluated several times an epoch.
-    train_loss, lr: mean loss and last learning rate since the report before; None at epoch 0.
-    seconds: of training and evaluation since then.
+    train_loss, gradient_norm, lr: mean loss, mean norm before clipping, and last learning rate since the report before;
+    None at epoch 0.
+    seconds: of training and evaluation since then. waited_seconds: for a card that was too hot, not among them; None
+    without a card.
+    card: what the driver said of it meanwhile; all None without one.
     warmup_epochs: how long the trial's learning rate rises, in epochs; no trial is judged by others before that.
     best_epoch: the best of the epochs after 0, None while there is none.
     best_so_far: the metric at best_epoch, or of this report while there is none.
@@ -101,15 +110,18 @@ class Report:
     scores: Scores
     seconds: float = 0.0
     train_loss: float | None = None
+    gradient_norm: float | None = None
     lr: float | None = None
+    waited_seconds: float | None = None
     peak_memory_bytes: int = 0
+    card: CardUse = field(default_factory=CardUse)
     warmup_epochs: float = 0.0
     best_epoch: float | None = None
     best_so_far: float | None = None
     stopped_by: StopReason | None = None
 
     def __post_init__(self) -> None:
-        for name in ("train_loss", "lr", "best_so_far"):
+        for name in ("train_loss", "gradient_norm", "lr", "best_so_far"):
             object.__setattr__(self, name, finite(getattr(self, name)))
 
     @property
@@ -128,9 +140,12 @@ class Report:
             **{name: self.scores[name] for name in MEASURES},
             "epoch": whole(self.epoch),
             "train_loss": self.train_loss,
+            "gradient_norm": self.gradient_norm,
             "lr": self.lr,
             "seconds": self.seconds,
+            "waited_seconds": self.waited_seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
+            **asdict(self.card),
             WARMUP_EPOCHS: self.warmup_epochs,
             "best_epoch": None if self.best_epoch is None else whole(self.best_epoch),
             "best_so_far": self.best_so_far,
@@ -147,7 +162,10 @@ class Report:
             scores=Scores.of({name: value for name, value in row.items() if name.startswith("val_")}),
             seconds=finite(row["seconds"]) or 0.0,
             train_loss=finite(row["train_loss"]),
+            gradient_norm=finite(row.get("gradient_norm")),
             lr=finite(row["lr"]),
+            waited_seconds=finite(row.get("waited_seconds")),
+            card=CardUse(**{name: finite(row.get(name)) for name in CARD_COLUMNS}),
             peak_memory_bytes=int(finite(row["peak_memory_bytes"]) or 0),
             warmup_epochs=finite(row.get(WARMUP_EPOCHS)) or 0.0,
             best_epoch=None if best_epoch is None else whole(best_epoch),

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from data.task.windows import Batch, WindowGather
 from trainables.base import Trainable
+from trainables.device.memory import MicroBatch
+from trainables.device.precision import autocast
 from trainables.hyper import Hyper
 from trainables.trial.checks import steps_an_epoch
 from trainables.trial.evaluation import FeatureStore
-from trainables.trial.memory import MicroBatch
-from trainables.trial.precision import autocast
 from trainables.trial.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
 LEAST_LOSS_SCALE = 1.0  # below it, scaling no longer helps against overflow
+AfterStep = Callable[[int, torch.Tensor], None]
 LOOK_EVERY = {"cpu": 1, "cuda": 200}  # steps from one look for divergence to the next
 
 
@@ -29,10 +31,12 @@ class DivergenceError(Exception):
 
 @dataclass(frozen=True)
 class Segment:
-    """What a stretch of training gave: mean loss a window, and the learning rate of its last step."""
+    """What a stretch of training gave: mean loss a window, the learning rate of its last step, and the mean of the
+    gradient's norms before they were clipped, over the steps that had a finite one."""
 
     train_loss: float
     lr: float
+    gradient_norm: float
 
 
 class Training:
@@ -60,9 +64,10 @@ class Training:
         self.look_every = LOOK_EVERY[self.device.type]
         self._shuffled: tuple[int, torch.Tensor] | None = None
 
-    def run(self, first_step: int, stop_step: int) -> Segment:
+    def run(self, first_step: int, stop_step: int, *, after_step: AfterStep | None = None) -> Segment:
         """Do the optimiser steps first_step .. stop_step - 1; raises DivergenceError.
 
+        after_step: called with the number of steps done, and the loss and gradient norm of the last one, (2,).
         A step that is not finite is not applied, nor is any after it. On a GPU the host looks for one now and then, so
         that it need not wait for each.
         """
@@ -81,9 +86,11 @@ class Training:
             if len(sizes) - looked == self.look_every:
                 _raise_if_diverged(measured[looked : len(sizes)], first_step + looked)
                 looked = len(sizes)
+            if after_step is not None:
+                after_step(len(sizes), measured[number])
         _raise_if_diverged(measured[looked:], first_step + looked)
         total = sum(loss * size for loss, size in zip(measured[:, 0].tolist(), sizes, strict=True))
-        return Segment(total / sum(sizes), lr)
+        return Segment(total / sum(sizes), lr, float(measured[:, 1].mean()))
 
     def _set_learning_rate(self, step: int) -> float:
         lr = self.hyper.lr * self.schedule.factor(step)

@@ -9,7 +9,7 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -21,6 +21,9 @@ from data.files import check_readable, give_umask_mode, read_object
 from data.task.task import ForecastTask, Part
 from data.task.windows import WindowGather
 from trainables.base import Trainable, windows_to_train_on
+from trainables.device.card import Limits, card_of
+from trainables.device.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
+from trainables.device.precision import use_tensor_cores
 from trainables.errors import HyperError
 from trainables.parameters import load_trainable_tensors, trainable_tensors
 from trainables.sweep_trainable import SweepTrainable
@@ -28,13 +31,12 @@ from trainables.timeline import Activity, Timeline
 from trainables.trial.checkpoint import CheckpointSlot
 from trainables.trial.checks import check_evaluations, check_values
 from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
-from trainables.trial.folders import BEST, LATEST, REPORT_FILE, WEIGHTS_FILE, WINDOWS_FILE, SharedFolder
+from trainables.trial.folders import BEST, LATEST, REPORT_FILE, STEP_FILE, WEIGHTS_FILE, WINDOWS_FILE, SharedFolder
 from trainables.trial.frozen import FrozenFeatures
-from trainables.trial.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
-from trainables.trial.precision import use_tensor_cores
+from trainables.trial.pulse import Pulse
 from trainables.trial.report import Report, Scores, StopReason, best_report, whole
 from trainables.trial.shared_scores import baseline_scores, initial_scores
-from trainables.trial.training import DivergenceError, Training
+from trainables.trial.training import DivergenceError, Segment, Training
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,7 @@ class TrialSpec:
     seed: int
     reported_epoch: float = -1.0
     gpu_memory_bytes: int | None = None
+    card_limits: Limits = field(default_factory=Limits)
 
 
 class Trial:
@@ -74,6 +77,7 @@ class Trial:
         cap_gpu_memory(device, spec.gpu_memory_bytes)
         use_tensor_cores(device)
         reset_peak_memory(device)
+        self.card = card_of(device, spec.card_limits)
         torch.manual_seed(spec.seed)
         model.build(self.hyper, task).to(device)
         self.train_windows = windows_to_train_on(model, self.hyper, task, device)
@@ -128,20 +132,32 @@ class Trial:
         report = Report(epoch=whole(number / self.hyper.evals_per_epoch), scores=Scores())
         try:
             with self.timeline.of(Activity.TRAINING):
-                segment = self.training.run(first, stop)
+                segment = self._train(first, stop, report.epoch)
             with self.timeline.of(Activity.EVALUATION):
                 self.evaluation = self.evaluate("val")
-            report = replace(report, scores=self.evaluation.scores, train_loss=segment.train_loss, lr=segment.lr)
+            report = replace(report, scores=self.evaluation.scores, **asdict(segment))
         except DivergenceError as error:
             logger.warning("%s", error)
         return self._complete(replace(report, seconds=time.monotonic() - started))
 
+    def _train(self, first: int, stop: int, epoch: float) -> Segment:
+        pulse = Pulse(self.spec.folder / STEP_FILE, self.card, epoch, stop - first)
+        try:
+            return self.training.run(first, stop, after_step=pulse.step_done)
+        finally:
+            pulse.close()
+
     def _complete(self, report: Report) -> Report:
-        """Add what follows from the reports before it: the best epoch so far, and whether the trial ends here."""
+        """Add what follows from the reports before it, the best epoch so far, and whether the trial ends here; and what
+        the card says."""
         trained = [r for r in [*self.history, report] if r.is_trained]
         best = best_report(trained, self.spec.metric)
+        card, waited = self.card.summary() if self.card else (report.card, None)
         return replace(
             report,
+            seconds=report.seconds - (waited or 0.0),
+            waited_seconds=waited,
+            card=card,
             peak_memory_bytes=peak_memory_bytes(self.device),
             warmup_epochs=self.training.schedule.warmup_steps / self.training.steps_per_epoch,
             best_epoch=best.epoch if best else None,

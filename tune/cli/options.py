@@ -32,6 +32,10 @@ def folder(param: typer.CallbackParam, path: Path) -> Path:
 
 Data = Annotated[str | None, option("File, folder, or the name of a bundled dataset.", DATA)]
 Storage = Annotated[Path, typer.Option("--storage", help="Folder of the sweeps.", callback=folder)]
+MaxGpuTemp = Annotated[
+    float | None, option("Let trials wait while the GPU is hotter, in degrees Celsius: 85.", MACHINE)
+]
+MaxGpuPower = Annotated[float | None, option("Say when the GPU draws more watts; limits nothing.", MACHINE)]
 Name = Annotated[str, typer.Argument(help="A sweep's name.")]
 
 

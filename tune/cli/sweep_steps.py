@@ -130,6 +130,8 @@ class Resumption:
     max_concurrent: int | None = None
     gpus: int | None = None
     gpu_memory_bytes: int | None = None
+    max_gpu_temp: float | None = None
+    max_gpu_power: float | None = None
     retry_failed: bool = False
     futility: bool | None = None
     stop_when_flat: bool | None = None
@@ -149,6 +151,8 @@ def _resume(sweep: Sweep, changes: Resumption, console: Console) -> tuple[Sweep,
             max_concurrent=changes.max_concurrent,
             gpus=changes.gpus,
             gpu_memory_bytes=changes.gpu_memory_bytes,
+            max_gpu_temp=changes.max_gpu_temp,
+            max_gpu_power=changes.max_gpu_power,
             futility=changes.futility,
             stop_when_flat=changes.stop_when_flat,
         )

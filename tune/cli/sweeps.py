@@ -13,6 +13,8 @@ from tune.cli.options import (
     MACHINE,
     SEARCH,
     Data,
+    MaxGpuPower,
+    MaxGpuTemp,
     Name,
     Storage,
     option,
@@ -79,6 +81,8 @@ def sweep(
     ] = None,
     gpus: Annotated[int | None, option("GPUs to use; 0 for the CPU.", MACHINE)] = None,
     gpu_memory: Annotated[str | None, option("Memory to use of each GPU: 8GB.", MACHINE)] = None,
+    max_gpu_temp: MaxGpuTemp = None,
+    max_gpu_power: MaxGpuPower = None,
     keep: Annotated[
         int | None, option("Trials whose weights stay on the disk, the best; default 5, 0 for all.", MACHINE)
     ] = None,
@@ -125,6 +129,8 @@ def sweep(
             max_concurrent=max_concurrent,
             gpus=gpus,
             gpu_memory=gpu_memory,
+            max_gpu_temp=max_gpu_temp,
+            max_gpu_power=max_gpu_power,
             keep=keep,
         ),
         name=name,
@@ -159,6 +165,8 @@ def resume(
     max_concurrent: Annotated[int | None, option("Trials at once, from now on.", MACHINE)] = None,
     gpus: Annotated[int | None, option("GPUs to use from now on; 0 for the CPU.", MACHINE)] = None,
     gpu_memory: Annotated[str | None, option("Memory to use of each GPU from now on: 8GB.", MACHINE)] = None,
+    max_gpu_temp: MaxGpuTemp = None,
+    max_gpu_power: MaxGpuPower = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Go on with a sweep that was stopped, killed or finished; nothing is run twice."""
@@ -171,6 +179,8 @@ def resume(
         max_concurrent=None if max_concurrent is None else parse_number_at_once(str(max_concurrent)),
         gpus=gpus,
         gpu_memory_bytes=None if gpu_memory is None else parse_memory(gpu_memory),
+        max_gpu_temp=max_gpu_temp,
+        max_gpu_power=max_gpu_power,
         retry_failed=retry_failed,
         futility=futility,
         stop_when_flat=stop_when_flat,

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from data.errors import DamagedFileError
 from trainables.base import check_hyper
+from trainables.device.precision import resolved
 from trainables.errors import HyperError
 from trainables.parameters import blend_into, trainable_tensors
-from trainables.trial.precision import resolved
 from trainables.trial.window_errors import WindowErrors
 from tune.export.trial_models import TrialModel, TrialModels
 from tune.leaderboard.blends import blend_name, blend_standing, keep_blends, read_blends, write_blend

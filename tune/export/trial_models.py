@@ -9,13 +9,13 @@ import torch
 
 from data.task.task import ForecastTask, Part
 from trainables.base import check_hyper
+from trainables.device.memory import MicroBatch
+from trainables.device.precision import resolved
 from trainables.hyper import Hyper
 from trainables.sweep_trainable import PointForecaster, SweepModel
 from trainables.trial.checkpoint import CheckpointSlot
 from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
 from trainables.trial.folders import BEST
-from trainables.trial.memory import MicroBatch
-from trainables.trial.precision import resolved
 from trainables.trial.report import Scores
 from trainables.trial.trial import load_best
 from tune.leaderboard.standing import Standing

@@ -18,8 +18,8 @@ from data.metrics import ForecastErrors
 from data.task.split import parse_split
 from data.task.task import ForecastTask, Part
 from trainables.base import Forecast
+from trainables.device.memory import MicroBatch
 from trainables.trial.evaluation import Measured, ProgressCallback, measure
-from trainables.trial.memory import MicroBatch
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
 from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
 from tune.forecasts.scales import Normalization, RequestError

@@ -22,10 +22,10 @@ from data.task.task_spec import TaskSpec
 from data.task.windows import Batch
 from trainables.base import Forecast, check_hyper
 from trainables.checkpoints.pretrained import read_config
+from trainables.device.precision import autocast, resolved
 from trainables.errors import CheckpointError
 from trainables.hyper import Hyper
 from trainables.sweep_trainable import SweepModel
-from trainables.trial.precision import autocast, resolved
 from tune.records.spec import DataSource
 from tune.registry import find_checkpoints_trainable, find_trainable, recognise_trainable
 from tune.validation_messages import validation_messages

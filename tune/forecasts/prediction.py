@@ -15,8 +15,8 @@ from data.frequencies import stamps
 from data.panel import Panel
 from data.task.task import ForecastTask
 from data.task.windows import Batch
+from trainables.device.memory import MicroBatch
 from trainables.trial.evaluation import same_draws
-from trainables.trial.memory import MicroBatch
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
 from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
 from tune.forecasts.scales import RequestError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 import psutil
 
+from trainables.device.nvml import open_nvml
 from tune.format import memory
 
 LEAST_USED = 0.05  # of a GPU's memory, that is worth a note: a desktop takes some
@@ -60,40 +60,24 @@ def _visible(setting: str | None, count: int) -> list[int]:
     return list(range(min(len(listed), count)))
 
 
-def _has_driver() -> bool:
-    """Whether NVML's library is there: the module that reads it takes longer to import than all that is checked."""
-    if os.name == "nt":
-        return True  # it may be in several folders
-    try:
-        ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return False
-    return True
-
-
 def _all_gpus() -> list[Gpu]:
-    if not _has_driver():
+    driver = open_nvml()
+    if driver is None:
         return []
-    import pynvml
-
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return []  # no NVIDIA driver: a machine without a GPU
-    try:
-        return [_gpu(pynvml, pynvml.nvmlDeviceGetHandleByIndex(i)) for i in range(pynvml.nvmlDeviceGetCount())]
+        return [_gpu(driver, driver.nvmlDeviceGetHandleByIndex(i)) for i in range(driver.nvmlDeviceGetCount())]
     finally:
-        pynvml.nvmlShutdown()
+        driver.nvmlShutdown()
 
 
-def _gpu(pynvml: Any, handle: Any) -> Gpu:
-    found = pynvml.nvmlDeviceGetMemoryInfo(handle)
+def _gpu(driver: Any, handle: Any) -> Gpu:
+    found = driver.nvmlDeviceGetMemoryInfo(handle)
     processes: list[GpuProcess] = []
-    with suppress(pynvml.NVMLError):  # some drivers do not say
-        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
+    with suppress(driver.NVMLError):  # some drivers do not say
+        for process in driver.nvmlDeviceGetComputeRunningProcesses(handle):
             used = process.usedGpuMemory
             processes.append(GpuProcess(int(process.pid), _name_of(process.pid), None if used is None else int(used)))
-    name = pynvml.nvmlDeviceGetName(handle)
+    name = driver.nvmlDeviceGetName(handle)
     return Gpu(str(name), int(found.total), int(found.free), tuple(processes))
 
 

@@ -21,7 +21,7 @@ from tune.planning.model_folders import with_absolute_folders
 from tune.planning.space_check import Setting, load_fitting_space
 from tune.records.spec import DataSource, SweepError, SweepSettings, check_searcher, check_trials, lists_points
 from tune.storage import check_name, check_storage
-from tune.validation_messages import validation_messages
+from tune.validation_messages import flag_messages
 
 DEFAULT_SPACE = "quickstart"
 DEFAULT_TASK = {"context_length": 512, "prediction_length": 96}
@@ -160,14 +160,14 @@ def _read_flags(request: SweepRequest, space: SearchSpace) -> tuple[TaskSpec, Sw
         given = {k: v for k, v in request.task.items() if v is not None}
         task = TaskSpec.model_validate({**DEFAULT_TASK, **of_space, **given})
     except ValidationError as error:
-        mistakes += _as_flags(error)
+        mistakes += flag_messages(error)
     try:
         points = len(space.grid()) if lists_points(str(searched.get("searcher")), space) else None
         trials = searched.get("trials", points or space.trials)
         searched = {"trials": trials, "searcher": _best_searcher(space, trials), "keep": KEEP, **searched}
         settings = SweepSettings.model_validate(searched)
     except ValidationError as error:
-        mistakes += _as_flags(error)
+        mistakes += flag_messages(error)
     if task is None or settings is None:
         raise SweepError("\n".join(mistakes))
     return task, settings
@@ -177,8 +177,3 @@ def _best_searcher(space: SearchSpace, trials: object) -> str:
     """Return the searcher that comes to a good trial in the fewest epochs (see docs/benchmarks.md): a Gaussian process,
     where the space has no conditions, and few enough trials for its cost, which grows with their cube."""
     return "gp" if not space.is_conditional and isinstance(trials, int) and trials <= MOST_GP_TRIALS else "tpe"
-
-
-def _as_flags(error: ValidationError) -> list[str]:
-    found = validation_messages(error).items()
-    return [text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in found]

@@ -29,6 +29,8 @@ class WorkerSettings:
     cpus: int
     use_gpu: bool
     gpu_memory_bytes: int | None
+    max_gpu_temp: float | None = None
+    max_gpu_power: float | None = None
 
     @classmethod
     def of(
@@ -42,6 +44,8 @@ class WorkerSettings:
             cpus=cpus,
             use_gpu=use_gpu,
             gpu_memory_bytes=gpu_memory_bytes,
+            max_gpu_temp=spec.max_gpu_temp,
+            max_gpu_power=spec.max_gpu_power,
         )
 
     @property

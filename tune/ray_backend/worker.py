@@ -16,9 +16,10 @@ from data.files import is_out_of_room
 from data.panel import Panel
 from data.task.task import ForecastTask, TaskSpec
 from trainables.base import check_hyper
+from trainables.device.card import Limits
+from trainables.device.precision import resolved
 from trainables.sweep_trainable import SweepModel
 from trainables.timeline import Activity, Timeline
-from trainables.trial.precision import resolved
 from trainables.trial.trial import Trial, TrialSpec
 from trainables.workload import worthwhile_threads
 from tune.ray_backend.messages import Failure, WorkerSettings, config_of, to_result
@@ -65,6 +66,7 @@ class RayTrial(ray_tune.Trainable):
             seed=own.seed,
             reported_epoch=reports[-1].epoch if reports else -1.0,
             gpu_memory_bytes=settings.gpu_memory_bytes,
+            card_limits=Limits(settings.max_gpu_temp, settings.max_gpu_power),
         )
         device = torch.device("cuda" if settings.use_gpu else "cpu")
         try:

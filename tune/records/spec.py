@@ -18,7 +18,7 @@ from tune.records.earlier_trial import EarlierTrial
 from tune.records.repeats import Repeats
 from tune.records.sweep_folder import SweepFolder
 from tune.records.verdict import CONFIDENCE
-from tune.validation_messages import validation_messages
+from tune.validation_messages import flag_messages, validation_messages
 
 if TYPE_CHECKING:
     from data.panel import Panel
@@ -64,9 +64,7 @@ class DataSource(ReadOptions):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            found = validation_messages(error).items()
-            flags = (text if text.startswith("--") else f"--{name.replace('_', '-')} {text}" for name, text in found)
-            raise SweepError("\n".join(flags)) from error
+            raise SweepError("\n".join(flag_messages(error))) from error
 
     def read(self) -> Panel:
         """Read the series; raises DataError."""
@@ -84,7 +82,8 @@ class SweepSettings(BaseModel):
     the verdict, which calls a trial better than the initial model. futility, stop_when_flat: whether the
     search ends early where nothing comes near the initial model, or nothing gets better. repeats: how often the best
     `repeated` configurations are trained again with other seeds, after the search. keep: how many trials' weights stay
-    on the disk, 0 for all.
+    on the disk, 0 for all. max_gpu_temp: degrees Celsius above which trials wait. max_gpu_power: watts above which it
+    is said.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -98,6 +97,8 @@ class SweepSettings(BaseModel):
     max_concurrent: Annotated[int, Field(ge=1, le=10**6)] | Literal["auto"] | None = None
     gpus: int | None = Field(default=None, ge=0)
     gpu_memory_bytes: int | None = Field(default=None, gt=0)
+    max_gpu_temp: float | None = Field(default=None, ge=40, le=120, allow_inf_nan=False)
+    max_gpu_power: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     seed: int = Field(default=0, ge=0, lt=10**9)
     metric: Metric = "val_loss"
     confidence: float = Field(default=CONFIDENCE, ge=0.5, le=0.999, allow_inf_nan=False)

@@ -20,11 +20,12 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
+from trainables.device.card_use import CARD_COLUMNS
 from trainables.trial.report import METRICS, Report
 from tune.records.journal import Journal
 from tune.records.trial_record import TrialConfig, TrialRecord
 
-CURVES = ("train_loss", "lr", "seconds", "peak_memory_bytes")
+CURVES = ("train_loss", "gradient_norm", "lr", "seconds", "waited_seconds", "peak_memory_bytes", *CARD_COLUMNS)
 BEST = "best/"
 EVENT_FILES = "events.out.tfevents.*"
 

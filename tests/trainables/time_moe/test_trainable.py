@@ -15,10 +15,10 @@ from data.task.task import ForecastTask, TaskSpec
 from data.task.windows import Batch
 from tests.paths import SHARED
 from trainables.base import check_hyper
+from trainables.device.memory import MicroBatch
 from trainables.errors import CheckpointError, HyperError
 from trainables.time_moe.hyper import TimeMoeHyper
 from trainables.time_moe.trainable import TimeMoe, load_time_moe
-from trainables.trial.memory import MicroBatch
 from trainables.trial.schedule import Schedule
 from trainables.trial.training import DivergenceError, Training
 

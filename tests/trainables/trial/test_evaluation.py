@@ -19,8 +19,8 @@ from tests.trainables.trial.toy_trial import (
     weights,
 )
 from trainables.base import Forecast, check_hyper
+from trainables.device.memory import MicroBatch
 from trainables.trial.evaluation import evaluate
-from trainables.trial.memory import MicroBatch
 
 
 class Sampler(Toy):

@@ -7,10 +7,11 @@ import math
 
 import pytest
 
+from trainables.device.card_use import CardUse
 from trainables.trial.report import (
     COLUMNS,
+    LATER_COLUMNS,
     MEASURES,
-    WARMUP_EPOCHS,
     Report,
     Scores,
     StopReason,
@@ -24,7 +25,10 @@ FULL = Report(
     scores=Scores(val_loss=0.5, val_mae=0.25, val_mse=0.125, extra={"val_crps": 0.75}),
     seconds=12.5,
     train_loss=0.625,
+    gradient_norm=1.5,
     lr=5e-7,
+    waited_seconds=3.5,
+    card=CardUse(4e9, 95.0, 80.0, 150.0, 0.25),
     peak_memory_bytes=2_500_000,
     warmup_epochs=0.25,
     best_epoch=2,
@@ -41,9 +45,16 @@ def test_a_row_has_the_columns_in_their_order_and_further_scores_last() -> None:
         "val_mse": 0.125,
         **dict.fromkeys(MEASURES[3:]),
         "train_loss": 0.625,
+        "gradient_norm": 1.5,
         "lr": 5e-7,
         "seconds": 12.5,
+        "waited_seconds": 3.5,
         "peak_memory_bytes": 2_500_000,
+        "gpu_used_bytes": 4e9,
+        "gpu_utilisation": 95.0,
+        "gpu_temperature": 80.0,
+        "gpu_power": 150.0,
+        "gpu_slowed": 0.25,
         "warmup_epochs": 0.25,
         "best_epoch": 2,
         "best_so_far": 0.4375,
@@ -78,7 +89,7 @@ def test_a_row_of_other_types_is_rejected(changed: dict[str, object], error: typ
         Report.from_row({**FULL.to_row(), **changed})
 
 
-@pytest.mark.parametrize("column", sorted({*COLUMNS} - {*MEASURES, WARMUP_EPOCHS}))
+@pytest.mark.parametrize("column", sorted({*COLUMNS} - {*MEASURES, *LATER_COLUMNS}))
 def test_a_row_without_a_column_is_rejected(column: str) -> None:
     row = FULL.to_row()
     del row[column]

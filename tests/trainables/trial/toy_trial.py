@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from data.task.task import ForecastTask, Part
 from trainables.base import Forecast, ForecastTrainable, FrozenPart, Validation, check_hyper
+from trainables.device.memory import MicroBatch
 from trainables.hyper import Hyper
 from trainables.parameters import freeze
 from trainables.sweep_trainable import SweepTrainable
 from trainables.trial.folders import SharedFolder
-from trainables.trial.memory import MicroBatch
 from trainables.trial.report import Report
 from trainables.trial.training import Training
 from trainables.trial.trial import Trial, TrialSpec

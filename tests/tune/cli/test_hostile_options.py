@@ -104,7 +104,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         return Ended(ended.value.code or 0, written.out, written.err)  # type: ignore[arg-type]
 
     monkeypatch.chdir(place)
-    monkeypatch.setattr(sweep_steps, "_run", lambda *_: 0)
+    monkeypatch.setattr(sweep_steps, "_run", lambda *_, **__: 0)
     monkeypatch.setattr(tensorboard_server, "_launch", _interrupted)
     return command
 

@@ -16,9 +16,9 @@ from data.readers.panel_reader import read_panel
 from data.task.task import ForecastTask, TaskSpec
 from tests.tune.forecasts.measured import Export, measured
 from trainables.base import check_hyper
+from trainables.device.memory import MicroBatch
 from trainables.time_moe.modeling import TimeMoeForPrediction
 from trainables.trial import evaluation as trial_evaluation
-from trainables.trial.memory import MicroBatch
 from tune.forecasts.evaluation import evaluate
 from tune.forecasts.request import ForecastRequest
 from tune.registry import find_trainable

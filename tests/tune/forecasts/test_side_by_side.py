@@ -17,8 +17,8 @@ from data.task.task import ForecastTask
 from data.task.task_spec import TaskSpec
 from tests.tune.forecasts.measured import SHORT, TOY, Export, Jsonl, measured, refusal
 from trainables.base import check_hyper
+from trainables.device.memory import MicroBatch
 from trainables.trial.evaluation import evaluate as evaluate_trial
-from trainables.trial.memory import MicroBatch
 from tune.forecasts.request import ForecastRequest
 from tune.forecasts.side_by_side import SideBySide, evaluate_side_by_side
 from tune.registry import find_trainable

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tune.planning import gpus
+from trainables.device import nvml as nvml_module
 from tune.planning.gpus import Gpu, GpuProcess, visible_gpus
 
 GB = 10**9
@@ -44,7 +44,7 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         nvmlDeviceGetComputeRunningProcesses=processes_of,
     )
     monkeypatch.setitem(sys.modules, "pynvml", fake)
-    monkeypatch.setattr(gpus, "_has_driver", lambda: True)
+    monkeypatch.setattr(nvml_module, "has_driver", lambda: True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return calls
 
@@ -75,7 +75,7 @@ def test_a_driver_that_does_not_start_is_none(nvml: list[str], monkeypatch: pyte
 
 
 def test_without_a_driver_its_module_is_not_even_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpus, "_has_driver", lambda: False)
+    monkeypatch.setattr(nvml_module, "has_driver", lambda: False)
     monkeypatch.setitem(sys.modules, "pynvml", None)  # an import would fail
     assert visible_gpus() == ()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from trainables.device.precision import autocast, check_precision, precision_on, resolved
 from trainables.errors import HyperError
 from trainables.hyper import Hyper
-from trainables.trial.precision import autocast, check_precision, precision_on, resolved
 
 CPU, CARD = torch.device("cpu"), torch.device("cuda")
 

@@ -18,8 +18,8 @@ from tests.trainables.trial.toy_trial import (
     spec_in,
 )
 from trainables.base import check_hyper
+from trainables.device.memory import MicroBatch
 from trainables.errors import HyperError
-from trainables.trial.memory import MicroBatch
 from trainables.trial.trial import Trial
 
 

@@ -1,0 +1,1 @@
+"""What a trial knows of its device: memory that runs out, precision, and how hot the card is."""
