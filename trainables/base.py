@@ -1,4 +1,4 @@
-"""The interface that a model implements to be fine-tuned: four methods, and four more with defaults."""
+"""The interface that a model implements to be fine-tuned: four methods, and five more with defaults."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class ForecastTrainable(ABC, Generic[HyperT]):
     def save_pretrained(self, folder: Path) -> None:
         """Write the model in its own format, loadable by its own `from_pretrained`."""
 
-    # Four with defaults.
+    # Five with defaults.
 
     def check(self, hyper: HyperT, task: ForecastTask) -> None:
         """Reject, before any work, values that do not fit the task: raises HyperError."""
@@ -119,6 +119,13 @@ class ForecastTrainable(ABC, Generic[HyperT]):
         None where something trainable comes before it, or where its output is not needed.
         """
         return None
+
+    def save_memory(self) -> bool:
+        """Keep less of the forward pass and compute it again in the backward pass; False where the model cannot.
+
+        Called on the built module, where not even one window fits into memory; the numbers stay the same.
+        """
+        return False
 
 
 Trainable = ForecastTrainable[Hyper]

@@ -197,3 +197,37 @@ def test_a_checkpoint_is_recognised_by_its_config(name, strategy, task, tmp_path
 def test_the_bundled_checkpoint_is_under_three_megabytes(name):
     folder = PRETRAINED[CASES[name]["pretrained"]]
     assert sum(file.stat().st_size for file in folder.iterdir()) < 3_000_000
+
+
+@each
+def test_saving_memory_keeps_less_for_the_backward_pass_and_changes_no_gradient(name, strategy, task):
+    """What is kept is what autograd saves; parameters are there anyway."""
+    found = {}
+    for saves in (False, True):
+        model, _, batch = built(name, strategy, task)
+        if saves:
+            assert model.save_memory()
+        kept = []
+        own = {p.untyped_storage().data_ptr() for p in model.module.parameters()}
+
+        def keep(tensor, kept=kept, own=own):
+            if tensor.untyped_storage().data_ptr() not in own:
+                kept.append(tensor.numel() * tensor.element_size())
+            return tensor
+
+        model.module.train()
+        for module in model.module.modules():  # its draws are others where prompt and patches go together
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        torch.manual_seed(0)  # a teacher draws samples
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = model.loss(batch).mean()
+        loss.backward()
+        gradients = {n: p.grad.clone() for n, p in model.module.named_parameters() if p.grad is not None}
+        found[saves] = (loss.detach(), gradients, sum(kept))
+    torch.testing.assert_close(found[True][0], found[False][0])
+    assert found[True][1].keys() == found[False][1].keys()
+    for parameter, gradient in found[False][1].items():
+        torch.testing.assert_close(found[True][1][parameter], gradient, rtol=1e-4, atol=1e-6)
+    if strategy in ("full", "freeze_ffn", "freeze_experts", "all"):
+        assert found[True][2] < found[False][2]

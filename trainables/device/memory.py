@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,37 +18,84 @@ from trainables.errors import HyperError
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
+REMEDY = "shorten --context-length or take a smaller model"
 HOST_ALLOCATOR = "can't allocate memory"
+
+
+@dataclass(frozen=True)
+class FallBack:
+    """What can be done when not even one window fits. apply: do it; False where it cannot be had."""
+
+    name: str
+    apply: Callable[[], bool]
 
 
 class MicroBatch:
     """The number of windows that go through the model at once; it shrinks when memory runs out, of a GPU or the host.
 
     fitted: a file with the size that fitted before, which is then the most, and which a smaller one is written to.
+    remedy: what the user can do where not even one window fits.
     """
 
-    def __init__(self, size: int, fitted: Path | None = None) -> None:
-        self.size, self._fitted = size, fitted
-        if fitted is not None and (before := _read_size(fitted)) is not None:
-            self.size = min(size, before)
+    def __init__(self, size: int, fitted: Path | None = None, *, remedy: str = REMEDY) -> None:
+        self._fitted, self._remedy = fitted, remedy
+        before = None if fitted is None else _read_fitted(fitted)
+        self.size, self._needed = (size, []) if before is None else (min(size, before[0]), before[1])
+        self._left: list[FallBack] = []
+        self.taken: list[str] = []  # the names of the fall-backs that were needed
+
+    def offer(self, fall_backs: Sequence[FallBack]) -> None:
+        """Let these be done, in their order, where not even one window fits; those at once that were needed before."""
+        self._left = list(fall_backs)
+        self.take(self._needed)
+
+    def take(self, names: Sequence[str]) -> None:
+        """Do what was needed before, by the fall-backs' names."""
+        for fall_back in [f for f in self._left if f.name in names]:
+            self._left.remove(fall_back)
+            if fall_back.apply():
+                self.taken.append(fall_back.name)
 
     def attempt(self, work: Callable[[int], T]) -> T:
-        """Return work(size), halving size after each out-of-memory error; HyperError if one window does not fit."""
+        """Return work(size), halving size after each out-of-memory error, and then falling back; HyperError if one
+        window does not fit for all that."""
         while True:
             try:
                 return work(self.size)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if self.size == 1:
-                    raise HyperError(_nothing_fits(error)) from error
-            self.size = max(1, self.size // 2)
-            logger.warning("out of memory: micro-batch is now %d, the effective batch stays", self.size)
-            if self._fitted is not None:
-                self._fitted.parent.mkdir(parents=True, exist_ok=True)
-                replace_text(self._fitted, str(self.size))
+                if not self._need_less():
+                    raise HyperError(self._nothing_fits(error)) from error
+            self._remember()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+    def _need_less(self) -> bool:
+        """Halve the size, or do the next thing that can be had; False where nothing is left."""
+        if self.size > 1:
+            self.size //= 2
+            logger.warning("out of memory: micro-batch is now %d, the effective batch stays", self.size)
+            return True
+        while self._left:
+            fall_back = self._left.pop(0)
+            if fall_back.apply():
+                self.taken.append(fall_back.name)
+                logger.warning("out of memory with one window at once: from now on with %s", fall_back.name)
+                return True
+        return False
+
+    def _remember(self) -> None:
+        if self._fitted is not None:
+            self._fitted.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(self._fitted, "\n".join([str(self.size), *self.taken]))
+
+    def _nothing_fits(self, error: BaseException) -> str:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        is_of_gpu = isinstance(error, torch.OutOfMemoryError)
+        last = "raise --gpu-memory" if is_of_gpu else "run fewer trials at once (--max-concurrent)"
+        tried = f" with {' and '.join(self.taken)}" if self.taken else ""
+        return f"one window must fit into memory, and it does not{tried} ({reason}); {self._remedy}, or {last}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -55,20 +103,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or HOST_ALLOCATOR in str(error)
 
 
-def _nothing_fits(error: BaseException) -> str:
-    reason = (str(error) or type(error).__name__).splitlines()[0]
-    is_of_gpu = isinstance(error, torch.OutOfMemoryError)
-    last = "raise --gpu-memory" if is_of_gpu else "run fewer trials at once (--max-concurrent)"
-    return (
-        f"one window must fit into memory, and it does not ({reason}); shorten --context-length, take a smaller model "
-        f"or {last}"
-    )
-
-
-def _read_size(file: Path) -> int | None:
-    """Return a size that was written down; None where there is none that can be read."""
+def _read_fitted(file: Path) -> tuple[int, list[str]] | None:
+    """Return the size and the fall-backs that were written down; None where there is nothing that can be read."""
     with suppress(OSError, ValueError):
-        return max(1, int(file.read_text(encoding="utf-8")))
+        size, *names = file.read_text(encoding="utf-8").split("\n")
+        return max(1, int(size)), names
     return None
 
 

@@ -14,6 +14,7 @@ from data.panel import Panel
 from data.task.task import ForecastTask, Part
 from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
+from trainables.device.recompute import recompute
 from trainables.errors import HyperError
 from trainables.moirai.checkpoint import load_moirai, read_moirai_config
 from trainables.moirai.distributions import Prediction
@@ -116,6 +117,10 @@ class Moirai(SweepTrainable[MoiraiHyper]):
             return None
         name = f"encoder of {hyper.initial_model} {frozen_weights_hash(self.module)}"
         return FrozenPart(name, self.prediction_states, "the encoder's states")
+
+    def save_memory(self) -> bool:
+        recompute(self.module.encoder.layers)
+        return True
 
     def prediction_states(self, batch: Batch) -> Tensor:
         """Return the encoder's output at the prediction tokens, (batch, prediction_tokens, d_model)."""

@@ -12,6 +12,7 @@ from data.task.windows import Batch
 from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
 from trainables.checkpoints.model_files import read_checkpoint_config
 from trainables.device.precision import autocast
+from trainables.device.recompute import recompute
 from trainables.moirai.trainable import Moirai
 from trainables.moirai_distill.comparison import gain_sentence, size_sentence, speed_sentence, time_both
 from trainables.moirai_distill.hyper import STUDENT, MoiraiDistillHyper
@@ -93,6 +94,10 @@ class MoiraiDistill(ScratchTrainable[MoiraiDistillHyper, StudentConfig]):
     def save_pretrained(self, folder: Path) -> None:
         """Write the student's config.json and model.safetensors; `Student.from_pretrained` loads them."""
         self.module.save_pretrained(folder)
+
+    def save_memory(self) -> bool:
+        recompute(self.module.encoder)
+        return True
 
     # --- what is learned, and what is measured
 

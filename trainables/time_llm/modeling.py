@@ -113,6 +113,7 @@ class TimeLLM(nn.Module):
         self.config = config
         self.backbone = backbone
         self.llm_model = backbone.model
+        self.llm_model.activation_checkpointing_disable()  # type: ignore[operator]  # another trial may have needed it
         self.prompt_goes_first = backbone.is_causal
         vocabulary, width = backbone.word_embeddings.shape
         self.patch_embedding = PatchEmbedding(config.patch_len, config.stride, config.d_model, config.dropout)
@@ -178,8 +179,12 @@ class TimeLLM(nn.Module):
         places = _places(there, patches.shape[1]) if self.config.prompt == "masked" else _Places()
         if self.prompt_goes_first:
             return self._states_after(words, patches, places)
+        no_cache = {"use_cache": False} if self.backbone.is_causal else {}
         states: Tensor = self.llm_model(
-            inputs_embeds=torch.cat([words, patches], dim=1), attention_mask=places.mask, position_ids=places.positions
+            inputs_embeds=torch.cat([words, patches], dim=1),
+            attention_mask=places.mask,
+            position_ids=places.positions,
+            **no_cache,
         ).last_hidden_state
         return states[:, words.shape[1] :]
 
@@ -195,6 +200,17 @@ class TimeLLM(nn.Module):
             inputs_embeds=patches, attention_mask=after.mask, position_ids=after.positions, past_key_values=past
         ).last_hidden_state
         return states
+
+    def recompute_llm(self) -> bool:
+        """Let the language model keep its layers' inputs alone, and compute them again; False where it cannot.
+
+        Prompt and patches then go through it together: what a prompt leaves behind for its patches would come twice.
+        """
+        if not self.llm_model.supports_gradient_checkpointing:
+            return False
+        self.llm_model.activation_checkpointing_enable()  # type: ignore[operator]
+        self.prompt_goes_first = False
+        return True
 
     def train(self, mode: bool = True) -> TimeLLM:
         """Prototypes are kept from one switch to the next, at most."""

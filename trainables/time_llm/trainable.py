@@ -90,6 +90,9 @@ class TimeLlm(ScratchTrainable[TimeLlmHyper, TimeLlmConfig]):
             self.eval_batch_size = PUBLISHED_EVAL_BATCH
         return module
 
+    def save_memory(self) -> bool:
+        return self.module.recompute_llm()
+
     def loss(self, batch: Batch) -> Tensor:
         """Mean squared error of each window's observed points, (batch,)."""
         return self.point_loss(self._points(batch), batch)

@@ -99,6 +99,10 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
         if length > longest:
             raise HyperError(f"{what} must be at most {longest}, the positions of the model, got {length}; shorten it")
 
+    def save_memory(self) -> bool:
+        self.module.activation_checkpointing_enable()
+        return True
+
     def training_windows(self, hyper: TimeMoeHyper, task: ForecastTask, device: torch.device) -> SequenceGather:
         return sequence_windows(
             task.panel,

@@ -21,13 +21,17 @@ COLUMNS = (
     "seconds",
     "waited_seconds",
     "peak_memory_bytes",
+    "micro_batch_size",
+    "fall_backs",
     *CARD_COLUMNS,
     WARMUP_EPOCHS,
     "best_epoch",
     "best_so_far",
     "stopped_by",
 )
-LATER_COLUMNS = ("gradient_norm", "waited_seconds", *CARD_COLUMNS, WARMUP_EPOCHS)  # that older records lack
+TEXTS = ("fall_backs", "stopped_by")  # columns that hold no numbers
+# columns that older records lack
+LATER_COLUMNS = ("gradient_norm", "waited_seconds", "micro_batch_size", "fall_backs", *CARD_COLUMNS, WARMUP_EPOCHS)
 ZERO_SHOT = "zero-shot"  # the initial model's name, where it was pretrained
 
 Row = dict[str, object]  # a report as JSON and CSV hold it
@@ -99,7 +103,8 @@ class Report:
     None at epoch 0.
     seconds: of training and evaluation since then. waited_seconds: for a card that was too hot, not among them; None
     without a card.
-    card: what the driver said of it meanwhile; all None without one.
+    micro_batch_size: windows that go through the model at once. fall_backs: what was done beside it because memory ran
+    out. card: what the driver said of it meanwhile; all None without one.
     warmup_epochs: how long the trial's learning rate rises, in epochs; no trial is judged by others before that.
     best_epoch: the best of the epochs after 0, None while there is none.
     best_so_far: the metric at best_epoch, or of this report while there is none.
@@ -114,6 +119,8 @@ class Report:
     lr: float | None = None
     waited_seconds: float | None = None
     peak_memory_bytes: int = 0
+    micro_batch_size: int | None = None
+    fall_backs: str | None = None
     card: CardUse = field(default_factory=CardUse)
     warmup_epochs: float = 0.0
     best_epoch: float | None = None
@@ -145,6 +152,8 @@ class Report:
             "seconds": self.seconds,
             "waited_seconds": self.waited_seconds,
             "peak_memory_bytes": self.peak_memory_bytes,
+            "micro_batch_size": self.micro_batch_size,
+            "fall_backs": self.fall_backs,
             **asdict(self.card),
             WARMUP_EPOCHS: self.warmup_epochs,
             "best_epoch": None if self.best_epoch is None else whole(self.best_epoch),
@@ -165,6 +174,8 @@ class Report:
             gradient_norm=finite(row.get("gradient_norm")),
             lr=finite(row["lr"]),
             waited_seconds=finite(row.get("waited_seconds")),
+            micro_batch_size=None if (size := finite(row.get("micro_batch_size"))) is None else int(size),
+            fall_backs=None if (fall_backs := row.get("fall_backs")) is None else str(fall_backs),
             card=CardUse(**{name: finite(row.get(name)) for name in CARD_COLUMNS}),
             peak_memory_bytes=int(finite(row["peak_memory_bytes"]) or 0),
             warmup_epochs=finite(row.get(WARMUP_EPOCHS)) or 0.0,

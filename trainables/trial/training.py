@@ -11,8 +11,8 @@ import torch
 
 from data.task.windows import Batch, WindowGather
 from trainables.base import Trainable
-from trainables.device.memory import MicroBatch
-from trainables.device.precision import autocast
+from trainables.device.memory import FallBack, MicroBatch
+from trainables.device.precision import autocast, has_bf16
 from trainables.hyper import Hyper
 from trainables.trial.checks import steps_an_epoch
 from trainables.trial.evaluation import FeatureStore
@@ -53,6 +53,7 @@ class Training:
         features: FeatureStore | None = None,
     ) -> None:
         self.model, self.hyper, self.windows = model, hyper, windows
+        self.precision = hyper.precision
         self.seed, self.micro_batch, self.features = seed, micro_batch, features
         self.device = next(model.module.parameters()).device
         self.optimizer = model.optimizer.over(model.module, hyper)
@@ -63,6 +64,16 @@ class Training:
         self.schedule = Schedule(hyper.schedule, hyper.warmup_of(self.total_steps), self.total_steps, hyper.floor_ratio)
         self.look_every = LOOK_EVERY[self.device.type]
         self._shuffled: tuple[int, torch.Tensor] | None = None
+        micro_batch.offer(
+            [FallBack("gradient checkpointing", model.save_memory), FallBack("bf16", self._use_half_precision)]
+        )
+
+    def _use_half_precision(self) -> bool:
+        """Train in bf16 from now on, where the card has it and the trial is not in half precision anyway."""
+        if self.precision != "fp32" or self.device.type != "cuda" or not has_bf16():
+            return False
+        self.precision = "bf16"
+        return True
 
     def run(self, first_step: int, stop_step: int, *, after_step: AfterStep | None = None) -> Segment:
         """Do the optimiser steps first_step .. stop_step - 1; raises DivergenceError.
@@ -111,7 +122,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
         for part in ids.split(micro_batch_size):
-            with autocast(self.device, self.hyper.precision):
+            with autocast(self.device, self.precision):
                 loss = self.model.loss(self._batch(part)).sum() / len(ids)
             self.scaler.scale(loss).backward()
             total += loss.detach()

@@ -83,6 +83,7 @@ class Trial:
         self.train_windows = windows_to_train_on(model, self.hyper, task, device)
         check_evaluations(self.hyper, len(self.train_windows))
         fitted = spec.shared.micro_batch(f"{self.hyper.initial_model}|{getattr(self.hyper, 'strategy', '')}")
+        remedy = f"shorten --context-length, now {task.context_length}, or take a smaller model"
         self.eval_batch = MicroBatch(model.eval_batch_size)
         self.train_features = self._frozen("train", self.train_windows)
         self.val_features = self._frozen("val", task.gather("val", device))
@@ -91,7 +92,7 @@ class Trial:
             self.hyper,
             self.train_windows,
             seed=spec.seed,
-            micro_batch=MicroBatch(self.hyper.micro_batch_size or self.hyper.batch_size, fitted),
+            micro_batch=MicroBatch(self.hyper.micro_batch_size or self.hyper.batch_size, fitted, remedy=remedy),
             features=self.train_features,
         )
         self.latest = CheckpointSlot(spec.folder, LATEST)
@@ -158,6 +159,8 @@ class Trial:
             seconds=report.seconds - (waited or 0.0),
             waited_seconds=waited,
             card=card,
+            micro_batch_size=self.training.micro_batch.size,
+            fall_backs=" + ".join(self.training.micro_batch.taken) or None,
             peak_memory_bytes=peak_memory_bytes(self.device),
             warmup_epochs=self.training.schedule.warmup_steps / self.training.steps_per_epoch,
             best_epoch=best.epoch if best else None,
@@ -256,6 +259,7 @@ class Trial:
             "optimizer": self.training.optimizer.state_dict(),
             "scaler": self.training.scaler.state_dict(),
             "micro_batch_size": self.training.micro_batch.size,
+            "fall_backs": self.training.micro_batch.taken,
         }
         torch.save(state, folder / STATE_FILE)
         rows = [report.to_row() for report in self.history]
@@ -276,6 +280,7 @@ class Trial:
         self.training.optimizer.load_state_dict(state["optimizer"])
         self.training.scaler.load_state_dict(state["scaler"])
         self.training.micro_batch.size = state["micro_batch_size"]
+        self.training.micro_batch.take(state.get("fall_backs", ()))
         self.history = history
 
     def load_best(self) -> None:

@@ -21,7 +21,8 @@ class Standing:
     Of a configuration that was trained again with other seeds, runs are its trials, the best first. scores and gain are
     then means over the `seeds` repeats that have ended, spread their standard deviation in the metric; the first run is
     not among them, because it was picked for being the best. Epochs are those of the best run, seconds of all. counts:
-    of a run, whether it is one that the line is the mean of.
+    of a run, whether it is one that the line is the mean of. fall_backs: what was done because memory ran out, beside a
+    smaller micro-batch.
     """
 
     rank: int | None
@@ -40,6 +41,7 @@ class Standing:
     seeds: int = 0
     spread: float | None = None
     counts: bool = False
+    fall_backs: str | None = None
 
     @property
     def run(self) -> Standing:
@@ -66,6 +68,8 @@ class Standing:
             "peak_memory_bytes": self.peak_memory_bytes,
             "config": dict(self.hyper),
         }
+        if self.fall_backs:
+            row["fall_backs"] = self.fall_backs
         if self.parts:
             row["parts"] = dict(self.parts)
         if self.runs:

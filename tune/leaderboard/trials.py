@@ -102,6 +102,7 @@ def _standing(record: TrialRecord, metric: str, *, sweep_is_running: bool) -> St
         seconds=record.seconds,
         peak_memory_bytes=record.peak_memory_bytes,
         hyper=record.hyper,
+        fall_backs=record.reports[-1].fall_backs if record.reports else None,
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
-from trainables.trial.report import COLUMNS, Report, Row
+from trainables.trial.report import COLUMNS, TEXTS, Report, Row
 from tune.records.sweep_folder import SweepFolder, TrialFolder
 from tune.records.trial_record import TrialConfig, TrialRecord, of_search
 
@@ -142,4 +142,4 @@ def _csv_reports(path: Path) -> Iterator[Report]:
                 if any(cell is None for cell in row.values()):
                     continue  # half a line: its last number may be cut
                 cells = {name: cell or None for name, cell in row.items()}
-                yield Report.from_row({k: float(v) if v and k != "stopped_by" else v for k, v in cells.items()})
+                yield Report.from_row({k: float(v) if v and k not in TEXTS else v for k, v in cells.items()})

@@ -18,7 +18,7 @@ from tests.trainables.trial.toy_trial import (
     spec_in,
 )
 from trainables.base import check_hyper
-from trainables.device.memory import MicroBatch
+from trainables.device.memory import FallBack, MicroBatch
 from trainables.errors import HyperError
 from trainables.trial.trial import Trial
 
@@ -137,3 +137,66 @@ def test_an_error_that_is_not_about_memory_is_not_tried_again() -> None:
     with pytest.raises(RuntimeError, match="shapes differ"):
         MicroBatch(8).attempt(work)
     assert tried == [8]
+
+
+# --- what is done where not even one window fits
+
+
+def test_where_one_window_does_not_fit_the_trial_saves_memory_and_its_row_has_it(
+    task: ForecastTask, tmp_path: Path
+) -> None:
+    expected = run(Trial(Toy(), spec_in(tmp_path / "roomy"), task, CPU))
+    Toy.saves = 1
+    trial = Trial(Toy(), spec_in(tmp_path / "tight"), task, CPU)
+    reports = [trial.step()]
+    Toy.fits = 0
+    reports += run(trial)
+    assert [r.fall_backs for r in reports] == [None, *["gradient checkpointing"] * 3]
+    assert [r.micro_batch_size for r in reports] == [16, 1, 1, 1]
+    assert_close(reports, expected, rel=1e-4)
+
+
+def test_what_was_needed_is_done_at_once_by_later_trials_and_on_resume(task: ForecastTask, tmp_path: Path) -> None:
+    Toy.saves = 1
+    trial = Trial(Toy(), spec_in(tmp_path, "t0000"), task, CPU)
+    trial.step()
+    Toy.fits = 0
+    trial.step()
+    Toy.fits = 0
+    later = Trial(Toy(), spec_in(tmp_path, "t0001"), task, CPU)
+    assert later.training.micro_batch.taken == ["gradient checkpointing"]
+    assert Toy.fits == 1
+    for file in (tmp_path / "shared").glob("micro_batch_*"):
+        file.unlink()
+    resumed = Trial(Toy(), spec_in(tmp_path, "t0000", reported_epoch=1), task, CPU)
+    assert resumed.training.micro_batch.taken == ["gradient checkpointing"]
+
+
+def test_fall_backs_are_done_in_their_order_and_those_that_cannot_be_had_are_left_out() -> None:
+    needed = {"one", "three"}
+
+    def work(size: int) -> str:
+        if needed:
+            raise torch.OutOfMemoryError("full")
+        return "done"
+
+    def fall_back(name: str, is_there: bool = True) -> FallBack:
+        return FallBack(name, lambda: is_there and (needed.discard(name), True)[1])
+
+    micro_batch = MicroBatch(2)
+    micro_batch.offer([fall_back("one"), fall_back("two", False), fall_back("three"), fall_back("four")])
+    assert micro_batch.attempt(work) == "done"
+    assert micro_batch.taken == ["one", "three"]
+
+
+def test_what_was_tried_is_in_the_message_where_all_is_in_vain(task: ForecastTask, tmp_path: Path) -> None:
+    Toy.saves = 0
+    trial = Trial(Toy(), spec_in(tmp_path), task, CPU)
+    trial.step()
+    Toy.fits = 0
+    with pytest.raises(HyperError) as caught:
+        trial.step()
+    assert str(caught.value) == (
+        "one window must fit into memory, and it does not with gradient checkpointing (the toy's memory is full); "
+        "shorten --context-length, now 8, or take a smaller model, or raise --gpu-memory"
+    )

@@ -146,7 +146,7 @@ def test_the_older_best_goes_when_the_next_epoch_begins(task, tmp_path, monkeypa
     monkeypatch.setattr(
         trial.training,
         "run",
-        lambda *span: seen.append(len(list((tmp_path / "t0000").glob("best_*")))) or training(*span),
+        lambda *span, **more: seen.append(len(list((tmp_path / "t0000").glob("best_*")))) or training(*span, **more),
     )
     trial.step()
     assert seen == [1]

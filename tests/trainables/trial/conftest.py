@@ -18,7 +18,7 @@ from tests.trainables.trial.toy_trial import (
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start each test with a toy that has seen nothing and lacks nothing."""
-    fresh = {"fits": None, "nan_from": None, "dies_at": None, "evaluations": 0, "feature_calls": 0}
+    fresh = {"fits": None, "saves": None, "nan_from": None, "dies_at": None, "evaluations": 0, "feature_calls": 0}
     for name, value in {**fresh, "loss_sizes": [], "seen": []}.items():
         monkeypatch.setattr(Toy, name, value)
 

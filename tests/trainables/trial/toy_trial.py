@@ -48,6 +48,7 @@ class Toy(SweepTrainable[ToyHyper]):
     """A body, tanh, and a head; the loss is the mean squared error over what is observed of a window."""
 
     fits: ClassVar[int | None] = None  # windows that memory holds at once
+    saves: ClassVar[int | None] = None  # windows that it holds once memory is saved; None: that is not known how
     nan_from: ClassVar[int | None] = None  # the training step, counted from 0, whose loss is NaN
     dies_at: ClassVar[int | None] = None  # the training step that raises
     loss_sizes: ClassVar[list[int]] = []  # windows of each training forward pass
@@ -68,6 +69,11 @@ class Toy(SweepTrainable[ToyHyper]):
             freeze(self.module, trains=lambda name: name.startswith("head"), strategy="head_only")
         self.steps = 0
         return self.module
+
+    def save_memory(self) -> bool:
+        if self.saves is not None:
+            type(self).fits = self.saves
+        return self.saves is not None
 
     def frozen_part(self, hyper: ToyHyper, part: Part) -> FrozenPart | None:
         return FrozenPart(f"body {hyper.start}", self.features) if hyper.keep_features else None

@@ -90,7 +90,7 @@ def _standing_row(s: Standing, metric: str) -> dict[str, str]:
         "best epoch": "" if s.best_epoch is None else f"{number(s.best_epoch)} of {number(s.epochs_run)}",
         "ended by": s.stopped_by or s.status,
         "time": duration(s.seconds),
-        "memory": memory(s.peak_memory_bytes),
+        "memory": memory(s.peak_memory_bytes) + (f" ({s.fall_backs})" if s.fall_backs else ""),
     }
     row |= {name: number(value) for name, value in s.scores.to_row().items()}
     if s.seeds:
