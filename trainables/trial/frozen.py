@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
@@ -14,6 +15,8 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from data.errors import DamagedFileError
+from data.files import read_object, replace_text
 from data.task.windows import Batch, WindowGather
 from trainables.base import FrozenPart
 from trainables.device.memory import MicroBatch
@@ -25,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 NO_TOKEN = -1
 PROGRESS_SECONDS = 0.5  # between two reports of progress
+NOTED_SECONDS = 5.0  # of work that a kill costs
 
 
 class FrozenFeatures:
@@ -88,8 +92,8 @@ def _compute(
     precision: str,
     progress: _Progress,
 ) -> bool:
-    file: _FeatureFile | None = None
-    done = 0
+    file = _FeatureFile.begun(path, len(windows))
+    done = 0 if file is None else file.done
     while done < len(windows):
         ids = torch.arange(done, min(done + micro_batch.size, len(windows)), device=windows.device)
         values = micro_batch.attempt(
@@ -100,13 +104,13 @@ def _compute(
         if file is None:
             if not _has_room(path.parent, len(windows), values[0]):
                 return False
-            file = _FeatureFile(path.with_suffix(".tmp"), len(windows), values[0])
+            file = _FeatureFile.new(path, len(windows), values[0])
         for block in values:
-            file.write(done, block)
-            done += len(block)
+            file.add(block)
+        done = file.done
         progress.report(done)
     assert file is not None  # a part has a window
-    file.finish(path)
+    file.finish()
     progress.close()
     return True
 
@@ -138,38 +142,78 @@ def _has_room(folder: Path, n_windows: int, block: torch.Tensor) -> bool:
 
 
 class _FeatureFile:
-    """An array on the disk, written block after block; whole numbers make it wider as longer ones come."""
+    """An array on the disk that grows block after block; whole numbers make it wider as longer ones come.
 
-    def __init__(self, path: Path, n_windows: int, first: torch.Tensor) -> None:
-        self.path = path
-        self.whole = not first.is_floating_point()
-        self.dtype = np.int32 if self.whole else np.float32
-        self.values = self._make((n_windows, *first.shape[1:]))
+    What is done is written down every few seconds, so that a pass of hours that was killed goes on from there.
+    """
 
-    def write(self, place: int, block: torch.Tensor) -> None:
-        if self.whole and block.shape[1] > self.values.shape[1]:
+    def __init__(self, path: Path, values: np.memmap[Any, Any], file: Path, done: int = 0) -> None:
+        """path: of the whole array. values: in `file` until then. done: windows that are in it."""
+        self.path, self.values, self.file, self.done = path, values, file, done
+        self._noted_at = time.monotonic()
+
+    @classmethod
+    def new(cls, path: Path, n_windows: int, first: torch.Tensor) -> _FeatureFile:
+        """Begin one; first: a block of it."""
+        dtype = np.float32 if first.is_floating_point() else np.int32
+        file = path.with_suffix(".tmp")
+        return cls(path, _make_array(file, dtype, (n_windows, *first.shape[1:])), file)
+
+    @classmethod
+    def begun(cls, path: Path, n_windows: int) -> _FeatureFile | None:
+        """Go on with one that was interrupted; None where there is none, or it cannot be read."""
+        try:
+            note = read_object(_note_of(path))
+            file, done = path.parent / Path(str(note["file"])).name, int(note["done"])
+            values = np.load(file, mmap_mode="r+")
+        except (DamagedFileError, OSError, ValueError, EOFError, KeyError, TypeError):
+            return None
+        if not isinstance(values, np.memmap) or len(values) != n_windows or not 0 <= done <= n_windows:
+            return None
+        return cls(path, values, file, done)
+
+    def add(self, block: torch.Tensor) -> None:
+        """Add the next windows' features."""
+        if self.values.dtype == np.int32 and block.shape[1] > self.values.shape[1]:
             self._widen(block.shape[1])
-        rows = self.values[place : place + len(block)]
+        rows = self.values[self.done : self.done + len(block)]
         rows[:, : block.shape[1]] = block.numpy()
+        self.done += len(block)
+        if time.monotonic() - self._noted_at > NOTED_SECONDS:
+            self._note()
 
-    def finish(self, path: Path) -> None:
+    def finish(self) -> None:
+        """Make it the whole array."""
         self.values.flush()
         del self.values
-        self.path.replace(path)
+        self.file.replace(self.path)
+        _note_of(self.path).unlink(missing_ok=True)
 
-    def _make(self, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
-        values = np.lib.format.open_memmap(self.path, mode="w+", dtype=self.dtype, shape=shape)
-        if self.whole:
-            values[:] = NO_TOKEN
-        return values
+    def _note(self) -> None:
+        self.values.flush()
+        replace_text(_note_of(self.path), json.dumps({"file": self.file.name, "done": self.done}))
+        self._noted_at = time.monotonic()
 
     def _widen(self, width: int) -> None:
-        narrow, old = self.values, self.path
-        self.path = old.with_suffix(f".{width}.tmp")
-        self.values = self._make((len(narrow), width))
+        narrow, old = self.values, self.file
+        self.file = self.path.with_suffix(f".{width}.tmp")
+        self.values = _make_array(self.file, narrow.dtype, (len(narrow), width))
         self.values[:, : narrow.shape[1]] = narrow
+        self._note()  # of the new file, before the old one goes
         del narrow
         old.unlink()
+
+
+def _note_of(path: Path) -> Path:
+    """Where it is written down how far an array is."""
+    return path.with_suffix(".done")
+
+
+def _make_array(file: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    values: np.memmap[Any, Any] = np.lib.format.open_memmap(file, mode="w+", dtype=dtype, shape=shape)
+    if values.dtype == np.int32:
+        values[:] = NO_TOKEN
+    return values
 
 
 def _features_of(frozen: FrozenPart, windows: WindowGather, ids: torch.Tensor, precision: str) -> torch.Tensor:
