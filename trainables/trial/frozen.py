@@ -165,6 +165,7 @@ class _FeatureFile:
         try:
             note = read_object(_note_of(path))
             file, done = path.parent / Path(str(note["file"])).name, int(note["done"])
+            np.load(file, mmap_mode="r")  # to write, one that was cut short would be filled up with zeros
             values = np.load(file, mmap_mode="r+")
         except (DamagedFileError, OSError, ValueError, EOFError, KeyError, TypeError):
             return None
