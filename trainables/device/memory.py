@@ -65,14 +65,20 @@ class MicroBatch:
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if not self._need_less():
+                if not self.need_less():
                     raise HyperError(self._nothing_fits(error)) from error
-            self._remember()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def _need_less(self) -> bool:
-        """Halve the size, or do the next thing that can be had; False where nothing is left."""
+    def need_less(self) -> bool:
+        """Halve the size, or do the next thing that can be had, and write it down; False where nothing is left."""
+        is_done = self._halve_or_fall_back()
+        if is_done and self._fitted is not None:
+            self._fitted.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(self._fitted, "\n".join([str(self.size), *self.taken]))
+        return is_done
+
+    def _halve_or_fall_back(self) -> bool:
         if self.size > 1:
             self.size //= 2
             logger.warning("out of memory: micro-batch is now %d, the effective batch stays", self.size)
@@ -84,11 +90,6 @@ class MicroBatch:
                 logger.warning("out of memory with one window at once: from now on with %s", fall_back.name)
                 return True
         return False
-
-    def _remember(self) -> None:
-        if self._fitted is not None:
-            self._fitted.parent.mkdir(parents=True, exist_ok=True)
-            replace_text(self._fitted, "\n".join([str(self.size), *self.taken]))
 
     def _nothing_fits(self, error: BaseException) -> str:
         reason = (str(error) or type(error).__name__).splitlines()[0]

@@ -22,6 +22,7 @@ from data.task.task import ForecastTask, Part
 from data.task.windows import WindowGather
 from trainables.base import Trainable, windows_to_train_on
 from trainables.device.card import Limits, card_of
+from trainables.device.host_memory import WorkerMark, memory_kills
 from trainables.device.memory import MicroBatch, cap_gpu_memory, peak_memory_bytes, reset_peak_memory
 from trainables.device.precision import use_tensor_cores
 from trainables.errors import HyperError
@@ -31,7 +32,16 @@ from trainables.timeline import Activity, Timeline
 from trainables.trial.checkpoint import CheckpointSlot
 from trainables.trial.checks import check_evaluations, check_values
 from trainables.trial.evaluation import Evaluation, evaluate, evaluate_points
-from trainables.trial.folders import BEST, LATEST, REPORT_FILE, STEP_FILE, WEIGHTS_FILE, WINDOWS_FILE, SharedFolder
+from trainables.trial.folders import (
+    BEST,
+    LATEST,
+    MARK_FILE,
+    REPORT_FILE,
+    STEP_FILE,
+    WEIGHTS_FILE,
+    WINDOWS_FILE,
+    SharedFolder,
+)
 from trainables.trial.frozen import FrozenFeatures
 from trainables.trial.pulse import Pulse
 from trainables.trial.report import Report, Scores, StopReason, best_report, whole
@@ -73,6 +83,9 @@ class Trial:
     def __init__(self, model: Trainable, spec: TrialSpec, task: ForecastTask, device: torch.device) -> None:
         self.model, self.spec, self.task, self.device = model, spec, task, device
         self.timeline = Timeline(spec.shared.timeline, spec.folder.name)
+        mark = WorkerMark.read(spec.folder / MARK_FILE)
+        deaths = 0 if mark is None else mark.deaths_now
+        WorkerMark(memory_kills(), deaths).write(spec.folder / MARK_FILE)
         self.hyper = check_values(model, spec.hyper, task, device)
         cap_gpu_memory(device, spec.gpu_memory_bytes)
         use_tensor_cores(device)
@@ -101,7 +114,21 @@ class Trial:
         self.history: list[Report] = []
         self.evaluation: Evaluation | None = None  # of the last report
         self._restore()
+        if mark is not None and deaths > mark.deaths:
+            self._need_less_memory(deaths)
+        WorkerMark(memory_kills(), deaths, self.training.micro_batch.size).write(spec.folder / MARK_FILE)
         self._unreported = deque(r for r in self.history if r.epoch > spec.reported_epoch)
+
+    def _need_less_memory(self, deaths: int) -> None:
+        """Begin with less than the worker before, which was killed because the machine's memory ran out."""
+        logger.warning("the system ended this trial's process for want of memory")
+        for _ in range(deaths):
+            self.eval_batch.need_less()
+        self.training.micro_batch.need_less()
+
+    def close(self) -> None:
+        """The worker leaves the trial in good order."""
+        (self.spec.folder / MARK_FILE).unlink(missing_ok=True)
 
     def step(self) -> Report:
         """Return the next report: one already made before an interruption, epoch 0, or a fresh stretch of training."""
@@ -279,8 +306,9 @@ class Trial:
         load_trainable_tensors(self.model.module, state["trained"])
         self.training.optimizer.load_state_dict(state["optimizer"])
         self.training.scaler.load_state_dict(state["scaler"])
-        self.training.micro_batch.size = state["micro_batch_size"]
-        self.training.micro_batch.take(state.get("fall_backs", ()))
+        micro_batch = self.training.micro_batch
+        micro_batch.size = min(micro_batch.size, state["micro_batch_size"])  # another trial may have needed less since
+        micro_batch.take(state.get("fall_backs", ()))
         self.history = history
 
     def load_best(self) -> None:

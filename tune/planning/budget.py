@@ -9,6 +9,7 @@ from typing import Literal
 
 import psutil
 
+from trainables.device.host_memory import memory_limit_bytes
 from tune.planning.gpus import Gpu, visible_gpus
 from tune.records.spec import SweepError
 
@@ -18,10 +19,11 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Machine:
-    """cpus: cores this process may use."""
+    """cpus: cores this process may use. memory_bytes: that it can have of the host's; None where that is not known."""
 
     cpus: int
     gpus: tuple[Gpu, ...] = ()
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Budget:
 
 
 def look_at_machine() -> Machine:
-    """Count CPU cores and NVIDIA GPUs, honouring CPU affinity and CUDA_VISIBLE_DEVICES."""
-    return Machine(_cpus(), visible_gpus())
+    """Count CPU cores, NVIDIA GPUs and memory, honouring CPU affinity, CUDA_VISIBLE_DEVICES and a container's limit."""
+    return Machine(_cpus(), visible_gpus(), memory_limit_bytes())
 
 
 def _cpus() -> int:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from trainables.hyper import Hyper
 from trainables.trial.checks import steps_an_epoch
 from trainables.workload import Workload, worthwhile_threads
-from tune.format import duration, long_duration, memory, quantity
+from tune.format import count_text, duration, long_duration, memory, quantity
 from tune.planning.budget import Budget, Machine
 from tune.planning.throughput import Speed, measure_speed
 from tune.records.spec import SweepSettings
@@ -22,6 +22,7 @@ EVAL_BATCH = 256  # windows measured at once
 # two machines (tests/benchmarks/models/bench_estimate.py).
 PASSES, UPDATE_PASSES = 3.5, 3
 FLOAT_BYTES = 4
+PROCESS_BYTES = 800_000_000  # resident in a worker before it has a model
 CHECKPOINTS_OF_RUNNING = 2 + 3  # the best two, and the latest with two moments, in sizes of the trained weights
 TRAINED_BYTES = 3 * FLOAT_BYTES  # of each trainable weight: its gradient and the two moments of Adam, float32
 
@@ -119,9 +120,9 @@ class Estimate:
 
     @property
     def notes(self) -> list[str]:
-        """What the user should know before: that the largest batch will be cut, where a GPU cannot hold it."""
+        """What the user should know before: that the largest batch will be cut, where memory cannot hold it."""
         if not self.budget.gpus:
-            return []
+            return self._notes_on_host()
         limit = self.budget.gpu_memory_bytes or min(gpu.free_bytes for gpu in self.machine.gpus[: self.budget.gpus])
         largest = max(self.loads, key=lambda load: load.memory_bytes)
         if largest.memory_bytes <= limit:
@@ -129,6 +130,19 @@ class Estimate:
         return [
             f"a trial at batch {largest.hyper.batch_size} would need about {memory(largest.memory_bytes)} and has "
             f"{memory(limit)} of GPU memory: micro-batches will shrink, the effective batch stays"
+        ]
+
+    def _notes_on_host(self) -> list[str]:
+        largest = max(self.loads, key=lambda load: load.memory_bytes)
+        one, trials = largest.memory_bytes + PROCESS_BYTES, self.budget.concurrent
+        limit = self.machine.memory_bytes
+        if limit is None or one * trials <= limit:
+            return []
+        fewer = "" if trials == 1 else "; run fewer at once (--max-concurrent)"
+        who = f"{count_text(trials, 'trial')} at batch {largest.hyper.batch_size}"
+        return [
+            f"{who} would need about {memory(one * trials)} and the machine has {memory(limit)}: micro-batches will "
+            f"shrink, the effective batch stays{fewer}"
         ]
 
     def _memory(self) -> str:

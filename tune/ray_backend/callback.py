@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ray.tune import Callback
 from ray.tune.experiment import Trial as RayTrial
 
+from trainables.device.host_memory import WorkerMark, memory_limit_bytes
 from trainables.timeline import Activity, Timeline
 from trainables.trial.checkpoint import CheckpointSlot
-from trainables.trial.folders import BEST, LATEST
+from trainables.trial.folders import BEST, LATEST, MARK_FILE
+from tune.format import count_text, memory
 from tune.ray_backend.messages import Failure, config_of, read_result
 from tune.records.journal import Journal
 from tune.records.sweep_callback import SweepCallback
@@ -19,8 +21,17 @@ from tune.records.sweep_callback import SweepCallback
 class RayCallback(Callback):
     """Writes the journal first, then calls the sweep's callbacks; Ray's own loggers are off."""
 
-    def __init__(self, journal: Journal, callbacks: Sequence[SweepCallback], *, scheduler: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        callbacks: Sequence[SweepCallback],
+        *,
+        scheduler: str,
+        on_memory_death: Callable[[], None],
+    ) -> None:
+        """on_memory_death: called when the system has ended a worker because the machine's memory ran out."""
         self.journal, self.callbacks, self.scheduler = journal, callbacks, scheduler
+        self.on_memory_death = on_memory_death
         self.timeline = Timeline(journal.folder.timeline)
         self.no_room: str | None = None  # why the disk of a worker had no room
 
@@ -56,10 +67,30 @@ class RayCallback(Callback):
         CheckpointSlot(folder, BEST).prune(1)  # every report is on record
         self._end(trial_id)
 
+    def on_trial_recover(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: object) -> None:
+        self._notice_memory_death(config_of(trial.config).trial_id)
+
     def on_trial_error(self, iteration: int, trials: list[RayTrial], trial: RayTrial, **info: object) -> None:
         trial_id, error_file = config_of(trial.config).trial_id, trial.error_file
-        self.journal.fail(trial_id, Path(error_file).read_text(encoding="utf-8") if error_file else "the worker died")
+        reason = self._notice_memory_death(trial_id)
+        if reason is None:
+            reason = Path(error_file).read_text(encoding="utf-8") if error_file else "the worker died"
+        self.journal.fail(trial_id, reason)
         self._end(trial_id)
+
+    def _notice_memory_death(self, trial_id: str) -> str | None:
+        """Return why a worker that has just died was killed, where that was for want of memory."""
+        record = self.journal.record(trial_id)
+        mark = WorkerMark.read(self.journal.folder.trial(trial_id).path / MARK_FILE)
+        if mark is None or mark.deaths_now == mark.deaths:
+            return None
+        self.on_memory_death()
+        peak = f", of which it had {memory(record.peak_memory_bytes)} at its peak" if record.reports else ""
+        return (
+            f"the machine's memory ran out, {memory(memory_limit_bytes())}{peak}: the system ended the trial's process "
+            f"{count_text(mark.deaths_now, 'time')}, at last with {count_text(mark.micro_batch_size, 'window')} at "
+            "once; run fewer trials at once (--max-concurrent), shorten --context-length or take a smaller model"
+        )
 
     def on_step_end(self, iteration: int, trials: list[RayTrial], **info: object) -> None:
         for callback in self.callbacks:

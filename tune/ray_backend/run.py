@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # Ray takes seconds to import: only once there is something t
     from ray.tune.search import Searcher
 
     from tune.ray_backend.callback import RayCallback
+    from tune.ray_backend.search import ListedTrials, StudySearch
 
 WORKER_RETRIES = 2  # a worker that died is replaced this often, and its trial goes on at its checkpoint
 
@@ -187,11 +188,18 @@ class _Run:
     def _repeats_left(self) -> list[TrialConfig]:
         return self.spec.repetition.left(self.journal.records)
 
-    def _fit(self, search: Searcher, trials: int, scheduler: TrialScheduler, is_over: Callable[[], bool]) -> None:
+    def _fit(
+        self, search: StudySearch | ListedTrials, trials: int, scheduler: TrialScheduler, is_over: Callable[[], bool]
+    ) -> None:
         """Run trials; NoRoomError where the disk is full."""
         from tune.ray_backend.callback import RayCallback
 
-        callback = RayCallback(self.journal, self.callbacks, scheduler=self.spec.scheduler)
+        callback = RayCallback(
+            self.journal,
+            self.callbacks,
+            scheduler=self.spec.scheduler,
+            on_memory_death=lambda: search.places.memory_ran_out(self.budget.concurrent),
+        )
         self._tuner(search, trials, scheduler, callback, lambda: is_over() or callback.no_room is not None).fit()
         if callback.no_room is not None:
             raise NoRoomError(callback.no_room)

@@ -3,6 +3,7 @@ of what was best."""
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import deque
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ from tune.records.earlier_trial import EarlierTrial
 from tune.records.journal import Journal
 from tune.records.spec import lists_points
 from tune.records.trial_record import TrialConfig
+
+logger = logging.getLogger(__name__)
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 # multivariate TPE and the GP sampler are marked so; their versions are pinned and their results tested
@@ -60,6 +63,28 @@ class _Running:
     trial: optuna.Trial
 
 
+class Places:
+    """How many trials may run at once: no limit but Ray's, until the machine's memory has run out a second time."""
+
+    def __init__(self) -> None:
+        self.limit: int | None = None
+        self.running: set[str] = set()  # Ray's ids
+        self._deaths = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.limit is not None and len(self.running) >= self.limit
+
+    def memory_ran_out(self, at_once: int) -> None:
+        """Let one trial fewer run, if it is not the first time; at_once: how many Ray runs."""
+        self._deaths += 1
+        if self._deaths == 1:
+            logger.warning("the machine's memory ran out; the trial goes on with fewer windows at once")
+            return
+        self.limit = max(1, (at_once if self.limit is None else self.limit) - 1)
+        logger.warning("the machine's memory ran out again: from now on %d trial(s) at once", self.limit)
+
+
 class StudySearch(OptunaSearch):
     """Proposes a sweep's trials; its study follows the journal.
 
@@ -83,6 +108,7 @@ class StudySearch(OptunaSearch):
         self.points = space.grid_points() if self.is_list else space.enqueued()
         self.total_trials = min(trials, len(self.points)) if self.is_list else trials
         self._by_ray_id: dict[str, _Running] = {}
+        self.places = Places()
         study = open_study(journal.folder, journal.searched, space, earlier)
         super().__init__(
             space=self._nothing_to_suggest,
@@ -122,11 +148,14 @@ class StudySearch(OptunaSearch):
     # --- Ray's side
 
     def suggest(self, trial_id: str) -> Any:
+        if not self._open and len(self.journal.searched) >= self.total_trials:
+            return Searcher.FINISHED
+        if self.places.is_full:
+            return None  # Ray asks again
+        self.places.running.add(trial_id)
         if self._open:
             running = self._by_ray_id[trial_id] = self._open.popleft()
             return self.journal.record(running.trial_id).config.to_row()
-        if len(self.journal.searched) >= self.total_trials:
-            return Searcher.FINISHED
         config, trial = self._propose(self.journal.next_number)
         self.journal.start(config)  # first: a trial that is not on record has never been
         trial.set_user_attr(CONFIG, config.to_row())
@@ -152,6 +181,7 @@ class StudySearch(OptunaSearch):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         running = self._by_ray_id[trial_id]
+        self.places.running.discard(trial_id)
         if result and not error:
             self.on_trial_result(trial_id, result)
         finish(self.study, running.trial.number, self.journal.record(running.trial_id), failed=error)
@@ -170,16 +200,21 @@ class ListedTrials(Searcher):
     def __init__(self, journal: Journal, configs: Sequence[TrialConfig]) -> None:
         super().__init__(metric=BEST_SO_FAR, mode="min")
         self.journal, self.left = journal, deque(configs)
+        self.places = Places()
 
     def suggest(self, trial_id: str) -> Any:
         if not self.left:
             return Searcher.FINISHED
+        if self.places.is_full:
+            return None
+        self.places.running.add(trial_id)
         config = self.left.popleft()
         self.journal.start(config)
         return config.to_row()
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing to learn."""
+        self.places.running.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the journal is on the disk."""

@@ -40,6 +40,7 @@ class RayTrial(ray_tune.Trainable):
     def setup(self, config: dict[str, Any]) -> None:
         gc.freeze()  # what is imported stays: it need not be looked through after each trial
         self._tasks: dict[str, ForecastTask] = {}
+        self._trial: Trial | None = None
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -48,7 +49,7 @@ class RayTrial(ray_tune.Trainable):
 
     def _start(self, config: dict[str, Any]) -> None:
         started = time.time()
-        self._trial: Trial | None = None
+        self.cleanup()
         self._failure = Failure("")
         own, settings = config_of(config), WorkerSettings.from_config(config)
         self._set_up(own, settings)
@@ -93,6 +94,8 @@ class RayTrial(ray_tune.Trainable):
             raise
 
     def cleanup(self) -> None:
+        if self._trial is not None:
+            self._trial.close()
         self._trial = None
 
     def _task(self, settings: WorkerSettings) -> ForecastTask:

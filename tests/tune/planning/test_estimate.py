@@ -111,8 +111,24 @@ def test_a_batch_that_the_gpu_cannot_hold_is_noted(batch_size: int, limit: int |
     assert found == whole
 
 
-def test_nothing_is_noted_of_gpu_memory_on_the_cpu() -> None:
+def test_nothing_is_noted_on_the_cpu_where_its_memory_is_not_known() -> None:
     assert estimate(load(10_000)).notes == []
+
+
+@pytest.mark.parametrize(
+    ("at_once", "gigabytes", "note"),
+    [
+        (1, 8, None),  # 520 MB + 6.4 GB as above, and 0.8 GB of a process: 7.7 GB
+        (1, 7, "1 trial at batch 128 would need about 7.7 GB and the machine has 7.0 GB: micro-batches will shrink, "
+         "the effective batch stays"),
+        (2, 8, "2 trials at batch 128 would need about 15.4 GB and the machine has 8.0 GB: micro-batches will shrink, "
+         "the effective batch stays; run fewer at once (--max-concurrent)"),
+    ],
+)  # fmt: skip
+def test_trials_that_the_host_cannot_hold_are_noted(at_once: int, gigabytes: int, note: str | None) -> None:
+    machine = Machine(2, memory_bytes=gigabytes * 10**9)
+    found = estimate(load(8), load(128), machine=machine, concurrent=at_once).notes
+    assert found == ([] if note is None else [note])
 
 
 # Time
