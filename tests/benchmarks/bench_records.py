@@ -24,8 +24,8 @@ from rich.console import Console
 
 from search_spaces.library import load_space
 from trainables.trial.report import Report, Scores, StopReason
-from tune.cli.progress import PlainProgress
-from tune.cli.sweep_state import SweepState
+from tune.cli.live.progress import PlainProgress
+from tune.cli.live.sweep_state import SweepState
 from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.planning.plan import plan_sweep
 from tune.planning.request import SweepRequest, check_request

@@ -41,7 +41,14 @@ COMMANDS = {
     "status": LazyCommand(
         "tune.cli.results:status", "List the sweeps: how far each is, and how it compares with zero-shot."
     ),
+    "watch": LazyCommand(
+        "tune.cli.watching:watch", "Show a sweep that runs elsewhere as its own terminal does, until it ends."
+    ),
     "leaderboard": LazyCommand("tune.cli.results:leaderboard", "Rank a sweep's trials beside zero-shot."),
+    "log": LazyCommand(
+        "tune.cli.watching:log",
+        "Show a trial epoch by epoch: training beside validation, its rate, its gradients, what it took.",
+    ),
     "compare": LazyCommand(
         "tune.cli.results:compare", "Rank sweeps over the same series and windows by a measure that compares models."
     ),

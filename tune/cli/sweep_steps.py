@@ -21,8 +21,8 @@ from rich.console import Console
 from data.samples.bundled import SAMPLES
 from trainables.timeline import Activity, Timeline
 from tune.cli.console import make_console, print_facts
-from tune.cli.progress import LiveProgress, PlainProgress
-from tune.cli.sweep_state import SweepState
+from tune.cli.live.progress import LiveProgress, LogFile, PlainProgress
+from tune.cli.live.sweep_state import state_of
 from tune.cli.tables.sweeps import print_leaderboard
 from tune.command_text import command_text
 from tune.export.finalize import finalize
@@ -273,21 +273,17 @@ def _go_on_without(dead: str, sweep: Sweep, console: Console) -> NoReturn:
 def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:
     from tune.report.tensorboard import TensorBoardCallback
 
-    budget = sweep.spec.time_budget_seconds
-    state = SweepState(
-        name=sweep.spec.name,
-        metric=sweep.spec.metric,
-        total=sweep.spec.planned_trials,
-        budget_left=None if budget is None else budget - sweep.seconds_used,
-        initial_name=sweep.spec.initial_name,
-        searched=tuple(sweep.spec.search_space().parameters()),
+    shown: SweepCallback = (
+        LiveProgress(console, journal, state_of(sweep), sweep.spec)
+        if console.is_terminal
+        else PlainProgress(console, journal, state_of(sweep))
     )
-    progress = LiveProgress if console.is_terminal else PlainProgress
     return [
         Retention(journal, sweep.spec.keep or None),
         LeaderboardFile(sweep.spec, journal),
         TensorBoardCallback(journal, sweep.spec.search_space()),
-        progress(console, journal, state),
+        LogFile(sweep.folder.log, journal, state_of(sweep)),
+        *([] if console.quiet else [shown]),
     ]
 
 

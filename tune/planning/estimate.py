@@ -16,7 +16,6 @@ from tune.planning.throughput import Speed, measure_speed
 from tune.records.spec import SweepSettings
 
 EFFICIENCY = 0.6  # of the measured rate of products
-ASHA_SHARE = 1 / 3  # of all epochs, that a search with ASHA trains
 EVAL_BATCH = 256  # windows measured at once
 # Over each number that training keeps, and over each trained weight (clipping, AdamW). Fitted to steps of all models on
 # two machines (tests/benchmarks/models/bench_estimate.py).
@@ -199,7 +198,7 @@ class Estimate:
 
     def _stride_that_fits(self, times: float) -> str:
         """Say with which stride a search would fit that is so many times as long as its time budget."""
-        needed = times * (ASHA_SHARE if self.settings.scheduler == "asha" else 1)
+        needed = times * self.settings.share_trained
         if self.train_stride is None or needed <= 1:
             return ""
         return f", and would come to its end with --train-stride {math.ceil(self.train_stride * needed)}"

@@ -69,6 +69,12 @@ class Journal:
         """One trial; KeyError if it has not started."""
         return self._records[trial_id]
 
+    def read_again(self, trial_id: str) -> TrialRecord | None:
+        """Read what another process has written of a trial; return what was known before, None if nothing."""
+        before = self._records.get(trial_id)
+        self._records[trial_id] = read_record(self.folder.trial(trial_id))
+        return before
+
     def start(self, config: TrialConfig) -> None:
         """Record a trial's configuration; again on resume changes nothing, but that it has not failed."""
         folder = self.folder.trial(config.trial_id)

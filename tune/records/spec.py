@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from data.panel import Panel
 
 FORMAT_VERSION = 2  # of a sweep's folder; one of another version is rejected
+ASHA_SHARE = 1 / 3  # of all epochs, that a search with ASHA trains
 MOST_REPEATS = 100  # of a configuration, and configurations with repeats
 Metric = Literal["val_loss", "val_mae", "val_mse", "val_rmse", "val_mase", "val_wql", "val_smape"]
 Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
@@ -112,6 +113,11 @@ class SweepSettings(BaseModel):
     def repetition(self) -> Repeats:
         """What is trained again after the search."""
         return Repeats(self.repeated, self.repeats, self.metric, self.seed)
+
+    @property
+    def share_trained(self) -> float:
+        """How much of all the epochs that its trials may have a search is expected to train."""
+        return ASHA_SHARE if self.scheduler == "asha" else 1.0
 
     @property
     def planned_trials(self) -> int:

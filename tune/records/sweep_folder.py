@@ -113,6 +113,11 @@ class SweepFolder:
         return self.shared.timeline
 
     @property
+    def log(self) -> Path:
+        """What happened, a line each with its time."""
+        return self.path / "log.txt"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that runs the sweep."""
         return self.path / ".lock"

@@ -10,7 +10,6 @@ from statistics import fmean, stdev
 from scipy.stats import norm
 
 from trainables.trial.report import Report
-from trainables.trial.window_errors import WindowErrors
 from tune.format import count_text, difference_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.journal import Journal
@@ -18,9 +17,8 @@ from tune.records.search_time import Ending
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialConfig, TrialRecord, of_search
+from tune.verdict.gain import difference_between
 from tune.verdict.measured import initial_errors, trial_errors
-from tune.verdict.resampling import Units
-from tune.verdict.statistics import Difference, paired_difference
 
 LEAST_TRIALS = 6  # that must have ended
 LEAST_SHARE = 1 / 3  # of the planned trials that must have ended, and in which nothing got better
@@ -108,7 +106,7 @@ def _futile(folder: SweepFolder, spec: SweepSpec, board: Leaderboard, ended: int
     if promised_gain(gains, spec.trials - ended) > 0:
         return None
     initial, best = initial_errors(folder, spec.metric), trial_errors(folder, board.best)
-    difference = _difference(initial, best, spec)
+    difference = difference_between(initial, best, spec)
     if difference is None or not difference.is_worse:
         return None
     level = f"{spec.confidence * 100:.3g} %"
@@ -124,19 +122,9 @@ def _flat(folder: SweepFolder, spec: SweepSpec, board: Leaderboard, before: Lead
     if board.best is None or before.best is None:
         return None
     if board.best.trial_id != before.best.trial_id:
-        difference = _difference(trial_errors(folder, before.best), trial_errors(folder, board.best), spec)
+        difference = difference_between(trial_errors(folder, before.best), trial_errors(folder, board.best), spec)
         if difference is None or difference.is_better:
             return None
     return EarlyEnd(
         Ending.FLAT, f"the last {count_text(third, 'trial')} brought nothing above noise over {before.best.trial_id}"
     )
-
-
-def _difference(base: WindowErrors | None, other: WindowErrors | None, spec: SweepSpec) -> Difference | None:
-    """Return by how much the other one is better, with its interval; None where windows are lost."""
-    shares = None if base is None else base.of(spec.metric)
-    own = None if other is None else other.of(spec.metric)
-    if base is None or other is None or shares is None or own is None or not base.is_of_same_windows(other):
-        return None
-    units = Units.of(base.series, spec.task.eval_overlap).with_memory_of((shares - own)[:, None])
-    return paired_difference(shares, own, units, confidence=spec.confidence)

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from trainables.trial.feature_progress import STALE_SECONDS, FeatureProgress
-from tune.cli.progress import PlainProgress, progress_text
-from tune.cli.sweep_state import SweepState
+from tune.cli.live.progress import PlainProgress
+from tune.cli.live.sweep_state import SweepState
+from tune.cli.live.view import progress_text
 from tune.records.journal import Journal
 from tune.records.sweep_folder import SweepFolder
 

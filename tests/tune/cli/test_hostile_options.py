@@ -68,6 +68,8 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("finish",): WHOLE,
     ("report",): WHOLE,
     ("status",): (*WHOLE, "--timeline"),
+    ("watch",): WHOLE,
+    ("log",): WHOLE,
     ("leaderboard",): WHOLE,
     ("compare",): (WHOLE[0], *WHOLE),
     ("tensorboard",): WHOLE,

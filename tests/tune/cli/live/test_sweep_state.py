@@ -7,8 +7,8 @@ import pytest
 from tests.tune.hand_clock import HandClock
 from tests.tune.reports import config, report, to_its_end
 from trainables.trial.report import Report
-from tune.cli import sweep_state
-from tune.cli.sweep_state import SweepState
+from tune.cli.live import sweep_state
+from tune.cli.live.sweep_state import SweepState
 from tune.records.trial_record import TrialRecord
 
 
