@@ -35,10 +35,10 @@ def watch(name: Name, storage: Storage = STORAGE) -> None:
     )
     try:
         follower = Follower(sweep, journal, view)
-        while follower.is_running:
-            follower.look()
-            time.sleep(LOOK_SECONDS)
         follower.look()
+        while follower.is_running:
+            time.sleep(LOOK_SECONDS)
+            follower.look()
     except KeyboardInterrupt:
         view.close()
         console.print("left; the sweep goes on")

@@ -181,7 +181,7 @@ class View:
         return line
 
     def _table(self, width: int) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim")
+        table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
         runs, state = self._runs(), self.state
         columns = [
             column
@@ -193,8 +193,10 @@ class View:
                 state.metric if column.title == "metric" else column.title,
                 justify="left" if column.is_text else "right",
                 no_wrap=True,
-                overflow="ellipsis" if column.is_text else "fold",
+                ratio=1 if column is COLUMNS[-1] else None,  # the configuration has what is left
             )
+        if columns[-1] is not COLUMNS[-1]:
+            table.add_column("", ratio=1)
         for run in runs:
             table.add_row(*(column.cell(self.state, run) for column in columns))
         return table

@@ -22,9 +22,9 @@ class Follower:
     """
 
     def __init__(self, sweep: Sweep, journal: Journal, view: Progress) -> None:
-        """journal: of the sweep's folder as it was when the view was made."""
+        """journal: of the sweep's folder as it was when the view was made, which may be a while ago."""
         self.sweep, self.journal, self.view = sweep, journal, view
-        self._seen = {trial.trial_id: _stamp(trial) for trial in sweep.folder.trials()}
+        self._seen: dict[str, tuple[float, int]] = {}
         for record in journal.records:
             if not record.is_finished:
                 view.trial_started(record.config)
