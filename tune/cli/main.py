@@ -63,6 +63,10 @@ COMMANDS = {
         "Measure a checkpoint: MAE, MSE and RMSE in the units of the data, by horizon step and by series.",
     ),
     "predict": LazyCommand("tune.cli.forecasts:predict", "Forecast one series from the rows before a time."),
+    "doctor": LazyCommand(
+        "tune.cli.checkup:doctor",
+        "Look at this machine: Python, GPU, memory, disk, Ray, the Hub; say what is wrong, and what puts it right.",
+    ),
     "spaces": LazyCommand("tune.cli.spaces:spaces_app", "List, show and check search spaces."),
     "data": LazyCommand("tune.cli.data:data_app", "Make series out of other records, and samples to try it on."),
 }
@@ -107,6 +111,11 @@ def run() -> NoReturn:
 def main() -> None:
     """Run the command line; a user's mistake is one message on stderr and exit 2."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if sys.argv[1:] == ["--version"]:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"foretune {version('foretune')}\n")
+        sys.exit(0)
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], prog_name="foretune", standalone_mode=False))
     except UserError as error:

@@ -44,6 +44,26 @@ class Gpu:
         return f"{self.name}: {memory(used)} of {memory(self.total_bytes)} are used{who}; trials get what is free"
 
 
+@dataclass(frozen=True)
+class DriverVersions:
+    """driver: such as 580.65. cuda: the newest CUDA that it runs, such as 13.0."""
+
+    driver: str
+    cuda: str
+
+
+def driver_versions() -> DriverVersions | None:
+    """Return the versions of the NVIDIA driver; None without one."""
+    driver = open_nvml()
+    if driver is None:
+        return None
+    try:
+        cuda = int(driver.nvmlSystemGetCudaDriverVersion_v2())  # 13020 is 13.2
+        return DriverVersions(str(driver.nvmlSystemGetDriverVersion()), f"{cuda // 1000}.{cuda % 1000 // 10}")
+    finally:
+        driver.nvmlShutdown()
+
+
 def visible_gpus() -> tuple[Gpu, ...]:
     """Return the GPUs that this process may use by CUDA_VISIBLE_DEVICES; none without a driver."""
     found = _all_gpus()
