@@ -147,9 +147,7 @@ def _hub() -> Finding:
     except (OSError, ValueError) as error:
         answered = isinstance(error, urllib.error.HTTPError)
         if not answered:
-            remedy = (
-                "set HF_ENDPOINT to a mirror, or take a model's folder: --set pretrained=FOLDER; bundled need none"
-            )
+            remedy = "set HF_ENDPOINT to a mirror, or take a model's folder: --set pretrained=FOLDER; bundled need none"
             return Finding("Hub", f"{endpoint} cannot be reached ({getattr(error, 'reason', error)})", False, remedy)
     return Finding("Hub", f"{endpoint} answers in {time.monotonic() - started:.1f} s")
 

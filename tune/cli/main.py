@@ -17,6 +17,7 @@ from data.files import NO_ROOM
 from tune.cli.group import LazyCommand, LazyGroup
 
 MISTAKE, INTERRUPTED = 2, 130
+COMPLETION = "_FORETUNE_COMPLETE"  # in the environment; by Typer's rule for the program's name
 OF_THE_DISK = (*NO_ROOM, errno.EROFS, errno.EIO)
 
 COMMANDS = {
@@ -63,6 +64,9 @@ COMMANDS = {
         "Measure a checkpoint: MAE, MSE and RMSE in the units of the data, by horizon step and by series.",
     ),
     "predict": LazyCommand("tune.cli.forecasts:predict", "Forecast one series from the rows before a time."),
+    "completion": LazyCommand(
+        "tune.cli.completion:completion", "Print what makes a shell complete commands, options, sweeps and spaces."
+    ),
     "doctor": LazyCommand(
         "tune.cli.checkup:doctor",
         "Look at this machine: Python, GPU, memory, disk, Ray, the Hub; say what is wrong, and what puts it right.",
@@ -116,6 +120,10 @@ def main() -> None:
 
         sys.stdout.write(f"foretune {version('foretune')}\n")
         sys.exit(0)
+    if COMPLETION in os.environ:  # the shell asks what could come next
+        from typer._completion_classes import completion_init
+
+        completion_init()
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], prog_name="foretune", standalone_mode=False))
     except UserError as error:

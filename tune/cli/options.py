@@ -12,6 +12,7 @@ import typer
 
 from data.errors import UserError
 from data.files import expand
+from tune.command_text import STORAGE
 
 DATA, READING, SEARCH, MACHINE = "Data and task", "Reading files", "Search", "Machine"
 
@@ -32,11 +33,39 @@ def folder(param: typer.CallbackParam, path: Path) -> Path:
 
 Data = Annotated[str | None, option("File, folder, or the name of a bundled dataset.", DATA)]
 Storage = Annotated[Path, typer.Option("--storage", help="Folder of the sweeps.", callback=folder)]
+
+
+def sweep_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """List the sweeps whose names begin so, for the shell."""
+    from tune.storage import sweep_folders
+
+    storage = Path(str(ctx.params.get("storage") or STORAGE))
+    return [found.name for found in sweep_folders(storage) if found.name.startswith(incomplete)]
+
+
+def trial_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """List a sweep's trials whose names begin so, for the shell."""
+    from tune.records.sweep_folder import SweepFolder
+
+    folder = SweepFolder(Path(str(ctx.params.get("storage") or STORAGE)) / str(ctx.params.get("name") or "."))
+    return [trial.trial_id for trial in folder.trials() if trial.trial_id.startswith(incomplete)]
+
+
+def space_names(incomplete: str) -> list[str]:
+    """List the shipped spaces whose names begin so, for the shell."""
+    from search_spaces.library import shipped_names
+
+    return [name for name in shipped_names() if name.startswith(incomplete)]
+
+
 MaxGpuTemp = Annotated[
     float | None, option("Let trials wait while the GPU is hotter, in degrees Celsius: 85.", MACHINE)
 ]
 MaxGpuPower = Annotated[float | None, option("Say when the GPU draws more watts; limits nothing.", MACHINE)]
-Name = Annotated[str, typer.Argument(help="A sweep's name.")]
+Name = Annotated[str, typer.Argument(help="A sweep's name.", autocompletion=sweep_names)]
+Space = Annotated[
+    str, typer.Argument(help="A shipped search space, or a YAML file of your own.", autocompletion=space_names)
+]
 
 
 # The fields of `data.read_options.ReadOptions`, in the order of --help; lists are typed with commas.

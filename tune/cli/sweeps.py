@@ -16,6 +16,7 @@ from tune.cli.options import (
     MaxGpuPower,
     MaxGpuTemp,
     Name,
+    Space,
     Storage,
     option,
     takes_read_options,
@@ -25,7 +26,7 @@ from tune.command_text import STORAGE
 
 @takes_read_options
 def sweep(
-    space: Annotated[str, typer.Argument(help="A shipped search space, or a YAML file of your own.")] = "quickstart",
+    space: Space = "quickstart",
     data: Data = None,
     max_files: Annotated[int | None, option("Of a folder, the first so many files.", DATA)] = None,
     split: Annotated[str | None, option("ratio (or time), series, ett, or date:TRAIN_END,VAL_END.", DATA)] = None,

@@ -11,7 +11,7 @@ import typer
 
 from data.errors import UserError, near_names
 from tune.cli.console import make_console
-from tune.cli.options import Name, Storage
+from tune.cli.options import Name, Storage, trial_names
 from tune.command_text import STORAGE, command_text
 from tune.records.journal import Journal, read_record
 from tune.sweep import Sweep
@@ -54,7 +54,7 @@ def watch(name: Name, storage: Storage = STORAGE) -> None:
 
 def log(
     name: Name,
-    trial: Annotated[str | None, typer.Argument(help="A trial; else the best.")] = None,
+    trial: Annotated[str | None, typer.Argument(help="A trial; else the best.", autocompletion=trial_names)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For other programs.")] = False,
     storage: Storage = STORAGE,
 ) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.ray_backend.leftovers import mark_session, ray_temp_folder, remove_dead_sessions
-from tune.ray_backend.watch import start_last_will, watched
+from tune.ray_backend.watch import children_of_needed, end_processes, start_last_will, watched
 from tune.records.spec import SweepError
 
 logger = logging.getLogger(__name__)
@@ -230,12 +230,21 @@ def use_warm_workers() -> None:
 
 
 def _kill_deaf_children_at_once() -> None:
-    """Keep `ray.shutdown` from asking its processes to end, and waiting a second for each: they do not hear it."""
+    """Keep `ray.shutdown` from asking its processes to end, and waiting a second for each: they do not hear it.
+
+    Agents and workers are the raylet's children, and may stay for a minute when that has gone: they are ended too.
+    """
     from ray._private import worker
 
     if (node := worker._global_node) is not None:
         kill = node.kill_all_processes
-        node.kill_all_processes = lambda **_: kill(check_alive=False, allow_graceful=False, wait=True)
+
+        def kill_all(**_: Any) -> None:
+            of_raylet = children_of_needed()
+            kill(check_alive=False, allow_graceful=False, wait=True)
+            end_processes(of_raylet)
+
+        node.kill_all_processes = kill_all
 
 
 def _reason(error: Exception) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,9 +64,23 @@ class _Watch(threading.Thread):
 
     def _end_all(self) -> None:
         """End what is left of Ray: workers and agents are no children of ours any more once the raylet is dead."""
-        for process in {*self.family, *_children()}:
-            with suppress(psutil.Error):
-                process.kill()
+        end_processes({*self.family, *_children()})
+
+
+def end_processes(processes: Iterable[psutil.Process]) -> None:
+    """End processes at once; those that have gone are left."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def children_of_needed() -> list[psutil.Process]:
+    """Return all that Ray's own processes have started, as it is now."""
+    found: list[psutil.Process] = []
+    for process in needed_processes():
+        with suppress(psutil.Error):
+            found += process.children(recursive=True)
+    return found
 
 
 def needed_processes() -> list[psutil.Process]:

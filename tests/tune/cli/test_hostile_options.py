@@ -76,6 +76,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("export",): (*WHOLE, "--to", "{}/out", "--force"),
     ("evaluate",): BEST,
     ("predict",): (*BEST, "--series", "site_1"),
+    ("completion",): ("bash",),
     ("doctor",): ("--quick", "--offline"),
     ("spaces", "show"): ("quickstart",),
     ("spaces", "check"): (str(TOYS / "toy.yaml"),),
