@@ -7,7 +7,8 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,12 +20,16 @@ from data.errors import UserError
 from data.files import expand
 from tune.cli.console import make_console
 from tune.cli.options import DATA, Data, option, takes_read_options
+from tune.format import count_text
 
 if TYPE_CHECKING:
     from trainables.trial.evaluation import ProgressCallback
+    from tune.forecasts.many import Block
+    from tune.forecasts.request import ForecastRequest
 
 
 MODEL, OUTPUT = "Model", "Output"
+MOST_DRAWN = 12  # forecasts in a picture
 
 
 Checkpoint = Annotated[
@@ -128,9 +133,13 @@ def evaluate(
 @takes_read_options
 def predict(
     checkpoint: Checkpoint,
-    series: Annotated[str | None, option("The series; needed if the data has several.", DATA)] = None,
+    series: Annotated[
+        list[str] | None,
+        option("The series; again for more. Needed if the data has several; with --to, else all.", DATA),
+    ] = None,
     at: Annotated[
-        str | None, option("Time, or row number, of the first forecast point; else right after the last row.", DATA)
+        list[str] | None,
+        option("Time, or row number, of the first point; else right after the last row. Again for more.", DATA),
     ] = None,
     data: Data = None,
     context_length: ContextLength = None,
@@ -140,16 +149,25 @@ def predict(
     norm: Norm = None,
     gpus: Gpus = None,
     trust: Trust = None,
+    quantiles: Annotated[
+        str | None, option("Levels from 0.1 to 0.9: 0.1,0.5,0.9, of a model that forecasts a distribution.", OUTPUT)
+    ] = None,
+    to: Annotated[
+        Path | None, option("Write all forecasts here, a line a point: .csv, .parquet or .jsonl.", OUTPUT)
+    ] = None,
+    plot: Annotated[Path | None, option("Draw the first twelve forecasts here: .png, .svg or .pdf.", OUTPUT)] = None,
     clip_nonneg: Annotated[bool, option("Raise negative values to 0.", OUTPUT, "--clip-nonneg")] = False,
     round_: Annotated[bool, option("Round to whole numbers.", OUTPUT, "--round")] = False,
     json_: Json = False,
 ) -> None:
-    """Forecast one series from the rows before a time."""
+    """Forecast series from the rows before a time, and write, print or draw what comes."""
     _silence_libraries()
     from tune.cli.tables.forecasts import print_prediction
     from tune.forecasts.prediction import predict
+    from tune.forecasts.quantiles import parse_levels
     from tune.forecasts.request import ForecastRequest
 
+    levels = parse_levels(quantiles) if quantiles is not None else ()
     request = ForecastRequest(
         checkpoint=checkpoint,
         trust=trust,
@@ -160,14 +178,82 @@ def predict(
         norm=norm,
         gpus=gpus,
     )
+    if to is not None or plot is not None:
+        shown = _Shown(clip_nonneg=clip_nonneg, round_=round_, as_json=json_)
+        _predict_many(request, series or [], at or [], levels, to, plot, shown)
+        return
+    for flag, values in (("--series", series), ("--at", at)):
+        if values and len(values) > 1:
+            raise UserError(f"{flag} is given once, got {len(values)}; with --to FILE or --plot FILE it can be again")
+    one, moment = (values[0] if values else None for values in (series, at))
     with _progress():
-        prediction = predict(request, series=series, at=at, clip_nonneg=clip_nonneg, round_=round_)
+        prediction = predict(request, series=one, at=moment, clip_nonneg=clip_nonneg, round_=round_, levels=levels)
     if not json_:
         print_prediction(make_console(), prediction)
         return
     for note in prediction.assignment.data.notes:  # its JSON has no place for them
         sys.stderr.write(f"note: {note}\n")
     _print_json(prediction.to_dict())
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """How values are shown."""
+
+    clip_nonneg: bool
+    round_: bool
+    as_json: bool
+
+
+def _predict_many(
+    request: ForecastRequest,
+    series: list[str],
+    at: list[str],
+    levels: tuple[float, ...],
+    to: Path | None,
+    plot: Path | None,
+    shown: _Shown,
+) -> None:
+    """Forecast all series, or those named, and write or draw them."""
+    from tune.forecasts.files import Tables, check_suffix, writer
+    from tune.forecasts.many import adjusted, plan_forecasts
+
+    if shown.as_json:
+        raise UserError("--json prints one forecast; --to FILE.jsonl writes all")
+    to, plot = (None if path is None else expand(path).absolute() for path in (to, plot))
+    for path in (to, plot):
+        if path is not None and not path.parent.is_dir():
+            raise UserError(f"{path.parent} must be a folder that there is; make it, or name another")
+    if to is not None:
+        check_suffix(to)
+    if plot is not None:
+        from tune.forecasts.plot import check_picture
+
+        check_picture(plot)
+    kept: list[Block] = []
+    console = make_console()
+    with _progress() as progress:
+        plan = plan_forecasts(request, series=series, at=at, levels=levels)
+        tables = Tables(plan)
+        with nullcontext(None) if to is None else writer(to) as add:
+            for block in plan.blocks(progress):
+                block = adjusted(block, clip_nonneg=shown.clip_nonneg, round_=shown.round_)
+                if add is not None:
+                    add(tables.of(block))
+                if sum(len(each.series) for each in kept) < MOST_DRAWN:
+                    kept.append(block)
+                if to is None and sum(len(each.series) for each in kept) >= MOST_DRAWN:
+                    break
+    for note in plan.notes:
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
+    steps = plan.assignment.spec.prediction_length
+    if to is not None:
+        console.print(f"{count_text(plan.windows, 'forecast')} of {steps} points: {to}", soft_wrap=True)
+    if plot is not None:
+        from tune.forecasts.plot import plot_forecasts
+
+        drawn = plot_forecasts(plan, kept, plot)
+        console.print(f"picture of {count_text(drawn, 'forecast')}: {plot}", soft_wrap=True)
 
 
 def _silence_libraries() -> None:

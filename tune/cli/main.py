@@ -63,7 +63,10 @@ COMMANDS = {
         "tune.cli.forecasts:evaluate",
         "Measure a checkpoint: MAE, MSE and RMSE in the units of the data, by horizon step and by series.",
     ),
-    "predict": LazyCommand("tune.cli.forecasts:predict", "Forecast one series from the rows before a time."),
+    "predict": LazyCommand(
+        "tune.cli.forecasts:predict",
+        "Forecast series from the rows before a time, and write, print or draw what comes.",
+    ),
     "completion": LazyCommand(
         "tune.cli.completion:completion", "Print what makes a shell complete commands, options, sweeps and spaces."
     ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,6 +19,7 @@ from data.task.windows import Batch
 from trainables.device.memory import MicroBatch
 from trainables.trial.evaluation import same_draws
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
+from tune.forecasts.quantiles import quantiles_at
 from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
 from tune.forecasts.scales import RequestError
 
@@ -101,7 +103,8 @@ class SeriesGrid:
 class Prediction:
     """A forecast: values and times of its points; actual: what the series holds there, NaN where that is unknown.
 
-    mean, std: what the context was normalised by, in the units of the data; 0 and 1 for none.
+    quantiles: (prediction_length,) by level, those that were asked for. mean, std: what the context was normalised by,
+    in the units of the data; 0 and 1 for none.
     """
 
     assignment: Assignment
@@ -112,6 +115,7 @@ class Prediction:
     values: NDArray[np.float64]
     actual: NDArray[np.float64]
     rounded: bool
+    quantiles: Mapping[float, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def times(self) -> list[str] | list[int]:
@@ -119,6 +123,7 @@ class Prediction:
 
     def to_dict(self) -> dict[str, object]:
         """Return the stable JSON of a prediction; a value that is no number is None."""
+        wanted = {f"{q:g}": [self._plain(value) for value in values.tolist()] for q, values in self.quantiles.items()}
         return {
             "seriesId": self.grid.name,
             "startTime": None if self.grid.start is None else self.times[0],
@@ -130,6 +135,7 @@ class Prediction:
             "std": self.std,
             "values": [self._plain(value) for value in self.values.tolist()],
             "times": self.times,
+            **({"quantiles": wanted} if wanted else {}),
         }
 
     def _plain(self, value: float) -> float | int | None:
@@ -145,12 +151,13 @@ def predict(
     at: str | None = None,
     clip_nonneg: bool = False,
     round_: bool = False,
+    levels: Sequence[float] = (),
 ) -> Prediction:
     """Forecast one series from `at` on, or right after its last row; UserErrors for what the user can fix."""
     # without a task's scale, whose train normalization norm 'series' takes: mean and std are then the whole of it
     assignment = assign(replace(request, scale="none"), open_checkpoint(request.checkpoint, request.trust))
     panel = assignment.data.panel
-    i = _find_series(panel, series)
+    i = find_series(panel, series)
     grid = SeriesGrid.of(panel, i)
     row = _first_row(grid, at, assignment.spec.context_length)
     task = without_windows(assignment)
@@ -161,10 +168,15 @@ def predict(
     loaded = assignment.checkpoint.load(task, assignment.device)
     forecaster = Forecaster(loaded, assignment.norm, assignment.normalization(task, ends))
     with same_draws(forecaster.device):
-        values = MicroBatch(1).attempt(lambda _: forecaster.forecast(batch).point)[0].cpu().numpy()
+        forecast = MicroBatch(1).attempt(lambda _: forecaster.forecast(batch))
     center = float(panel.centers[i])
-    values = values + center
-    values = np.maximum(values, 0.0) if clip_nonneg else values
+
+    def shown(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        values = values + center
+        values = np.maximum(values, 0.0) if clip_nonneg else values
+        return np.rint(values) if round_ else values
+
+    quantiles = quantiles_at(forecast, levels)[0] if levels else ()
     mean, std = (float(value) for value in forecaster.normalization(batch))
     return Prediction(
         assignment=assignment,
@@ -172,13 +184,14 @@ def predict(
         row=row,
         mean=mean + center if assignment.norm != "none" else mean,
         std=std,
-        values=np.rint(values) if round_ else values,
+        values=shown(forecast.point[0].cpu().numpy()),
         actual=_actual(panel, i, row, assignment.spec.prediction_length),
         rounded=round_,
+        quantiles={level: shown(values) for level, values in zip(levels, quantiles, strict=True)},
     )
 
 
-def _find_series(panel: Panel, name: str | None) -> int:
+def find_series(panel: Panel, name: str | None) -> int:
     if name in panel.ids:
         return panel.ids.index(name)
     if name is None and len(panel) == 1:

@@ -179,9 +179,12 @@ def print_prediction(console: Console, prediction: Prediction) -> None:
         console.print(f"note: {note}", style="yellow", soft_wrap=True)
     known = bool(np.isfinite(prediction.actual).any())
     where = "row" if prediction.grid.start is None else "time"
-    table = _table(where, "forecast", *(["actual"] if known else []), left=(where,))
-    for moment, value, actual in zip(prediction.times, prediction.values, prediction.actual, strict=True):
-        shown: list[float | None] = [int(value) if prediction.rounded and np.isfinite(value) else float(value)]
+    levels = [f"q{level:g}" for level in prediction.quantiles]
+    table = _table(where, "forecast", *levels, *(["actual"] if known else []), left=(where,))
+    columns = [prediction.values, *prediction.quantiles.values()]
+    for step, (moment, actual) in enumerate(zip(prediction.times, prediction.actual, strict=True)):
+        values = [float(column[step]) for column in columns]
+        shown: list[float | None] = [int(v) if prediction.rounded and np.isfinite(v) else v for v in values]
         shown += [None if np.isnan(actual) else float(actual)] if known else []
         table.add_row(str(moment), *map(number, shown))
     console.print(table)
