@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.errors import DataError
 
 PRECISION = 1e-6  # of a series' standard deviation: the rounding that is allowed
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.nextafter(2.0**128 - 2.0**103, 0.0))  # of what a cast to float32 keeps finite
 _ROUNDING = 2.0**-24  # of a number cast to float32, relative to it
 
 

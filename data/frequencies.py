@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import numpy as np
@@ -65,15 +67,10 @@ def stamps(start: str, freq: str, first: int, count: int) -> pd.DatetimeIndex:
     """
     begin, offset = pd.Timestamp(start), pd.tseries.frequencies.to_offset(freq)
     months = months_of(freq) if _names_a_first_day(freq) else None
-    try:
+    with within_years(f"row {first + count} of a grid ({freq}) from {begin} does not", "or take fewer rows"):
         if months is not None and not offset.is_on_offset(begin):
             return _same_day(begin, months * np.arange(first, first + count))
         return pd.date_range(begin, periods=first + count, freq=offset)[first:]
-    except (OverflowError, ValueError) as error:  # pandas' OutOfBoundsDatetime is a ValueError
-        raise DataError(
-            f"times must lie between {FIRST.year} and {LAST.year}, but row {first + count} of a grid ({freq}) from "
-            f"{begin} does not; correct the start, or take fewer rows"
-        ) from error
 
 
 def first_stamp(start: pd.Timestamp, freq: str) -> pd.Timestamp:
@@ -84,7 +81,29 @@ def first_stamp(start: pd.Timestamp, freq: str) -> pd.Timestamp:
     offset = pd.tseries.frequencies.to_offset(freq)
     if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)) or offset.is_on_offset(start):
         return start
-    return (offset.rollback if _names_a_first_day(freq) else offset.rollforward)(start.normalize())
+    with within_years(f"the period ({freq}) of {start} does not", "or take a shorter step"):
+        day = midnights(pd.DatetimeIndex([start]))[0]
+        return (offset.rollback if _names_a_first_day(freq) else offset.rollforward)(day).as_unit("ns")
+
+
+def midnights(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return the midnight before each time; OverflowError for the first day of all, whose midnight pandas makes the
+    last of all."""
+    days = times.normalize()
+    if (days > times).any():
+        raise OverflowError(f"midnight before {times.min()}")
+    return days
+
+
+@contextmanager
+def within_years(what: str, remedy: str) -> Iterator[None]:
+    """Say of calculations with times that leave what nanoseconds can count; raises DataError."""
+    try:
+        yield
+    except (OverflowError, ValueError) as error:  # pandas' OutOfBoundsDatetime is a ValueError
+        raise DataError(
+            f"times must lie between {FIRST.year} and {LAST.year}, but {what}; correct the start, {remedy}"
+        ) from error
 
 
 def _names_a_first_day(freq: str) -> bool:
@@ -96,4 +115,6 @@ def _same_day(begin: pd.Timestamp, months: np.ndarray) -> pd.DatetimeIndex:
     month = np.datetime64(begin, "M") + months
     length = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(int)
     day = month.astype("datetime64[D]") + np.minimum(begin.day, length) - 1
-    return pd.DatetimeIndex(day.astype("datetime64[s]").astype("datetime64[ns]")) + (begin - begin.normalize())
+    return pd.DatetimeIndex(day.astype("datetime64[s]").astype("datetime64[ns]")) + (
+        begin - midnights(pd.DatetimeIndex([begin]))[0]
+    )

@@ -47,10 +47,17 @@ class ReadOptions(BaseModel):
             raise ValueError(f"--format must be one of {', '.join(FORMATS)}, got {format!r}{near}")
         return format
 
+    @field_validator("columns")
+    @classmethod
+    def _some_series(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is not None and not names:
+            raise ValueError("--columns must name series, separated by commas, got none; leave it out for all of them")
+        return names
+
     @field_validator("id_columns")
     @classmethod
     def _some_columns(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if names is not None and not all(names):
+        if names is not None and not (names and all(names)):
             raise ValueError("--id-columns must name columns, separated by commas, got an empty name; like store,item")
         return names
 
@@ -98,8 +105,10 @@ class ReadOptions(BaseModel):
     @classmethod
     def _known_encoding(cls, name: str | None) -> str | None:
         try:
+            if name is not None:
+                b"a".decode(name, "ignore")  # which codecs of something else than text, such as base64, do not do
             return None if name is None else codecs.lookup(name).name
-        except LookupError as error:
+        except (LookupError, ValueError) as error:  # the latter of a name with a zero
             raise ValueError(f"--encoding must be one that Python knows, like gbk or latin-1, got {name!r}") from error
 
     @model_validator(mode="after")

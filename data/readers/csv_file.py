@@ -5,9 +5,12 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import re
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +54,8 @@ def read_csv(path: Path, name: str, options: ReadOptions) -> Table:
     """Read a CSV file, packed or not; raises DataError with line and remedy."""
     try:
         return _read(path, name, options)
+    except csv.Error as error:  # of a first line without an end
+        raise DataError(f"{path}: a CSV file needs a line of column names ({error}); close the quotes in it") from error
     except UnicodeError as error:
         raise DataError(
             f"{path}: text must be UTF-8, UTF-16, GBK or Latin-1, but {error}; name what it is with --encoding"
@@ -107,9 +112,11 @@ def _cells(line: str, separator: str) -> tuple[str, ...]:
 def _unique_names(cells: Sequence[str]) -> tuple[str, ...]:
     """Name columns as pandas does: 'Unnamed: 2' for one without a name, 'a.1' for a second 'a'."""
     names: list[str] = []
+    seen: Counter[str] = Counter()
     for i, cell in enumerate(cells):
         name = cell.strip() or f"Unnamed: {i}"
-        again = sum(1 for known in cells[:i] if known.strip() == cell.strip() and cell.strip())
+        again = seen[name]
+        seen[name] += 1
         names.append(f"{name}.{again}" if again else name)
     return tuple(names)
 
@@ -133,6 +140,7 @@ def _parse(path: Path, layout: _Layout, dtypes: dict[str, type]) -> pd.DataFrame
         plain = PlainCsv(layout.names, layout.skipped, layout.separator, dtypes.keys(), ids, SILENT)
         if (frame := parse_plain(path, plain)) is not None:
             return frame
+    _reject_wide(path, layout)
     missing = {name: sorted({""} if name in ids else SILENT) for name in layout.names}
     options: dict[str, Any] = {
         "sep": layout.separator,
@@ -155,6 +163,15 @@ def _parse(path: Path, layout: _Layout, dtypes: dict[str, type]) -> pd.DataFrame
         return _with_trailing_separators(path, options, layout, error)
 
 
+def _reject_wide(path: Path, layout: _Layout) -> None:
+    """Reject a first row with far more cells than there are names, of each of which pandas would make a column."""
+    with open_unpacked(path) as raw, suppress(csv.Error):
+        lines = itertools.islice(io.TextIOWrapper(raw, encoding=layout.encoding, newline=""), layout.skipped + 1, None)
+        cells = next(csv.reader(lines, delimiter=layout.separator), [])
+        if len(cells) > len(layout.names) + 1:
+            raise _uneven(path, layout, f"Expected {len(layout.names)} fields, saw {len(cells)}")
+
+
 def _frame(path: Path, layout: _Layout, options: dict[str, Any]) -> pd.DataFrame:
     """Let pandas parse the file; what it would only warn of is an error too: cells that would be lost."""
     with open_unpacked(path) as raw, warnings.catch_warnings():
@@ -173,21 +190,26 @@ def _with_trailing_separators(path: Path, options: dict[str, Any], layout: _Layo
             return frame.drop(columns="trailing")
     except (pd.errors.ParserError, pd.errors.ParserWarning):
         pass  # reported as it was found
-    raise DataError(
-        f"{path}: every line must have as many cells as the header ({_odd_line(path, layout, error)}); correct it, "
+    raise _uneven(path, layout, str(error)) from error
+
+
+def _uneven(path: Path, layout: _Layout, reason: str) -> DataError:
+    return DataError(
+        f"{path}: every line must have as many cells as the header ({_odd_line(path, layout, reason)}); correct it, "
         f"or quote cells that hold a {layout.separator!r}"
-    ) from error
+    )
 
 
-def _odd_line(path: Path, layout: _Layout, error: Exception) -> str:
+def _odd_line(path: Path, layout: _Layout, reason: str) -> str:
     """Name the first line with too many cells."""
     with open_unpacked(path) as raw:
         lines = io.TextIOWrapper(raw, encoding=layout.encoding, newline="")
         reader = csv.reader(lines, delimiter=layout.separator)
-        for cells in reader:
-            if reader.line_num > layout.skipped and len(cells) > len(layout.names):
-                return f"Expected {len(layout.names)} fields in line {reader.line_num}, saw {len(cells)}"
-    return str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        with suppress(csv.Error):  # of a cell without an end
+            for cells in reader:
+                if reader.line_num > layout.skipped and len(cells) > len(layout.names):
+                    return f"Expected {len(layout.names)} fields in line {reader.line_num}, saw {len(cells)}"
+    return reason.removeprefix("Error tokenizing data. C error: ").strip()
 
 
 def _has_decimal_commas(frame: pd.DataFrame, *, but: Collection[str]) -> bool:

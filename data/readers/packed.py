@@ -18,7 +18,10 @@ from data.errors import DataError
 
 MOST_TIMES = 200  # its packed size, that a file may unpack to; series of real numbers pack to a fifth or a tenth
 ALWAYS_FINE = 64 << 20  # bytes that any file may unpack to
-_UNPACKING_ERRORS = (OSError, EOFError, ValueError, ImportError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+_UNPACKING_ERRORS = (
+    *(OSError, EOFError, ValueError, ImportError, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+    RuntimeError,  # a zip file with a password, or packed in a way that Python does not know
+)
 _PACKED = re.compile(r"\.(gz|bz2|zip|xz|zst)$", re.IGNORECASE)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from data.errors import DataError, near_names, without_controls
+from data.errors import DataError, near_names, shortened, without_controls
 from data.panel import Panel
 from data.read_options import FORMATS, ReadOptions
 from data.readers.cleaning import clean_panel
@@ -44,8 +44,11 @@ def read_panel(
 
 
 def _printable(panel: Panel) -> Panel:
-    """Write control characters in names out: a terminal would obey them."""
-    ids, notes = tuple(map(without_controls, panel.ids)), tuple(map(without_controls, panel.notes))
+    """Write control characters in names out, which a terminal would obey, and shorten notes that nobody would read."""
+    ids, notes = (
+        tuple(map(without_controls, panel.ids)),
+        tuple(shortened(without_controls(note)) for note in panel.notes),
+    )
     if (ids, notes) == (panel.ids, panel.notes):
         return panel
     if len(set(ids)) < len(ids):

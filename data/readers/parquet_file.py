@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def _frame(path: Path) -> pd.DataFrame:
         names = [name for name in frame.index.names if name in frame.columns]
         frame = frame.reset_index(drop=True) if names else frame.reset_index()
     frame.columns = [str(name) for name in frame.columns]
-    twice = [name for name in frame.columns if list(frame.columns).count(name) > 1]
+    twice = [name for name, count in Counter(frame.columns).items() if count > 1]
     if twice:
         raise ValueError(f"column {twice[0]!r} is there twice")
     return _without_repeated_index(frame)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
+
+from data.frequencies import within_years
 
 SAMPLE = 200  # values that a format must fit before the whole column is tried
 NOT_ISO = "are not ISO"
@@ -87,14 +90,19 @@ def readings(text: pd.Series) -> list[Reading]:
     found = list(_all_readings(text))
     fitting = [reading for reading in found if reading.fits]
     chosen = fitting or sorted(found, key=lambda reading: int(reading.utc.isna().sum()))[:1]
-    return [Reading(r.utc + a_day, r.wall + a_day, r.format, r.zoned) for r in chosen]
+    return [_later(reading, a_day) for reading in chosen]
 
 
 def read_format(text: pd.Series, format: str) -> Reading:
     """Read a column as strptime would; NaT where that fails."""
     text, a_day = _without_hour_24(text.str.strip())
-    reading = _parse(text, format)
-    return Reading(reading.utc + a_day, reading.wall + a_day, format, reading.zoned)
+    return _later(_parse(text, format), a_day)
+
+
+def _later(reading: Reading, days: pd.Series) -> Reading:
+    """Return a reading with days added; DataError where that is past the last of them."""
+    with within_years("24:00 on the last of these days does not", "or write 23:59"):
+        return replace(reading, utc=reading.utc + days, wall=reading.wall + days)
 
 
 def digit_reading(digits: pd.Series) -> Reading | None:
@@ -169,14 +177,20 @@ def _formats(text: pd.Series) -> list[str]:
     body, tail = (first[: zone.start()], "%z") if zone else (first, "")
     if zone and zone.group().startswith(" "):
         tail = " %z"
-    formats = []
+    return [format + tail for pattern, formats in _patterns() if pattern.fullmatch(body) for format in formats]
+
+
+@functools.cache
+def _patterns() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    """Return what a timestamp may look like, and the formats that each allows: more than `re` would remember."""
+    found = []
     for (shape, dates), separator, (clock, time), joint in itertools.product(_DATES, _SEPARATORS, _TIMES, _JOINTS):
         if ("S" not in shape and separator != _SEPARATORS[0]) or (not time and joint != _JOINTS[0]):
             continue  # the same once more
         pattern = shape.replace("S", re.escape(separator)) + (re.escape(joint) + clock if time else "")
-        if re.fullmatch(pattern, body):
-            formats += [d.replace("S", separator) + (joint + time if time else "") + tail for d in dates]
-    return formats
+        formats = tuple(d.replace("S", separator) + (joint + time if time else "") for d in dates)
+        found.append((re.compile(pattern), formats))
+    return tuple(found)
 
 
 def _in_digits(text: pd.Series) -> pd.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Literal
 
@@ -61,8 +62,8 @@ def looks_like_time(column: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(column):
         return False
     known = column.dropna().iloc[:1].astype(str)
-    if not len(known) or known.str.fullmatch(r"[-+]?\d*[.,]?\d*").all():
-        return False
+    if not len(known) or known.str.fullmatch(r"[-+]?\d*[.,]?\d*|\D*").all():
+        return False  # a number, or without a digit; 'now' is a word to us
     return readings(known)[0].fits
 
 
@@ -104,7 +105,7 @@ def _from_text(column: pd.Series, codes: NDArray[np.int64], rows: Rows, options:
         digits = _digits(column)
         try:
             return read_format(text if digits is None else digits, options.date_format), ()
-        except ValueError as error:
+        except (ValueError, re.error) as error:  # the latter of a directive that is there twice
             raise DataError(
                 f"--date-format is written as for strptime, got {options.date_format!r} ({error}); like %d/%m/%Y %H:%M"
             ) from error

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.frequencies import step_of
+from data.frequencies import midnights, step_of, within_years
 from data.read_options import Resampling
 from data.times.grid import Times
 
@@ -23,7 +23,9 @@ def resample(
     missing.
     """
     frame = pd.DataFrame(values.T)
-    keys = [pd.Series(codes, name="series"), pd.Series(_stamps(times, freq), name="time")]
+    with within_years(f"a step ({freq}) at {times.min()} or {times.max()} does not", "or take a shorter step"):
+        named = _stamps(times, freq)
+    keys = [pd.Series(codes, name="series"), pd.Series(named, name="time")]
     grouped = frame.groupby(keys, sort=True)
     merged = grouped.sum(min_count=1) if how == "sum" else getattr(grouped, how)()
     series = merged.index.get_level_values("series").to_numpy(dtype=np.int64)
@@ -38,9 +40,9 @@ def _stamps(times: Times, freq: str) -> pd.DatetimeIndex:
     offset = pd.tseries.frequencies.to_offset(freq)
     index = pd.DatetimeIndex(times)
     if (step := step_of(freq)) is not None:
-        origin = index.min().normalize()
+        origin = midnights(index).min()
         return origin + ((index - origin) // pd.Timedelta(step)) * pd.Timedelta(step)
-    days = index.normalize()
+    days = midnights(index)
     first, last = days.min() - offset, days.max() + offset
     grid = pd.date_range(offset.rollback(first), offset.rollforward(last), freq=offset)
     side: Literal["left", "right"] = "right" if _begins(freq) else "left"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from data.times.grid import Times, common_step
 from data.times.rows import Rows
 
 _NEARLY_A_DAY = np.timedelta64(23, "h")  # the shortest day of a zone with summer time
+_LAST_BY_NAME = 2036
 Notes = tuple[str, ...]
 
 
@@ -29,7 +32,7 @@ def local_or_utc(
     wall, utc = reading.wall, reading.utc
     if timezone is not None:
         if reading.zoned:
-            wall = utc.dt.tz_convert(timezone).dt.tz_localize(None)
+            wall = utc.dt.tz_convert(_zone(timezone, utc)).dt.tz_localize(None)
         else:
             utc = _to_utc(wall, codes, rows, timezone)
     step = common_step(_array(utc.dt.tz_localize(None)), codes)
@@ -43,7 +46,7 @@ def local_or_utc(
 def _to_utc(wall: pd.Series, codes: NDArray[np.int64], rows: Rows, timezone: str) -> pd.Series:
     """Bring local times to UTC; of an hour that a series has twice, the first is the one before clocks are set back."""
     second = pd.DataFrame({"series": codes, "wall": wall.to_numpy()}).duplicated().to_numpy()
-    zoned = wall.dt.tz_localize(timezone, ambiguous=~second, nonexistent="NaT")
+    zoned = wall.dt.tz_localize(_zone(timezone, wall), ambiguous=~second, nonexistent="NaT")
     skipped = zoned.isna().to_numpy()
     if skipped.any():
         i = int(np.argmax(skipped))
@@ -53,6 +56,15 @@ def _to_utc(wall: pd.Series, codes: NDArray[np.int64], rows: Rows, timezone: str
         )
     utc: pd.Series = zoned.dt.tz_convert("UTC")
     return utc
+
+
+def _zone(name: str, times: pd.Series) -> str | ZoneInfo:
+    """Return a zone by its name, which is fast, or whole: what pandas finds by a name has no summer after 2037."""
+    try:
+        pd.Timestamp(0, tz=name)
+    except KeyError:  # such as 'Factory'
+        return ZoneInfo(name)
+    return name if times.max().year <= _LAST_BY_NAME else ZoneInfo(name)
 
 
 def _array(times: pd.Series) -> Times:

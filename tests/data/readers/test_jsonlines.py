@@ -62,3 +62,9 @@ def test_infinite_values_in_json_lines_are_reported(write):
     panel = read_panel(write('{"sequence": [1, Infinity, -Infinity]}\n', "x.jsonl"))
     np.testing.assert_array_equal(panel.series(0), [1, NAN, NAN])
     assert panel.notes == ("2 infinite values in line 1 read as missing",)
+
+
+@pytest.mark.parametrize(("start", "freq"), [("1677-09-22", "BMS"), ("2262-04-11", "YE"), ("1677-09-21 12:00", "MS")])
+def test_a_period_that_begins_or_ends_where_no_time_can_be_counted_is_named(write, start, freq):
+    path = write(f'{{"sequence": [1, 2], "start": "{start}", "freq": "{freq}"}}\n', "x.jsonl")
+    assert "times must lie between 1677 and 2262" in rejection(path)

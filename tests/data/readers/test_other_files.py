@@ -167,3 +167,17 @@ def test_an_absurd_line_is_one_message(write, line):
     message = rejection(write(line + "\n", "f.jsonl"))
     assert "line 1" in message
     assert len(message) < 500
+
+
+@pytest.mark.parametrize(("at", "value", "reason"), [(8, 99, "compression method"), (6, 1, "encrypted")])
+def test_a_zip_file_that_python_cannot_unpack_is_named(tmp_path, at, value, reason):
+    """The method and the flags of a file are at 8 and 6 of its own header, and at 10 and 8 of the directory's."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", WIDE)
+    raw = bytearray(out.getvalue())
+    raw[at] = raw[raw.index(b"PK\x01\x02") + at + 2] = value
+    path = tmp_path / "a.csv.zip"
+    path.write_bytes(raw)
+    assert "the file cannot be unpacked" in rejection(path)
+    assert reason in rejection(path)

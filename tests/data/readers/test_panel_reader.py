@@ -7,7 +7,7 @@ import pytest
 
 from data.errors import DataError
 from data.readers.panel_reader import FORMATS, read_panel
-from tests.data.readers.series_files import WIDE, rejection
+from tests.data.readers.series_files import LONG, WIDE, rejection
 
 
 def test_a_folder_gives_every_column_of_every_table_in_it(write, tmp_path):
@@ -59,3 +59,15 @@ def test_a_suffix_that_tells_no_format_is_rejected(write):
     path = write(WIDE, "file.dat")
     assert all(name in rejection(path) for name in FORMATS)
     assert len(read_panel(path, format="wide-csv")) == 2
+
+
+@pytest.mark.parametrize("name", ["rot13", "base64", "hex", "zlib", "no-such", "utf\0"])
+def test_an_encoding_of_something_else_than_text_is_rejected(write, name):
+    with pytest.raises(DataError, match="--encoding must be one that Python knows"):
+        read_panel(write(WIDE), encoding=name)
+
+
+@pytest.mark.parametrize(("option", "flag"), [("columns", "--columns"), ("id_columns", "--id-columns")])
+def test_an_empty_list_of_columns_is_rejected(write, option, flag):
+    with pytest.raises(DataError, match=f"{flag} must name"):
+        read_panel(write(LONG), **{option: ()})

@@ -153,3 +153,33 @@ def test_a_long_header_is_read_whole(write, columns):
     names = [f"sensor number {i:04}" for i in range(columns)]
     text = wide([",".join(str(i) for _ in names) for i in range(3)], header=",".join(["time", *names]))
     assert read_panel(write(text)).ids == tuple(names)
+
+
+def test_the_largest_number_of_float32_is_held_however_it_is_written(write):
+    largest = 2.0**128 - 2.0**104
+    text = "time;y\n2024-01-01;-3,4028234663852886e+38\n2024-01-02;0,5\n2024-01-03;3,4028234663852886e+38\n"
+    assert series_of(read_panel(write(text))) == {"y": [-largest, 0.5, largest]}
+
+
+def test_a_first_line_without_an_end_is_one_message(write):
+    text = 'time,"' + "y" * 200_000 + "\n2024-01-01,1\n"
+    assert "a CSV file needs a line of column names (field larger than field limit" in rejection(write(text))
+
+
+def test_a_row_of_a_million_cells_is_one_message(write):
+    text = "time,y\n2024-01-01," + "," * 10**6 + "\n"
+    assert "Expected 2 fields in line 2, saw 1000002" in rejection(write(text))
+
+
+def test_a_name_that_nobody_would_read_is_shortened_in_messages_and_notes(write):
+    name = "n" * 20_000
+    assert len(rejection(write(f"time,{name}\n2024-01-01,1\n2024-01-02,x\n"), columns=[name])) < 3000
+    notes = read_panel(write(f"time,y,{name}\n2024-01-01,1,x\n2024-01-02,2,y\n")).notes
+    assert len(notes) == 1
+    assert len(notes[0]) < 1000
+
+
+def test_a_column_of_words_such_as_now_is_no_time(write):
+    panel = read_panel(write("word,y\nnow,1\ntoday,2\nnow,3\n"))
+    assert panel.starts == (None,)
+    assert series_of(panel) == {"y": [1, 2, 3]}

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from data.errors import DataError
 from data.readers.panel_reader import read_panel
 from tests.data.readers.series_files import rejection
 
@@ -130,3 +131,24 @@ def test_naive_local_hours_need_their_zone_when_an_hour_is_there_twice(write):
 def test_an_hour_that_a_zone_skips_is_named(write):
     path = write(lines(written("%Y-%m-%d %H:%M", start="2024-03-31", rows=6)))
     assert "Europe/Berlin has no 2024-03-31 02:00:00" in rejection(path, timezone="Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"), [("Europe/Berlin", "2050-06-30T22:00:00"), ("Factory", "2050-07-01T00:00:00")]
+)
+def test_summer_time_goes_on_after_2037(write, zone, start):
+    """Berlin is two hours before UTC in July by the rule of the European Union, which has no end."""
+    panel = read_panel(write(lines(written("%Y-%m-%d %H:%M", start="2050-07-01", rows=48))), timezone=zone)
+    assert (panel.starts, panel.freq) == ((start,), "h")
+
+
+def test_the_last_day_at_24_hours_is_named(write):
+    path = write(lines(["2262-04-10 23:00", "2262-04-11 24:00"]))
+    assert "times must lie between 1677 and 2262" in rejection(path)
+
+
+@pytest.mark.parametrize("format", ["%Y%Y", "%Q", "%", "%Y-%m-%d %H:%M:%H"])
+def test_a_date_format_that_is_none_is_named(write, format):
+    path = write(lines(written("%Y-%m-%d %H:%M")))
+    with pytest.raises(DataError, match="--date-format is written as for strptime"):
+        read_panel(path, date_format=format)
