@@ -11,6 +11,7 @@ from data.files import read_small
 from search_spaces.domain import parse_scalar
 from search_spaces.mistakes import Mistakes
 
+MOST_BYTES = 128 << 10  # of a file: a second's reading; the longest space that comes with foretune has three thousand
 MOST_VALUES = 100_000  # of a space with its aliases written out
 _TAG = "tag:yaml.org,2002:"
 _REMEDY = "correct it there (indent with spaces, close quotes and brackets, a space after each colon)"
@@ -22,7 +23,7 @@ def read_document(path: Path, mistakes: Mistakes) -> dict[object, object]:
     Repeated keys are added to mistakes and reading continues; a file that cannot be read raises SpaceError.
     """
     try:
-        document = _load(read_small(path).decode("utf-8-sig"), mistakes)
+        document = _load(_text(path), mistakes)
     except UnicodeDecodeError as error:
         mistakes.add("", f"must be UTF-8 text, got byte {error.object[error.start]:#04x}; save it as UTF-8")
     except OSError as error:
@@ -41,6 +42,13 @@ def read_document(path: Path, mistakes: Mistakes) -> dict[object, object]:
         mistakes.add("", f"must hold keys such as 'trainable' and 'search', got {got}; see the README's example")
     mistakes.raise_if_any()
     raise AssertionError("a document that was not read leaves a mistake")
+
+
+def _text(path: Path) -> str:
+    raw = read_small(path)
+    if len(raw) > MOST_BYTES:
+        raise yaml.YAMLError(f"a space has {MOST_BYTES:,} bytes at most, and this file has {len(raw):,}")
+    return raw.decode("utf-8-sig")
 
 
 def _load(text: str, mistakes: Mistakes) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +18,8 @@ Scalar: TypeAlias = str | int | float | bool | None
 Kind = Literal["log", "uniform", "int", "logint", "choice"]
 KINDS: tuple[Kind, ...] = ("log", "uniform", "int", "logint", "choice")
 FORMS = "'log:1e-6:1e-4', 'uniform:0:0.2', 'int:1:10', 'int:0:200:50', 'logint:8:512' or 'choice:16,32'"
+
+LONGEST_SHOWN = 300  # characters of a value in a message
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?(?=\.?[0-9])([0-9]*\.[0-9]*([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)")
@@ -100,10 +103,14 @@ class Domain:
         if self.is_finite:
             return None
         for part in (0.5, 0.3):  # no two such points between two bounds are whole
-            inside = self.low + part * (self.high - self.low)
+            inside = self._between(part)
             if inside != int(inside):
                 return inside
-        return self.low + math.pi / 4 * (self.high - self.low)
+        return self._between(math.pi / 4)
+
+    def _between(self, part: float) -> float:
+        """Return the point so far from the low end to the high one, whose distance may be more than a float holds."""
+        return (1 - part) * self.low + part * self.high
 
     def arguments(self) -> list[Scalar]:
         """Return what follows the kind in YAML: [low, high], [low, high, step] or the choices."""
@@ -174,9 +181,14 @@ def scalar_text(value: Scalar) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value for a message: 5e-7 without padding, text in quotes."""
+    """Return a value for a message: 5e-7 without padding, text in quotes; of a long one the beginning."""
+    text = _whole(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _whole(value: object) -> str:
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(show(item) for item in value) + "]"
+        return "[" + ", ".join(_whole(item) for item in value) + "]"
     if isinstance(value, float) and 0 < abs(value) < 1e-3:
         return f"{Decimal(repr(value)).normalize():e}"
     return repr(value) if isinstance(value, str) or not is_scalar(value) else scalar_text(value)
@@ -251,7 +263,8 @@ def _choice_mistakes(arguments: object) -> list[str]:
     nested = [value for value in arguments if not is_scalar(value)]
     if nested:
         return [f"a choice must be text, a number, true, false or null, got {show(nested[0])}; flatten it"]
-    twice = [value for i, value in enumerate(arguments) if any(_same(value, v) for v in arguments[:i])]
+    counts = Counter(map(distinct_key, arguments))
+    twice = [key[1] for key, count in counts.items() if count > 1]
     mistakes = [f"choices must differ, got {show(value)} twice; keep one" for value in twice]
     if "" in arguments:
         mistakes.append("a choice must not be empty text; leave it out")
@@ -288,6 +301,10 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
 
 
+def distinct_key(value: Scalar) -> tuple[bool, Scalar]:
+    """Return what two choices have alike that are one: 5 and 5.0, but not 1 and true."""
+    return isinstance(value, bool), value
+
+
 def _same(value: object, known: Scalar) -> bool:
-    """Compare two choices; true is not 1."""
-    return value == known and isinstance(value, bool) == isinstance(known, bool)
+    return is_scalar(value) and distinct_key(value) == distinct_key(known)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from data.errors import near_names
 from search_spaces.branch import Branch, Conditional, branch_name, complete_paths
-from search_spaces.domain import Domain, is_scalar, show
+from search_spaces.domain import Domain, distinct_key, is_scalar, show
 from search_spaces.mistakes import Mistakes
 
 Point = dict[str, object]
@@ -41,14 +41,16 @@ class InitialPointsReader:
         if any(place.startswith(("search", "conditional")) for place in self._broken):
             return ()  # without these sections the values cannot be checked
         points: list[Point] = []
+        seen: dict[tuple[object, ...], int] = {}
         for number, entry in enumerate(value or [], start=1):
             place = f"first, entry {number}"
             if not isinstance(entry, dict):
                 self._mistakes.add(place, f"must be a mapping such as {{lr: 1e-5}}, got {show(entry)}")
                 continue
             point = self._cast(place, {branch_name(name): item for name, item in entry.items()})
-            if point in points:
-                self._mistakes.add(place, f"repeats entry {points.index(point) + 1}; leave one out")
+            first = seen.setdefault(_key(point), number)
+            if first < number:
+                self._mistakes.add(place, f"repeats entry {first}; leave one out")
             points.append(point)
         if not self._search and not self._broken:
             self._check_shape(points)
@@ -114,3 +116,9 @@ class InitialPointsReader:
                 self._mistakes.add(f"first, entry {number}", f"misses {', '.join(missing)}, which entry 1 has")
             if added := [name for name in point if name not in points[0]]:
                 self._mistakes.add(f"first, entry {number}", f"has {', '.join(added)}, which entry 1 lacks")
+
+
+def _key(point: Point) -> tuple[object, ...]:
+    """Return what two points have alike that are one."""
+    values = ((name, distinct_key(value) if is_scalar(value) else show(value)) for name, value in point.items())
+    return tuple(sorted(values, key=lambda pair: pair[0]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from data.errors import near_names
 from data.files import expand
 from search_spaces.document import read_document
-from search_spaces.mistakes import Mistakes, SpaceError
+from search_spaces.mistakes import Mistakes, SpaceError, in_lines
 from search_spaces.reader import read_partly
 from search_spaces.space import SearchSpace
 
@@ -35,7 +35,7 @@ def load_space(name_or_path: str) -> SearchSpace:
     """
     reading = read_space(name_or_path)
     if reading.mistakes:
-        raise SpaceError("\n".join(reading.mistakes))
+        raise SpaceError(in_lines(reading.mistakes))
     return reading.space
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from data.errors import UserError
+
+MOST_LINES = 40  # of a message: nobody reads more of them before the first are corrected
 
 
 class SpaceError(UserError):
@@ -28,4 +31,10 @@ class Mistakes:
     def raise_if_any(self) -> None:
         """Raise SpaceError with every mistake, one line for each."""
         if self.lines:
-            raise SpaceError("\n".join(self.lines))
+            raise SpaceError(in_lines(self.lines))
+
+
+def in_lines(mistakes: Sequence[str]) -> str:
+    """Return the first mistakes, one a line, and how many more there are."""
+    more = len(mistakes) - MOST_LINES
+    return "\n".join([*mistakes[:MOST_LINES], *([f"and {more} more mistakes"] if more > 0 else [])])

@@ -13,6 +13,7 @@ from search_spaces.mistakes import Mistakes
 
 KEYS = ("description", "trainable", "trials", "fixed", "search", "conditional", "first", "task", "recommended_space")
 DEFAULT_TRIALS = 20
+MOST_NAMES = 200  # of one section; a model has some thirty parameters
 _TASK_COUNTS = (
     "context_length",
     "prediction_length",
@@ -106,6 +107,10 @@ class _Reader:
 
     def _section(self, place: str, value: object) -> dict[str, object]:
         """Return a mapping with its names as text; {} if it is absent, or no mapping, which is a mistake."""
+        if isinstance(value, dict) and len(value) > MOST_NAMES:
+            self.broken.add(place.partition(".")[0])
+            self._mistakes.add(place, f"must hold {MOST_NAMES} names at most, got {len(value)}; leave some out")
+            return {}
         if isinstance(value, dict):
             return {branch_name(name) if is_scalar(name) else str(name): v for name, v in value.items()}
         if value is not None:

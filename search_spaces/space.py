@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from search_spaces.branch import Branch, Conditional, branch_name, complete_paths
-from search_spaces.domain import Domain, Scalar, is_scalar
+from search_spaces.domain import Domain, Scalar, distinct_key, is_scalar
 from search_spaces.extremes import list_extremes
 from search_spaces.grid import list_grid
 from search_spaces.mistakes import Mistakes
@@ -144,9 +144,18 @@ class SearchSpace:
                 )
         return configs
 
-    def extremes(self) -> Iterator[dict[str, object]]:
-        """Give whole configurations that show a rule of up to three parameters, if the space can break it anywhere."""
-        return iter(self.grid()) if self.is_points else list_extremes(self.paths().values())
+    def extremes(self, known: Collection[str] | None = None) -> Iterator[dict[str, object]]:
+        """Give whole configurations that show a rule of up to three parameters, if the space can break it anywhere.
+
+        known: the parameters that rules can be about, None for all; others would only make the configurations more.
+        """
+        if self.is_points:
+            return iter(self.grid())
+        paths = self.paths().values()
+        return list_extremes(
+            replace(path, search={n: domain for n, domain in path.search.items() if known is None or n in known})
+            for path in paths
+        )
 
     def numbers(self, name: str) -> list[float]:
         """List the numbers that a parameter has at the corners, in order; empty if the space does not name it."""
@@ -197,9 +206,8 @@ def _domains_to_dict(domains: Mapping[str, Domain]) -> dict[str, object]:
 
 
 def _distinct(values: Iterable[object]) -> list[Scalar]:
-    distinct: list[Scalar] = []
+    distinct: dict[tuple[bool, Scalar], Scalar] = {}
     for value in values:
         assert is_scalar(value)  # checked when the points were read
-        if value not in distinct:
-            distinct.append(value)
-    return distinct
+        distinct.setdefault(distinct_key(value), value)
+    return list(distinct.values())

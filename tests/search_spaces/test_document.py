@@ -77,3 +77,23 @@ def test_aliases_are_allowed(tmp_path: Path) -> None:
 def test_a_document_without_measure_is_one_message(tmp_path: Path, text: str, message: str) -> None:
     (found,) = mistakes_of(tmp_path, text)
     assert message in found
+
+
+def test_a_file_far_larger_than_any_space_is_not_parsed(tmp_path: Path) -> None:
+    (found,) = mistakes_of(tmp_path, "#" * 200_000)
+    assert "a space has 131,072 bytes at most, and this file has 200,000" in found
+
+
+def test_a_section_of_far_more_names_than_a_model_has_is_one_mistake(tmp_path: Path) -> None:
+    names = ", ".join(f"p{i}: 1" for i in range(3000))
+    assert mistakes_of(tmp_path, f"trainable: t\nfixed: {{{names}}}\nsearch: {{a: {{int: [1, 2]}}}}\n") == [
+        "my_space.yaml: fixed: must hold 200 names at most, got 3000; leave some out"
+    ]
+
+
+def test_of_many_mistakes_the_first_are_reported(tmp_path: Path) -> None:
+    points = ", ".join(["{a: 1}"] * 500)
+    found = mistakes_of(tmp_path, f"trainable: t\nsearch: {{a: {{int: [1, 2]}}}}\nfirst: [{points}]\n")
+    assert found[0] == "my_space.yaml: first, entry 2: repeats entry 1; leave one out"
+    assert len(found) == 41
+    assert found[-1] == "and 459 more mistakes"  # 499 of them, without the first 40

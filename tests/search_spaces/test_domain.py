@@ -162,7 +162,14 @@ def test_the_nearest_value_of_a_range(domain: Domain, value: object, nearest: ob
 
 @pytest.mark.parametrize(
     ("text", "fraction"),
-    [("uniform:1:3", 1.6), ("uniform:1:4", 2.5), ("log:1e-6:1e-4", 5.05e-5), ("int:1:3", None), ("choice:1,2.5", None)],
+    [
+        ("uniform:1:3", 1.6),
+        ("uniform:1:4", 2.5),
+        ("uniform:-1.5e308:1.7e308", 1.01327412e308),
+        ("log:1e-6:1e-4", 5.05e-5),
+        ("int:1:3", None),
+        ("choice:1,2.5", None),
+    ],
 )
 def test_a_range_with_fractions_shows_one(text: str, fraction: float | None) -> None:
     domain = parse_domain(text)

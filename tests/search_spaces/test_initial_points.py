@@ -30,3 +30,9 @@ def test_list_of_points_is_a_file_without_search(tmp_path: Path) -> None:
 )
 def test_points_of_different_shapes_are_rejected(tmp_path: Path, text: str, message: str) -> None:
     assert mistakes_of(tmp_path, f"trainable: t\n{text}\n") == [f"my_space.yaml: {message}"]
+
+
+def test_true_and_1_are_different_points(tmp_path: Path) -> None:
+    space = read(tmp_path, "trainable: t\nfirst: [{flag: true}, {flag: 1}]\n")
+    assert [domain.values for domain in space.parameters().values()] == [(True, 1)]
+    assert [type(point["flag"]) for point in space.grid()] == [bool, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from data.errors import UserError, near_names
 from data.files import expand
 from search_spaces.library import read_space
-from search_spaces.mistakes import SpaceError
+from search_spaces.mistakes import SpaceError, in_lines
 from search_spaces.override import override_space
 from search_spaces.parameter_names import COMMON_NAMES, check_parameter_names, unknown_parameter
 from search_spaces.reader import KEYS
@@ -61,7 +62,7 @@ def load_fitting_space(source: str, settings: Mapping[str, Setting]) -> tuple[st
             fit_space(reading.space, hyper_type, source=source, settings=settings, unread=reading.unread)
         except UserError as error:
             mistakes += str(error).splitlines()
-    raise SpaceError("\n".join(mistakes))
+    raise SpaceError(in_lines(mistakes))
 
 
 def fit_space(
@@ -102,7 +103,7 @@ def fit_space(
         if name in space.parameters()
     ]
     if mistakes:
-        raise SpaceError("\n".join(mistakes))
+        raise SpaceError(in_lines(mistakes))
     return space
 
 
@@ -129,7 +130,7 @@ def _value_mistakes(
     named = [found for config in space.corners() for found in _findings(hyper_type, config, unread)]
     rules = {(name, _rule(message)) for name, message in named}
     between: dict[tuple[str, str], tuple[str, str]] = {}
-    for config in space.extremes():
+    for config in space.extremes(hyper_type.model_fields):
         for name, message in _findings(hyper_type, config, unread):
             if (name, _rule(message)) not in rules:
                 between.setdefault((name, _rule(message)), (name, message))
@@ -169,6 +170,7 @@ def _is_unread(name: str, unread: Collection[str]) -> bool:
     return name in unread or not SECTIONS.isdisjoint(unread)
 
 
+@functools.cache
 def _means(key: str, name: str) -> bool:
     """Whether a name that the model does not know may have meant this parameter."""
     return COMMON_NAMES.get(key) == name or bool(near_names(key, [name]))
