@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import shutil
 import sys
@@ -121,14 +122,35 @@ def safe_cell(value: object) -> object:
     return f"'{value}" if is_formula else value
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object that a file holds; raises FileNotFoundError, or DamagedFileError for all else."""
+def parse_json(text: str | bytes, *, strict: bool = False) -> Any:
+    """Parse JSON; ValueError for what is none, whatever is wrong with it: also where it is nested too deeply.
+
+    strict: reject NaN and numbers too large for a float, which are no JSON.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(text, parse_constant=_finite, parse_float=_finite) if strict else json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def read_object(path: Path, *, strict: bool = True) -> dict[str, Any]:
+    """Return the JSON object that a file of ours holds; raises FileNotFoundError, or DamagedFileError for all else.
+
+    strict: NaN and infinite numbers are damage; we write none.
+    """
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"), strict=strict)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise DamagedFileError(f"{path}: the file is damaged ({str(error).splitlines()[0]})") from error
     if not isinstance(content, dict):
         raise DamagedFileError(f"{path}: the file is damaged (it holds {type(content).__name__}, not an object)")
     return content
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"a number must be finite, got {text}")
+    return number

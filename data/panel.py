@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from data.centering import centered
 from data.errors import DataError
+from data.files import parse_json
 
 _LAYOUT = 1
 _HASH_BLOCK = 1 << 22  # values hashed at a time, so that canonical NaNs need no second copy of a large panel
@@ -170,7 +171,7 @@ class Panel:
         """
         remedy = "write it again with Panel.save"
         try:
-            facts = json.loads((folder / "panel.json").read_text(encoding="utf-8"))
+            facts = parse_json((folder / "panel.json").read_text(encoding="utf-8"))
             values = np.load(folder / "values.npy", mmap_mode="r", allow_pickle=False)
             offsets = np.load(folder / "offsets.npy", allow_pickle=False)
             panel = cls(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data.errors import DataError, near_names
-from data.files import read_small
+from data.files import parse_json, read_small
 from data.passages.layout import decode_text
 
 _COLUMNS = ("name", "id")
@@ -64,7 +64,7 @@ def _csv_pairs(path: Path, text: str) -> Iterator[tuple[str, str, str]]:
 def _json_pairs(path: Path, text: str) -> Iterator[tuple[str, str, str]]:
     """Yield where, raw name and id of each entry, whichever way round they are."""
     try:
-        entries = json.loads(text)
+        entries = parse_json(text)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}: line {error.lineno}: not JSON ({error.msg}); correct it") from error
     if not isinstance(entries, dict):

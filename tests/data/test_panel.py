@@ -129,3 +129,10 @@ def test_values_cut_short_are_rejected(tmp_path):
 def test_reading_needs_no_torch():
     code = "import sys, data.panel, data.readers.panel_reader, data.task.split; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_panel_nested_without_end_is_rejected(tmp_path):
+    Panel.from_series("p", {"a": [1.0]}).save(tmp_path)
+    (tmp_path / "panel.json").write_text("[" * 200_000)
+    with pytest.raises(DataError, match="nested too deeply"):
+        Panel.load(tmp_path)

@@ -15,6 +15,7 @@ import pytest
 
 from data.samples.bundled import PRETRAINED
 from tests.trainables.time_llm.published import GPT2
+from trainables.checkpoints.pretrained import read_config
 from trainables.errors import CheckpointError
 from trainables.moirai.checkpoint import load_moirai
 from trainables.moirai_distill import Student, StudentConfig
@@ -130,3 +131,10 @@ def test_a_language_model_in_a_folder_is_found_again_when_both_have_moved(tmp_pa
     shutil.move(before, after)
     again = TimeLLM.from_pretrained(after / "night" / "best")
     assert again.config.llm == str(after / "models" / "gpt2")
+
+
+@pytest.mark.parametrize("checkpoint", ["student", "time-llm", "time-moe"], indirect=True)
+def test_a_configuration_nested_without_end_is_rejected(checkpoint: Path) -> None:
+    (checkpoint / "config.json").write_text("[" * 200_000)
+    with pytest.raises(CheckpointError, match="nested too deeply"):
+        read_config(str(checkpoint))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from data.files import give_umask_mode, read_small, replace_text
+from data.files import give_umask_mode, parse_json, read_small, replace_text
 from trainables.checkpoints.pretrained import Family, load_pretrained
 from trainables.checkpoints.weights import Shapes, read_fitting
 
@@ -33,7 +32,7 @@ def read_checkpoint_config(pretrained: str | Path, config_type: type[Config], fa
     """Read the config.json that `write_checkpoint` wrote, from a folder or the Hub; raises CheckpointError."""
 
     def read(source: str) -> Config:
-        values = json.loads(read_small(fetch_file(source, (CONFIG,))))
+        values = parse_json(read_small(fetch_file(source, (CONFIG,))))
         try:
             return config_type.model_validate(values)
         except ValidationError as error:

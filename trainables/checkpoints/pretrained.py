@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from data.errors import near_names
-from data.files import expand, read_small
+from data.files import expand, parse_json, read_small
 from data.samples.bundled import PRETRAINED
 from trainables.errors import CheckpointError
 
@@ -71,7 +70,7 @@ def read_config(pretrained: str) -> dict[str, Any]:
             from huggingface_hub import hf_hub_download
 
             path = Path(hf_hub_download(source, "config.json"))
-        config = json.loads(read_small(path))
+        config = parse_json(read_small(path))
     except (OSError, ValueError) as error:
         if Path(source).is_dir():
             raise CheckpointError(f"{path}: cannot be read as a checkpoint's configuration: {error}") from error

@@ -165,9 +165,11 @@ class Report:
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Report:
         """Read what `to_row` gave, whatever else it holds; raises KeyError, TypeError or ValueError."""
-        epoch, best_epoch, stopped_by = row["epoch"], finite(row["best_epoch"]), row["stopped_by"]
+        epoch, best_epoch, stopped_by = finite(row["epoch"]), finite(row["best_epoch"]), row["stopped_by"]
+        if epoch is None or epoch < 0:
+            raise ValueError(f"a report is of an epoch from 0 on, got {row['epoch']!r:.60}")
         return cls(
-            epoch=whole(_number(epoch)),
+            epoch=whole(epoch),
             scores=Scores.of({name: value for name, value in row.items() if name.startswith("val_")}),
             seconds=finite(row["seconds"]) or 0.0,
             train_loss=finite(row["train_loss"]),
@@ -208,5 +210,9 @@ def whole(epoch: float) -> float:
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"a report holds numbers, got {value!r}")
+        raise TypeError(f"a report holds numbers, got {value!r:.60}")
+    try:
+        float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.inf
     return value

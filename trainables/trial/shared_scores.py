@@ -32,7 +32,7 @@ def baseline_scores(shared: SharedFolder, name: str, measure: Callable[[], Evalu
 
 def read_scores(path: Path) -> tuple[str, Scores]:
     """Read the name and the scores of what was measured; raises FileNotFoundError or DamagedFileError."""
-    row = read_object(path)
+    row = read_object(path, strict=False)  # a score that is no number is none
     try:
         return str(row.pop(NAME)), Scores.of(row)
     except (KeyError, TypeError) as error:

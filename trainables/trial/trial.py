@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from data.errors import DamagedFileError
-from data.files import check_readable, give_umask_mode, read_object
+from data.files import check_readable, give_umask_mode, parse_json, read_object
 from data.task.task import ForecastTask, Part
 from data.task.windows import WindowGather
 from trainables.base import Trainable, windows_to_train_on
@@ -298,7 +298,7 @@ class Trial:
             return
         try:
             state = torch.load(folder / STATE_FILE, map_location=self.device, weights_only=True)
-            rows = json.loads((folder / HISTORY_FILE).read_text(encoding="utf-8"))
+            rows = parse_json((folder / HISTORY_FILE).read_text(encoding="utf-8"))
             history = [Report.from_row(row) for row in rows]
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
             logger.warning("%s is damaged (%s): the trial starts again from epoch 0", folder, error)

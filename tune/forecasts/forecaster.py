@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor, nn
 
 from data.errors import UserError
-from data.files import expand
+from data.files import expand, parse_json
 from data.normalization import context_normalization
 from data.samples.bundled import PRETRAINED
 from data.task.task import ForecastTask
@@ -58,7 +57,7 @@ class ExportRecord(BaseModel):
     def read(cls, path: Path) -> ExportRecord:
         """Read it; CheckpointError if it is no export's."""
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate(parse_json(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:  # json's and pydantic's are ValueErrors
             reason = str(error)
             if isinstance(error, ValidationError):

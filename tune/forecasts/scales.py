@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from data.errors import UserError, near_names
+from data.files import parse_json
 from tune.validation_messages import validation_messages
 
 SCALES_FILE = "scales.json"
@@ -55,7 +55,7 @@ class Scales(BaseModel):
             return None
         remedy = "write the folder again with foretune data passages, or move the file away"
         try:
-            return cls.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            return cls.model_validate(parse_json(path.read_text(encoding="utf-8")))
         except ValidationError as error:
             reason = ", ".join(f"{field} {why}".strip() for field, why in validation_messages(error).items())
             raise RequestError(f"{path}: {reason}; {remedy}") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
-from trainables.trial.report import Scores
+from trainables.trial.report import Scores, finite
 from trainables.trial.shared_scores import windows_beside
 from tune.leaderboard.standing import Standing
 from tune.records.sweep_folder import SweepFolder
@@ -66,11 +66,20 @@ def read_blends(folder: SweepFolder, epochs: Mapping[str, float | None]) -> list
     for path in sorted(folder.blends.glob("*.json")):
         with suppress(FileNotFoundError, DamagedFileError, KeyError, TypeError, AttributeError, ValueError):
             row = read_object(path)
-            parts = {str(name): float(share) for name, share in row["parts"].items()}
-            if {name: epochs.get(name) for name in parts} == row["epochs"]:
-                scores = Scores.of(row["scores"])
-                found.append(blend_standing(row["name"], parts, scores, row["gain"], row["hyper"]))
+            parts = _parts(row["parts"])
+            if {name: epochs[name] for name in parts} == row["epochs"]:
+                scores, hyper = Scores.of(row["scores"]), dict(row["hyper"].items())
+                found.append(blend_standing(str(row["name"]), parts, scores, finite(row["gain"]), hyper))
     return found
+
+
+def _parts(row: Mapping[str, object]) -> dict[str, float]:
+    """Read the shares of a blend; ValueError or TypeError for what are none."""
+    parts = {name: finite(share) for name, share in row.items()}
+    shares = {name: share for name, share in parts.items() if share is not None and 0 < share <= 1}
+    if not shares or len(shares) < len(parts):
+        raise ValueError(f"the shares of a blend are above 0 and at most 1, got {parts}")
+    return shares
 
 
 def blend_standing(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from data.files import parse_json
 from tune.ray_backend.watch import needed_processes
 
 MARK = "foretune.json"  # in a session's folder: a process by which it is known whether the session lives
@@ -42,7 +43,7 @@ def ray_temp_folder() -> Path:
 def _lives(mark: Path) -> bool:
     """Whether the process of a mark runs, and is the one that left it; of a mark that cannot be read, yes."""
     try:
-        fields = json.loads(mark.read_text(encoding="utf-8"))
+        fields = parse_json(mark.read_text(encoding="utf-8"))
         process = psutil.Process(int(fields["pid"]))
         return process.create_time() == float(fields["started"]) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

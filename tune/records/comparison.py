@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
+from trainables.trial.report import finite
 from tune.records.sweep_folder import SweepFolder
 
 
@@ -28,6 +29,6 @@ class Comparison:
         try:
             found = read_object(folder.comparison)
             sentences = {str(name): str(sentence) for name, sentence in found["sentences"].items()}
-            return cls(str(found["trial_id"]), found["best_epoch"], sentences)
-        except (FileNotFoundError, DamagedFileError, KeyError, AttributeError):
+            return cls(str(found["trial_id"]), finite(found["best_epoch"]), sentences)
+        except (FileNotFoundError, DamagedFileError, KeyError, TypeError, AttributeError):
             return None

@@ -33,6 +33,8 @@ def read_record(folder: TrialFolder) -> TrialRecord:
     reports = tuple(by_epoch[epoch] for epoch in sorted(by_epoch))
     try:
         config = TrialConfig.from_row(read_object(folder.params))
+        if config.trial_id != folder.trial_id:
+            raise DamagedFileError(f"{folder.params} is of {config.trial_id}")
     except (FileNotFoundError, DamagedFileError, KeyError, TypeError) as error:
         reason = "is missing" if isinstance(error, FileNotFoundError) else "is damaged"
         return TrialRecord(TrialConfig(folder.trial_id, 0, {}), error=f"{folder.params} {reason}")

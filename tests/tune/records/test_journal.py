@@ -266,3 +266,26 @@ def test_trials_are_read_in_order_of_their_ids(tmp_path: Path) -> None:
 
 def test_a_sweep_without_trials_has_no_records(tmp_path: Path) -> None:
     assert read_records(SweepFolder(tmp_path)) == Journal(SweepFolder(tmp_path)).records == []
+
+
+@pytest.mark.parametrize("epoch", ["NaN", "Infinity", "-1", "1" + "0" * 400, '"1"', "true", "null"])
+def test_a_report_of_no_epoch_is_passed_over(journal: Journal, epoch: str) -> None:
+    journal.append("t0000", row(0, 0.5))
+    trial = journal.folder.trial("t0000")
+    line = json.loads(trial.result.read_text())
+    trial.result.write_text(json.dumps(line) + "\n" + json.dumps({**line, "epoch": "X"}).replace('"X"', epoch) + "\n")
+    assert [report.epoch for report in read_record(trial).reports] == [0]
+
+
+def test_the_configuration_of_another_trial_is_damage(journal: Journal) -> None:
+    trial = journal.folder.trial("t0000")
+    trial.params.write_text(json.dumps({**CONFIG.to_row(), "trial_id": "../../elsewhere"}))
+    assert read_record(trial).error == f"{trial.params} is damaged"
+    assert Journal(journal.folder).next_number == 1
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_number_that_is_not_finite_is_damage(journal: Journal, number: str) -> None:
+    trial = journal.folder.trial("t0000")
+    trial.params.write_text(trial.params.read_text().replace("5e-07", number))
+    assert read_record(trial).error == f"{trial.params} is damaged"
