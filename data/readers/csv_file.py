@@ -29,7 +29,7 @@ from data.times.rows import Rows
 
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 1 << 20
-_SEPARATORS = ",;\t|"
+_SEPARATORS = ";,\t|"  # a semicolon before a comma, which may also be in a name and before decimals
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _LONGEST_HIGH_RUNS = 10_000  # bytes looked at to tell an encoding
 _TEXT_NAMES = {*ID_NAMES, *TIME_NAMES, *PERIOD_NAMES} - {*PARTS}  # ids, whose zeros count; times, whose digits do
@@ -81,7 +81,8 @@ def _find_layout(path: Path, options: ReadOptions) -> _Layout:
     skipped = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
     first = lines[skipped] if skipped < len(lines) else ""
     comments = [line for line in lines[:skipped] if line.startswith("#")]
-    separator = _separator(first or (comments[-1] if comments else ""))
+    row = next((line for line in lines[skipped + 1 :] if line.strip() and not line.startswith("#")), "")
+    separator = _separator(first or (comments[-1] if comments else ""), row)
     if comments:
         last, cells = _cells(comments[-1].lstrip("# "), separator), _cells(first, separator)
         if len(last) == len(cells) > 1 and _is_data(cells):
@@ -99,10 +100,16 @@ def _find_layout(path: Path, options: ReadOptions) -> _Layout:
     return _Layout(names, skipped, separator, encoding, notes)
 
 
-def _separator(line: str) -> str:
-    """Return the separator of the columns' names: the one there most often outside quotes; a comma if there is none."""
-    plain = re.sub(r'"[^"]*"', "", line)
-    return max(_SEPARATORS, key=lambda mark: plain.count(mark))
+def _separator(names: str, row: str) -> str:
+    """Return the separator: of those that the first row has as often as the line of names, the one there most often.
+
+    names, row: the two lines, of which what is in quotes does not count. If there is none, the names alone say.
+    """
+    plain, values = (re.sub(r'"[^"]*"', "", line) for line in (names, row))
+    alike = [mark for mark in _SEPARATORS if 0 < plain.count(mark) == values.count(mark)]
+    if not alike and not any(mark in plain for mark in _SEPARATORS):
+        return ","
+    return max(alike or _SEPARATORS, key=plain.count)
 
 
 def _cells(line: str, separator: str) -> tuple[str, ...]:

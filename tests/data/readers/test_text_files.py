@@ -183,3 +183,17 @@ def test_a_column_of_words_such_as_now_is_no_time(write):
     panel = read_panel(write("word,y\nnow,1\ntoday,2\nnow,3\n"))
     assert panel.starts == (None,)
     assert series_of(panel) == {"y": [1, 2, 3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("time;heat, °C\n2024-01-01;1,5\n2024-01-02;2,5\n2024-01-03;3,5\n", {"heat, °C": [1.5, 2.5, 3.5]}),
+        ("time;a,b\n2024-01-01;1.5\n2024-01-02;2.5\n2024-01-03;3.5\n", {"a,b": [1.5, 2.5, 3.5]}),
+        ("time,a;b\n2024-01-01,1.5\n2024-01-02,2.5\n2024-01-03,3.5\n", {"a;b": [1.5, 2.5, 3.5]}),
+        ('time,"a;b;c"\n2024-01-01,1.5\n2024-01-02,2.5\n2024-01-03,3.5\n', {"a;b;c": [1.5, 2.5, 3.5]}),
+        ("time|a;b,c\n2024-01-01|1.5\n2024-01-02|2.5\n2024-01-03|3.5\n", {"a;b,c": [1.5, 2.5, 3.5]}),
+    ],
+)
+def test_a_name_may_hold_another_separator(write, text, expected):
+    assert series_of(read_panel(write(text))) == expected
