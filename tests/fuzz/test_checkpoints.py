@@ -28,7 +28,7 @@ from trainables.time_llm.modeling import TimeLlmConfig
 from trainables.time_moe.trainable import load_time_moe
 from tune.forecasts.forecaster import open_checkpoint
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]  # each case has a limit of its own
 
 LOADERS: dict[str, Callable[[str], object]] = {
     "moirai": load_moirai,

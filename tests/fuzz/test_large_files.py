@@ -18,7 +18,7 @@ from tests.fuzz.cases import outcome
 from tests.fuzz.hostile import deep
 from tests.fuzz.workbook import workbook
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]  # each case has a limit of its own
 
 HEAD = "date,a\n"
 DAYS = "2020-01-01,{}\n2020-01-02,{}\n2020-01-03,{}\n"

@@ -16,7 +16,7 @@ from tests.fuzz.hostile import FREQUENCIES, NAMES, NUMBERS, TIMES, cells
 from tests.tune.cli.test_hostile_options import COMMANDS, leaves
 from tune.cli import main as cli
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]  # each case has a limit of its own
 
 QUICK = sorted(words for words in COMMANDS if words not in {("resume",), ("repeat",), ("finish",)})  # seconds each
 OPTIONS = dict(leaves(cli.app))

@@ -22,7 +22,7 @@ from tests.fuzz.hostile import NAMES as ROLE_NAMES
 from tests.fuzz.tables import SeriesFile, json_lines, long_csv, parquet, right_files, wide_csv
 from tests.fuzz.workbook import workbook
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]  # each case has a limit of its own
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests.paths import REPOSITORY, TOYS
 from tests.search_spaces.my_space import VALID
 from tune.planning.space_check import load_fitting_space
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]  # each case has a limit of its own
 
 SHIPPED = sorted((REPOSITORY / "search_spaces").glob("*/*.yaml"))
 TEXTS = (VALID, (TOYS / "toy.yaml").read_text(), *(path.read_text() for path in SHIPPED))

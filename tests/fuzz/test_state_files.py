@@ -18,7 +18,7 @@ from tests.fuzz.hostile import cells, damaged_bytes, damaged_json, damaged_lines
 from tests.paths import TOYS
 from tests.tune.cli.command_line import strict_json
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]  # each case has a limit of its own
 
 TRUST = ("--trust", f"{TOYS / 'toy_model.py'}:Toy")
 COMMANDS: dict[str, tuple[str, ...]] = {

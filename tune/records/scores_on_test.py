@@ -40,7 +40,7 @@ def read_test_scores(folder: SweepFolder) -> TestScores:
     try:
         return {
             name: Scores.of({VALIDATION + key.removeprefix(TEST): value for key, value in row.items()})
-            for name, row in read_object(folder.test_scores).items()
+            for name, row in read_object(folder.test_scores, strict=False).items()
         }
     except (FileNotFoundError, DamagedFileError, AttributeError, TypeError):
         return {}
