@@ -110,7 +110,8 @@ class Domain:
 
     def _between(self, part: float) -> float:
         """Return the point so far from the low end to the high one, whose distance may be more than a float holds."""
-        return (1 - part) * self.low + part * self.high
+        width = self.high - self.low
+        return self.low + part * width if math.isfinite(width) else (1 - part) * self.low + part * self.high
 
     def arguments(self) -> list[Scalar]:
         """Return what follows the kind in YAML: [low, high], [low, high, step] or the choices."""
