@@ -11,6 +11,7 @@ EXAMPLES = {
     "data.panel": "Panel",
     "data.task.task": "ForecastTask",
     "search_spaces.space": "SearchSpace",
+    "tune.api.forecaster": "load_forecaster",
     "tune.leaderboard.leaderboard": "Leaderboard",
     "trainables.moirai_distill.student": "Student",
 }

@@ -155,7 +155,7 @@ def _hub() -> Finding:
 def _run_small_sweep(folder: str) -> subprocess.CompletedProcess[str]:
     fixed = ("--set", "epochs=1", "--set", "strategy=head_only", "--trials", "1")
     return subprocess.run(
-        [sys.executable, "-m", "tune", "sweep", "quickstart", *fixed, "--name", SMALL, "--storage", folder],
+        [sys.executable, "-P", "-m", "tune", "sweep", "quickstart", *fixed, "--name", SMALL, "--storage", folder],
         capture_output=True,
         text=True,
         timeout=SWEEP_SECONDS,
