@@ -42,6 +42,21 @@ def test_two_kills_cost_nothing(tmp_path: Path) -> None:
     hold(outcome, arguments, tmp_path, tmp_path / "beside")
 
 
+MODELS = ("quickstart", "time-moe-quickstart", "moirai-distill-quickstart", "time-llm-quickstart")
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("space", MODELS)
+def test_kills_cost_no_model_anything(tmp_path: Path, seed: int, space: str) -> None:
+    fixed = ("--trials", "3", "--name", "night", "--seed", "3", "--max-concurrent", "1", "--no-futility")
+    arguments = ("sweep", space, *fixed, "--set", "epochs=3", "--set", "warmup_steps=0")
+    outcome = sweep_under_kills(arguments, "night", tmp_path, kills=3, seed=seed)
+    print(f"\n{space} {dict(outcome.kills)}")
+    hold(outcome, arguments, tmp_path, tmp_path / "beside")
+
+
 @pytest.mark.chaos
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("seed", range(10))
