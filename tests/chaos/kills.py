@@ -59,7 +59,7 @@ def _kill_until_it_ends(
     """
     family: dict[int, psutil.Process] = {}
     workers = 0
-    if not _has_begun(process, cwd / "log.txt"):
+    if not has_begun(process, cwd / "log.txt"):
         return []
     while outcome.kills.total() < kills:
         time.sleep(drawn.uniform(0, 4))
@@ -75,7 +75,7 @@ def _kill_until_it_ends(
     return list(family.values())
 
 
-def _has_begun(process: subprocess.Popen[bytes], log: Path) -> bool:
+def has_begun(process: subprocess.Popen[bytes], log: Path) -> bool:
     started = time.monotonic()
     while " starts: " not in (text := log.read_text()) and " goes on: " not in text:
         if process.poll() is not None or time.monotonic() - started > DEADLINE:

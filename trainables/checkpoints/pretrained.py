@@ -83,5 +83,6 @@ def read_config(pretrained: str) -> dict[str, Any]:
 def _unreachable(pretrained: str, error: Exception, family: Family) -> CheckpointError:
     return CheckpointError(
         f"{pretrained} cannot be had from the Hub ({type(error).__name__}: {str(error).splitlines()[0]}); give a "
-        f"folder with a downloaded copy, or what is bundled: {family.bundled}"
+        f"folder with a downloaded copy, or what is bundled: {family.bundled}; where the Hub is out of reach, "
+        "HF_ENDPOINT names a mirror of it"
     )

@@ -77,6 +77,7 @@ def evaluate(
     ] = None,
     gpus: Gpus = None,
     trust: Trust = None,
+    top_k: Annotated[int, option("How many of the worst series.", OUTPUT)] = 5,
     csv: Annotated[Path | None, option("Write the errors of each series here; - is standard output.", OUTPUT)] = None,
     json_: Json = False,
 ) -> None:
@@ -104,6 +105,8 @@ def evaluate(
         norm=norm,
         gpus=gpus,
     )
+    if top_k < 0:
+        raise UserError(f"--top-k must be 0 or more, got {top_k}")
     to_stdout = csv == Path("-")
     if to_stdout and json_:
         raise UserError("--csv - and --json both write to standard output; give --csv a file")
@@ -123,9 +126,9 @@ def evaluate(
     if to_stdout:
         return
     if json_:
-        _print_json(found.to_dict())
+        _print_json(found.to_dict(worst=top_k))
         return
-    print_evaluations(make_console(), found)
+    print_evaluations(make_console(), found, worst=top_k)
     if csv is not None:
         make_console().print(f"errors of each series: {csv}", soft_wrap=True)
 

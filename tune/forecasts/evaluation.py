@@ -73,7 +73,8 @@ class Evaluation:
     """What was measured, and the errors.
 
     units: in the units of the data. scaled: the same in the task's scale, as a leaderboard has them; None if it has
-    none. mae_by_step: (prediction_length,). windows, points, by_series: (n_series,) each, in the order of the panel.
+    none. mae_by_step, mse_by_step: (prediction_length,), in the units of the data. windows, points, by_series:
+    (n_series,) each, in the order of the panel.
     """
 
     assignment: Assignment
@@ -82,6 +83,7 @@ class Evaluation:
     units: UnitErrors
     scaled: Errors | None
     mae_by_step: NDArray[np.float64]
+    mse_by_step: NDArray[np.float64]
     windows: NDArray[np.int64]
     points: NDArray[np.int64]
     by_series: dict[str, NDArray[np.float64]]
@@ -105,8 +107,8 @@ class Evaluation:
         errors = {name: _plain(values[i]) for name, values in self.by_series.items()}
         return {"series": self.assignment.data.panel.ids[i], **counts, **errors}
 
-    def to_dict(self) -> dict[str, object]:
-        """Return everything as plain values that JSON can hold; NaN is None."""
+    def to_dict(self, *, worst: int = WORST) -> dict[str, object]:
+        """Return everything as plain values that JSON can hold, of so many of the worst series; NaN is None."""
         data, spec = self.assignment.data, self.assignment.spec
         return {
             "checkpoint": self.assignment.checkpoint.name,
@@ -127,7 +129,8 @@ class Evaluation:
             **self.units.to_dict(),
             "scaled": None if self.scaled is None else self.scaled.to_dict(),
             "mae_by_step": [_plain(value) for value in self.mae_by_step],
-            "worst_series": self.worst(),
+            "mse_by_step": [_plain(value) for value in self.mse_by_step],
+            "worst_series": self.worst(worst),
             "device": self.assignment.device.type,
             "seconds": self.seconds,
             "forecasts_per_second": self.forecasts_per_second,
@@ -212,7 +215,7 @@ def evaluate_assignment(
         )
     )
     seconds = time.monotonic() - started
-    scale = task.past_seasonal_error(part)
+    scale, by_step = task.past_seasonal_error(part), measured.units.per_step()
     windows = np.bincount(getattr(task, part).series, minlength=len(task.panel)).astype(np.int64)
     return Evaluation(
         assignment=assignment,
@@ -220,7 +223,8 @@ def evaluate_assignment(
         batch_size=micro_batch.size,
         units=UnitErrors.measured(measured.units, scale),
         scaled=Errors.of(measured.scaled) if task.spec.scale != "none" else None,
-        mae_by_step=measured.units.per_step()["mae"],
+        mae_by_step=by_step["mae"],
+        mse_by_step=by_step["mse"],
         windows=windows,
         points=measured.units.points_per_series(),
         by_series={**measured.units.per_series(), "mase": measured.units.mase_per_series(scale)},

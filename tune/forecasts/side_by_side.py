@@ -16,6 +16,7 @@ from data.task.task import ForecastTask, Part
 from trainables.sweep_trainable import naive_baseline
 from trainables.trial.evaluation import Measured, ProgressCallback, measure
 from tune.forecasts.evaluation import (
+    WORST,
     Errors,
     Evaluation,
     UnitErrors,
@@ -64,9 +65,9 @@ class SideBySide:
         """Return a checkpoint's skill score against the baseline, by MAE over series; NaN without any."""
         return skill_score(evaluation.by_series["mae"], self.baseline.mae_by_series)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self, *, worst: int = WORST) -> dict[str, object]:
         """Return everything as plain values that JSON can hold; one checkpoint's evaluation is not in a list."""
-        found = [{**e.to_dict(), "skill": _plain(self.skill(e))} for e in self.evaluations]
+        found = [{**e.to_dict(worst=worst), "skill": _plain(self.skill(e))} for e in self.evaluations]
         baseline = self.baseline.to_dict()
         return {**found[0], "baseline": baseline} if len(found) == 1 else {"checkpoints": found, "baseline": baseline}
 

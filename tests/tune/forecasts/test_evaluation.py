@@ -25,6 +25,7 @@ def test_errors_are_of_all_points_in_the_units_of_the_data(export: Export, two: 
     found = measured(export(two, split="rows:0", **SHORT), norm="none")
     assert (found.units.mae, found.units.mse, found.units.rmse) == (26 / 8, 128 / 8, 4.0)
     assert found.mae_by_step.tolist() == [(3 + 3 + 1 + 1) / 4, (7 + 7 + 1 + 3) / 4]
+    assert found.mse_by_step.tolist() == [(9 + 9 + 1 + 1) / 4, (49 + 49 + 1 + 9) / 4]
     assert found.by_series["mae"].tolist() == [5.0, 1.5]
     assert found.by_series["mse"].tolist() == [29.0, 3.0]
     assert found.by_series["rmse"].tolist() == [sqrt(29), sqrt(3)]
@@ -106,7 +107,7 @@ def test_an_evaluation_is_strict_json(export: Export, two: Path) -> None:
     json.dumps(told, allow_nan=False)
     keys = """checkpoint trainable data content_hash part split scale norm context_length prediction_length stride
               batch_size series windows points mae mse rmse mase wql smape coverage width scaled
-              mae_by_step worst_series device seconds
+              mae_by_step mse_by_step worst_series device seconds
               forecasts_per_second notes"""
     assert list(told) == keys.split()
     assert (told["series"], told["windows"], told["points"]) == (2, 4, 8)

@@ -26,8 +26,8 @@ MEASURES = {"MASE": "mase", "WQL": "wql", "sMAPE": "smape"}  # the fields of Uni
 INTERVAL = {"80 % covers": "coverage", "width": "width"}
 
 
-def print_evaluations(console: Console, found: SideBySide) -> None:
-    """What was measured and the errors; of one checkpoint, by horizon step too, and the worst series."""
+def print_evaluations(console: Console, found: SideBySide, *, worst: int) -> None:
+    """What was measured and the errors; of one checkpoint, by horizon step too, and so many of the worst series."""
     if len(found.evaluations) > 1:
         _print_side_by_side(console, found)
         return
@@ -39,7 +39,7 @@ def print_evaluations(console: Console, found: SideBySide) -> None:
     _print_errors(console, evaluation, found)
     _print_measures(console, found)
     _print_steps(console, evaluation)
-    _print_worst(console, evaluation)
+    _print_worst(console, evaluation, worst)
 
 
 def _print_side_by_side(console: Console, found: SideBySide) -> None:
@@ -137,20 +137,22 @@ def _print_measures(console: Console, found: SideBySide) -> None:
 
 
 def _print_steps(console: Console, evaluation: Evaluation) -> None:
-    """MAE of some horizon steps, evenly chosen, in as many lines as the width of the console asks for."""
-    mae = evaluation.mae_by_step
+    """MAE and MSE of some horizon steps, evenly chosen, in as many lines as the width of the console asks for."""
+    mae, mse = evaluation.mae_by_step, evaluation.mse_by_step
     steps = np.unique(np.linspace(1, len(mae), min(len(mae), STEPS_SHOWN)).round().astype(int)).tolist()
-    texts = [number(float(mae[step - 1])) for step in steps]
-    room = max(1, (console.width - len(STEP) - 3) // (max(map(len, texts)) + 1))  # steps that a line has room for
+    texts, squares = ([number(float(errors[step - 1])) for step in steps] for errors in (mae, mse))
+    widest = max(map(len, (*texts, *squares)))
+    room = max(1, (console.width - len(STEP) - 3) // (widest + 1))  # steps that a line has room for
     a_line = math.ceil(len(steps) / math.ceil(len(steps) / room))
     for first in range(0, len(steps), a_line):
         table = _table(STEP, *map(str, steps[first : first + a_line]), left=(STEP,))
         table.add_row("MAE", *texts[first : first + a_line])
+        table.add_row("MSE", *squares[first : first + a_line])
         console.print(table)
 
 
-def _print_worst(console: Console, evaluation: Evaluation) -> None:
-    worst = evaluation.worst()
+def _print_worst(console: Console, evaluation: Evaluation, count: int) -> None:
+    worst = evaluation.worst(count)
     if len(worst) < 2:
         return
     title = f"worst {len(worst)} series" if len(worst) < int((evaluation.points > 0).sum()) else "series, worst first"
