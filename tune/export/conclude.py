@@ -12,11 +12,13 @@ from trainables.trial.evaluation import Evaluation
 from trainables.trial.report import Scores
 from trainables.trial.window_errors import WindowErrors, score_of
 from tune.export.blends import Blends, build
+from tune.export.examples import make_examples
 from tune.export.trial_models import TrialModels
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
 from tune.records.scores_on_test import TestScores, name_on_test, write_test_scores
 from tune.records.verdict import MAIN_METRICS, WITH_ZERO, Decision, OnTest, Verdict
+from tune.report.forecast_examples import Example, write_examples
 from tune.verdict.decide import Candidate, decide, interval_of
 from tune.verdict.measured import baseline_errors, initial_errors, trial_errors, windows_file
 from tune.verdict.resampling import Units
@@ -45,8 +47,9 @@ def conclude(models: TrialModels, board: Leaderboard, *, without: Iterable[str] 
     verdict = replace(verdict, note=maker.why_none() or "", of=board.best_epochs, skill=_skill(models, board, asked))
     if (about := board.find(verdict.candidate or "")) is not None:
         verdict = replace(verdict, seeds=about.seeds, spread=about.spread)
-    evaluations, test = _on_test(models, board, verdict, frozenset(without))
+    evaluations, test, examples = _on_test(models, board, verdict, frozenset(without))
     write_test_scores(models.sweep.folder, test)
+    write_examples(models.sweep.folder, examples)
     verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, models.task.spec.eval_overlap))
     verdict.write(models.sweep.folder)
     return board.with_end(test, None, verdict)
@@ -137,8 +140,8 @@ def _measured_again(models: TrialModels, standing: Standing) -> WindowErrors | N
 
 def _on_test(
     models: TrialModels, board: Leaderboard, verdict: Verdict, without: frozenset[str]
-) -> tuple[Mapping[str, Evaluation], TestScores]:
-    """Measure once on the test part."""
+) -> tuple[Mapping[str, Evaluation], TestScores, list[Example]]:
+    """Measure once on the test part, and draw some windows of it for the candidate."""
     start = initial_standing(board) or board.best
     assert start is not None  # asked before
     initial = models.initial(start)
@@ -152,11 +155,16 @@ def _on_test(
         *ranked[:FINALISTS],
         *(s for s in (*ranked[FINALISTS:], *board.blends) if s.trial_id == verdict.candidate),
     ]
+    examples: list[Example] = []
     for standing in finalists:
+        name = standing.trial_id
         with suppress(DamagedFileError):  # said when it comes to the export
-            evaluations[standing.trial_id] = build(models, board, standing).measure("test")
-            scores[standing.trial_id] = evaluations[standing.trial_id].scores
-    return evaluations, scores
+            model = build(models, board, standing)
+            evaluations[name] = model.measure("test")
+            scores[name] = evaluations[name].scores
+            if name == verdict.candidate:
+                examples = make_examples({board.initial_name: initial, name: model}, evaluations[name])
+    return evaluations, scores, examples
 
 
 def _skill(models: TrialModels, board: Leaderboard, asked: _Windows) -> dict[str, float]:

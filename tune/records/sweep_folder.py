@@ -88,6 +88,11 @@ class SweepFolder:
         return self.path / "test_scores.json"
 
     @property
+    def examples(self) -> Path:
+        """Forecasts of the winner and of the initial model on some windows of the test part."""
+        return self.path / "examples.json"
+
+    @property
     def comparison(self) -> Path:
         """What the best trial's model is worth beside its scores."""
         return self.path / "comparison.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -27,10 +27,12 @@ from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.ranking import Line, leaderboard_lines
 from tune.leaderboard.standing import HYPERPARAMETERS, Standing, varying
 from tune.records.journal import read_records
-from tune.records.scores_on_test import rows_on_test
+from tune.records.scores_on_test import name_on_test, rows_on_test
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
+from tune.records.timeline import read_timeline, time_spent
 from tune.records.trial_record import TrialRecord
+from tune.report.forecast_examples import Example, examples_figure, read_examples
 from tune.report.hyperparameter_plots import hyperparameter_effects
 from tune.report.learning_curves import METRIC_NAMES, validation_curves
 from tune.report.plot_style import COLOURS, svg_markup
@@ -38,6 +40,7 @@ from tune.report.sentences import ending_of, progress_of, verdict_of
 from tune.verdict.advice import advise
 
 TEMPLATE = "page.html.j2"
+SHORTEST = 0.5  # seconds of an activity that is listed
 
 # The table's own columns; a further hyperparameter gets one of its own where trials differ in it.
 TABLED = ("strategy", *HYPERPARAMETERS)
@@ -59,7 +62,10 @@ def write_report(folder: SweepFolder, leaderboard: Leaderboard, spec: SweepSpec)
         extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
         has_strategy=any("strategy" in s.hyper for s in leaderboard.standings),
         effects=_effects(leaderboard),
+        examples=_examples(read_examples(folder)),
+        time_spent=_time_spent(folder),
         test=_test_table(rows_on_test(leaderboard.test)),
+        worse_on_test=_worse_on_test(rows_on_test(leaderboard.test), leaderboard.initial_name),
         facts=facts_of(spec),
         space=space,
         domains=domains_of(space),
@@ -120,6 +126,21 @@ def _effects(board: Leaderboard) -> Markup | None:
     return svg_markup(figure, name="effect", alt=alt, titles=_titles(board))
 
 
+def _examples(examples: Sequence[Example]) -> Markup | None:
+    if not examples:
+        return None
+    windows = "; ".join(f"{example.title}: {example.series}" for example in examples)
+    alt = f"Line charts of forecasts beside what came, a window each. {windows}."
+    return svg_markup(examples_figure(examples), name="example", alt=alt, titles={})
+
+
+def _time_spent(folder: SweepFolder) -> list[tuple[str, str, float]]:
+    """Give what the sweep's time went to: the activity, how long, and its share of the clock."""
+    found = time_spent(read_timeline(folder.timeline))
+    rows = [(name, seconds) for name, seconds in found.seconds.items() if seconds >= SHORTEST]
+    return [(name, long_duration(seconds), seconds / found.wall) for name, seconds in rows]
+
+
 def _titles(board: Leaderboard) -> dict[str, str]:
     return {trial.trial_id: _title(trial, board.metric) for trial in board.trials}
 
@@ -155,6 +176,21 @@ def _test_table(
     columns = list(dict.fromkeys(name for row in test.values() for name, value in row.items() if value is not None))
     values = {name: [row.get(column) for column in columns] for name, row in test.items()}
     return columns, {name: numbers for name, numbers in values.items() if any(n is not None for n in numbers)}
+
+
+def _worse_on_test(test: Mapping[str, Mapping[str, float | None]], initial: str) -> set[tuple[str, str]]:
+    """Give the models and columns of errors in which a model is worse than the initial one."""
+    start = test.get(initial, {})
+    smaller_is_better = {name_on_test(metric) for metric in METRICS}
+    return {
+        (name, column)
+        for name, row in test.items()
+        for column, value in row.items()
+        if column in smaller_is_better
+        and value is not None
+        and (before := start.get(column)) is not None
+        and value > before
+    }
 
 
 # --- the facts

@@ -17,9 +17,13 @@ from matplotlib.image import imread
 from tests.tune.report.read_page import Page, page_of
 from tests.tune.report.written_sweep import HYPER, ZERO_SHOT, add_trial, make_spec, read_board, three_trials
 from tests.tune.reports import config, report, to_its_end, write_trial
+from trainables.timeline import Activity, Timeline
+from trainables.trial.report import Scores
 from tune.records.journal import Journal
+from tune.records.scores_on_test import write_test_scores
 from tune.records.sweep_folder import SweepFolder
 from tune.records.verdict import Decision, Verdict
+from tune.report.forecast_examples import Drawn, Example, write_examples
 from tune.report.page import write_report
 from tune.report.plot_style import COLOURS
 from tune.sweep import Sweep
@@ -188,6 +192,32 @@ def test_test_scores_are_shown_as_they_are(tmp_path):
 
 
 # --- the facts
+
+
+def test_what_is_worse_than_the_start_on_test_is_marked_in_words(tmp_path):
+    three_trials(tmp_path)
+    folder = SweepFolder(tmp_path)
+    start, worse = (
+        Scores(val_loss=0.5, val_mae=0.4, val_coverage=0.7),
+        Scores(val_loss=0.6, val_mae=0.3, val_coverage=0.9),
+    )
+    write_test_scores(folder, {"zero-shot": start, "t0000": worse})
+    section = page_of(tmp_path).section("test")
+    assert section.count("worse than zero-shot") == 2  # once in the caption
+    assert "▼ 0.6000 worse than zero-shot 0.3000" in section
+
+
+def test_a_finished_sweeps_forecasts_and_time_are_shown(tmp_path):
+    three_trials(tmp_path)
+    folder = SweepFolder(tmp_path)
+    drawn = {"zero-shot": Drawn([1.0, 2.0]), "t0000": Drawn([1.0, 1.5], [0.5, 1.0], [1.5, 2.0])}
+    write_examples(folder, [Example("typical", "site_1", [0, 1, 2], [1.0], [1.0, 2.0], drawn)])
+    timeline = Timeline(folder.timeline)
+    timeline.write(Activity.SESSION, 100.0, 200.0)
+    Timeline(folder.timeline, "t0000").write(Activity.TRAINING, 120.0, 180.0)
+    page = page_of(tmp_path)
+    assert "lowest" in page.section("examples")
+    assert "training 1 min 0 s 60 %" in page.section("facts")
 
 
 @pytest.fixture(scope="module")
