@@ -56,6 +56,9 @@ COMMANDS = {
     "tensorboard": LazyCommand(
         "tune.cli.results:tensorboard", "Compare a sweep's trials in TensorBoard, on this machine only."
     ),
+    "dashboard": LazyCommand(
+        "tune.cli.results:dashboard", "Show a sweep's study in optuna-dashboard, on this machine only."
+    ),
     "export": LazyCommand(
         "tune.cli.results:export", "Write a trial's best epoch as a checkpoint in the model's own format."
     ),

@@ -98,6 +98,17 @@ def tensorboard(
     serve(Sweep.open(storage, name).folder, port=port)
 
 
+def dashboard(
+    name: Name,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 8080,
+    storage: Storage = STORAGE,
+) -> None:
+    """Show a sweep's study in optuna-dashboard, on this machine only."""
+    from tune.report.study_server import serve_study
+
+    serve_study(Sweep.open(storage, name).folder, port=port)
+
+
 def export(
     name: Name,
     to: Annotated[Path, typer.Option(help="A new folder.", callback=folder)],

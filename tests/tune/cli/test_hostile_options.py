@@ -18,7 +18,7 @@ from tests.tune.service import foretune as in_own_process
 from tests.tune.service import toy_sweep
 from tune.cli import main as cli
 from tune.cli import sweep_steps
-from tune.report import tensorboard_server
+from tune.report import study_server, tensorboard_server
 
 pytestmark = pytest.mark.sweeps
 
@@ -73,6 +73,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("leaderboard",): WHOLE,
     ("compare",): (WHOLE[0], *WHOLE),
     ("tensorboard",): WHOLE,
+    ("dashboard",): WHOLE,
     ("export",): (*WHOLE, "--to", "{}/out", "--force"),
     ("evaluate",): BEST,
     ("predict",): (*BEST, "--series", "site_1"),
@@ -110,6 +111,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     monkeypatch.chdir(place)
     monkeypatch.setattr(sweep_steps, "_run", lambda *_, **__: 0)
     monkeypatch.setattr(tensorboard_server, "_launch", _interrupted)
+    monkeypatch.setattr(study_server._Server, "serve_forever", _interrupted)
     return command
 
 
