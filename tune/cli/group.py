@@ -57,13 +57,18 @@ class LazyGroup(LightGroup):
         _print_help(self.get_usage(ctx), self.help or "", self._summaries)
 
 
+def command_of(name: str, function: Any) -> Any:
+    """Make a command of a function."""
+    app = typer.Typer(add_completion=False)
+    app.command(name)(function)
+    return typer.main.get_command(app)
+
+
 def _import_command(name: str, target: str) -> Any:
     module, _, attribute = target.partition(":")
     found = getattr(import_module(module), attribute)
     if not isinstance(found, typer.Typer):
-        app = typer.Typer(add_completion=False)
-        app.command(name)(found)
-        return typer.main.get_command(app)
+        return command_of(name, found)
     group = typer.main.get_group(found)
     group.name = name
     return group

@@ -21,6 +21,9 @@ COMPLETION = "_FORETUNE_COMPLETE"  # in the environment; by Typer's rule for the
 OF_THE_DISK = (*NO_ROOM, errno.EROFS, errno.EIO)
 
 COMMANDS = {
+    "init": LazyCommand(
+        "tune.cli.setup.init:init", "Look at your data, and write a commented file of options for a sweep over them."
+    ),
     "sweep": LazyCommand(
         "tune.cli.sweeps:sweep",
         "Search for the best fine-tune; without arguments, a small one on bundled data that needs no network.",
@@ -71,10 +74,11 @@ COMMANDS = {
         "Forecast series from the rows before a time, and write, print or draw what comes.",
     ),
     "completion": LazyCommand(
-        "tune.cli.completion:completion", "Print what makes a shell complete commands, options, sweeps and spaces."
+        "tune.cli.setup.completion:completion",
+        "Print what makes a shell complete commands, options, sweeps and spaces.",
     ),
     "doctor": LazyCommand(
-        "tune.cli.checkup:doctor",
+        "tune.cli.setup.doctor:doctor",
         "Look at this machine: Python, GPU, memory, disk, Ray, the Hub; say what is wrong, and what puts it right.",
     ),
     "spaces": LazyCommand("tune.cli.spaces:spaces_app", "List, show and check search spaces."),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from data.errors import UserError
+from tune.cli.config_file import from_config
 from tune.cli.options import (
     DATA,
     MACHINE,
@@ -92,6 +94,10 @@ def sweep(
     ] = None,
     name: Annotated[str | None, typer.Option(help="The sweep's name.")] = None,
     storage: Storage = STORAGE,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file of options; foretune init writes one.", callback=from_config, is_eager=True),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Search for the best fine-tune; without arguments, a small one on bundled data that needs no network."""

@@ -82,11 +82,11 @@ def _axis(times: list[str] | list[int]) -> NDArray[Any]:
 
 
 def _locator(ax: Axes, times: NDArray[Any]) -> Any:
-    from matplotlib.dates import AutoDateFormatter, AutoDateLocator
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import MaxNLocator
 
     if times.dtype.kind != "M":
         return MaxNLocator(6, integer=True)
-    locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_formatter(AutoDateFormatter(locator))  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=2, maxticks=5)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     return locator

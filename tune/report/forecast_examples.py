@@ -96,7 +96,7 @@ def _draw(ax: Axes, example: Example) -> None:
     ax.plot(ahead, _values(example.actual), color=INK, ls=":", lw=1.4)
     ax.set_title(f"{example.title}: {example.series}", loc="left", fontsize=11, color=INK, parse_math=False)
     if is_timed:
-        locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
+        locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     else:

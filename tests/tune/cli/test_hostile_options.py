@@ -62,6 +62,7 @@ TRUST = ("--trust", f"{TOYS / 'toy_model.py'}:Toy")
 WHOLE = ("whole", "--storage", "{}/ray_results")
 BEST = ("{}/ray_results/whole/best", *TRUST)
 COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("init",): ("sample", "--to", "-"),
     ("sweep",): (str(TOYS / "toy.yaml"), "--data", "sample", "--dry-run"),
     ("resume",): WHOLE,
     ("repeat",): WHOLE,
