@@ -61,11 +61,12 @@ class Driver:
             PlainProgress(Console(file=io.StringIO()), journal, state),
         ]
         search = StudySearch(journal, space, searcher=searcher, seed=0, trials=trials)
-        return cls(search, RayCallback(journal, callbacks, scheduler="asha"))
+        return cls(search, RayCallback(journal, callbacks, scheduler="asha", on_memory_death=lambda: None))
 
     def run_trial(self, number: int, epochs: int) -> None:
         ray_id = f"ray{number}"
-        trial = SimpleNamespace(config=self.search.suggest(ray_id), error_file=None)
+        metadata = SimpleNamespace(metric_analysis={}, metric_n_steps={})
+        trial = SimpleNamespace(config=self.search.suggest(ray_id), error_file=None, run_metadata=metadata)
         self.callback.on_trial_start(0, [], trial)
         result: dict[str, object] = {}
         for epoch in range(epochs + 1):

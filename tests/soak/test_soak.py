@@ -12,15 +12,19 @@ from tests.tune.service import toy_sweep
 
 pytestmark = [pytest.mark.sweeps, pytest.mark.skipif(os.name != "posix", reason="counts open files")]
 
+SLACK_KB = 20_000  # of an allocator that takes memory in pieces
 FOR_EVER = ("--trials", "1000000", "--no-futility", "--scheduler", "none", "--searcher", "random")
 TINY = ("--set", "epochs=2", "--set", "delay=0", "--set", "warmup_steps=0")
 
 
-def hold(tmp_path: Path, *, seconds: float, every: float, driver_mb: float, worker_mb: float) -> None:
+KB_A_TRIAL = 25  # that the driver may grow by: its records, and Ray's own
+
+
+def hold(tmp_path: Path, *, seconds: float, every: float, worker_mb: float) -> None:
     looks = soak((*toy_sweep("long"), *FOR_EVER, *TINY), "long", tmp_path, seconds=seconds, every=every)
     print("\n" + table(looks))
     assert looks[-1].trials - looks[0].trials >= seconds / 2  # so it was at work
-    assert growth(looks, "driver_mb") <= driver_mb
+    assert 1000 * growth(looks, "driver_mb") <= KB_A_TRIAL * growth(looks, "trials") + SLACK_KB
     assert growth(looks, "worker_mb") <= worker_mb
     assert growth(looks, "driver_files") <= 3
     assert growth(looks, "worker_files") <= 3
@@ -30,10 +34,10 @@ def hold(tmp_path: Path, *, seconds: float, every: float, driver_mb: float, work
 
 
 def test_half_a_minute_of_tiny_trials_takes_no_more_and_more(tmp_path: Path) -> None:
-    hold(tmp_path, seconds=30, every=1, driver_mb=30, worker_mb=30)
+    hold(tmp_path, seconds=30, every=1, worker_mb=30)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3 * 3600)
 def test_two_hours_of_tiny_trials_take_no_more_and_more(tmp_path: Path) -> None:
-    hold(tmp_path, seconds=7200, every=10, driver_mb=150, worker_mb=50)
+    hold(tmp_path, seconds=7200, every=10, worker_mb=50)

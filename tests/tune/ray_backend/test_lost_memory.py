@@ -60,6 +60,12 @@ def test_repeats_wait_for_a_place_too(tmp_path: Path) -> None:
     assert search.suggest("c")["trial_id"] == "t0000-r2"
 
 
+def ended_trial() -> SimpleNamespace:
+    """A trial as Ray has it, with its statistics of one number."""
+    metadata = SimpleNamespace(metric_analysis={"val_loss": {"max": 1.0}}, metric_n_steps={"val_loss": {}})
+    return SimpleNamespace(config=config("t0000", HYPER).to_row(), error_file=None, run_metadata=metadata)
+
+
 @pytest.fixture
 def died(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[RayCallback, Any, list[str]]:
     """A callback, a trial of Ray's whose worker has left a mark, and what the callback has called."""
@@ -70,7 +76,7 @@ def died(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[RayCallback, 
     WorkerMark(kills=7, deaths=2, micro_batch_size=4).write(tmp_path / "t0000" / "worker.json")
     monkeypatch.setattr(host_memory, "VMSTAT", tmp_path / "vmstat")
     (tmp_path / "vmstat").write_text("oom_kill 7\n")
-    return callback, SimpleNamespace(config=config("t0000", HYPER).to_row(), error_file=None), called
+    return callback, ended_trial(), called
 
 
 def test_a_trial_that_memory_ends_again_and_again_fails_with_that_reason(
@@ -105,6 +111,7 @@ def test_a_worker_that_died_of_something_else_fails_with_that(
     callback, trial, _ = died
     callback.on_trial_error(0, [], trial)
     assert callback.journal.record("t0000").error == "the worker died"
+    assert trial.run_metadata.metric_analysis == trial.run_metadata.metric_n_steps == {}
 
 
 @pytest.fixture
