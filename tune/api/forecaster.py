@@ -50,7 +50,7 @@ class Forecaster:
             plan = plan_forecasts(request, series=series, at=[str(moment) for moment in at], levels=tuple(quantiles))
             tables = Tables(plan)
             found = pd.concat([tables.of(block) for block in plan.blocks()], ignore_index=True)
-        if any(start is not None for start in plan.panel.starts):
+        if tables.are_timed:
             found["origin"], found["time"] = pd.to_datetime(found["origin"]), pd.to_datetime(found["time"])
         return found
 

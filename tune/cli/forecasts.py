@@ -218,29 +218,24 @@ def _predict_many(
     shown: _Shown,
 ) -> None:
     """Forecast all series, or those named, and write or draw them."""
-    from tune.forecasts.files import Tables, check_suffix, writer
+    from tune.forecasts.files import PICTURES, SUFFIXES, Tables, check_target, writer
     from tune.forecasts.many import adjusted, plan_forecasts
 
     if shown.as_json:
         raise UserError("--json prints one forecast; --to FILE.jsonl writes all")
     to, plot = (None if path is None else expand(path).absolute() for path in (to, plot))
-    for path in (to, plot):
-        if path is not None and not path.parent.is_dir():
-            raise UserError(f"{path.parent} must be a folder that there is; make it, or name another")
-    if to is not None:
-        check_suffix(to)
-    if plot is not None:
-        from tune.forecasts.plot import check_picture
-
-        check_picture(plot)
+    for flag, path, suffixes in (("--to", to, SUFFIXES), ("--plot", plot, PICTURES)):
+        if path is not None:
+            check_target(flag, path, suffixes, request.data)
     kept: list[Block] = []
-    console = make_console()
+    empty, console = 0, make_console()
     with _progress() as progress:
         plan = plan_forecasts(request, series=series, at=at, levels=levels)
         tables = Tables(plan)
         with nullcontext(None) if to is None else writer(to) as add:
             for block in plan.blocks(progress):
                 block = adjusted(block, clip_nonneg=shown.clip_nonneg, round_=shown.round_)
+                empty += block.empty
                 if add is not None:
                     add(tables.of(block))
                 if sum(len(each.series) for each in kept) < MOST_DRAWN:
@@ -249,6 +244,9 @@ def _predict_many(
                     break
     for note in plan.notes:
         console.print(f"note: {note}", style="yellow", soft_wrap=True)
+    if empty:
+        text = f"note: {count_text(empty, 'forecast')} without values: nothing is observed in the context"
+        console.print(text, style="yellow", soft_wrap=True)
     steps = plan.assignment.spec.prediction_length
     if to is not None:
         console.print(f"{count_text(plan.windows, 'forecast')} of {steps} points: {to}", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,32 +10,45 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.files import safe_cell
+from data.files import expand, safe_cell
 from tune.forecasts.many import Block, ForecastPlan
 from tune.forecasts.prediction import SeriesGrid
 from tune.forecasts.scales import RequestError
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
+PICTURES = (".png", ".svg", ".pdf")
 
 
-def check_suffix(path: Path) -> None:
-    """Reject a file whose name does not say what it is to be; RequestError."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise RequestError(f"--to must end in {', '.join(SUFFIXES)}, got {path.name!r}")
+def check_target(flag: str, path: Path, suffixes: Sequence[str], data: str | None) -> None:
+    """Reject, before any work, a file whose name does not say what it is to be, that cannot be written, or that is
+    read; RequestError. data: as it was typed."""
+    if path.suffix.lower() not in suffixes:
+        raise RequestError(f"{flag} must end in {', '.join(suffixes)}, got {path.name!r}")
+    if path.is_dir():
+        raise RequestError(f"{flag} must name a file, and {path} is a folder")
+    if not path.parent.is_dir():
+        raise RequestError(f"{path.parent} must be a folder that there is; make it, or name another")
+    if data is not None and path.resolve() == expand(data).resolve():
+        raise RequestError(f"{flag} must not be the file that is read, {path}; name another")
 
 
 def quantile_columns(plan: ForecastPlan) -> list[str]:
-    return [f"q{level:g}" for level in plan.levels]
+    return [f"q{level:.15g}" for level in plan.levels]
 
 
 class Tables:
     """Makes a table of each block: series, origin, time, step, forecast, its quantiles, actual.
 
-    origin is the time of the first point; times are row numbers where no time is known.
+    origin is the time of the first point; times are row numbers where no time is known, as text where others of the
+    series have times: a column has one type.
     """
 
     def __init__(self, plan: ForecastPlan) -> None:
         self.plan = plan
+        panel, (forecast,) = plan.panel, np.nonzero((plan.origins >= 0).any(axis=0))
+        timed = [panel.freq is not None and panel.starts[i] is not None for i in forecast]
+        self.are_timed = all(timed)
+        self._are_mixed = any(timed) and not self.are_timed
         self._times: dict[tuple[str | None, int], list[str] | list[int]] = {}
 
     def of(self, block: Block) -> pd.DataFrame:
@@ -56,13 +69,15 @@ class Tables:
         key = self.plan.panel.starts[i], row
         if key not in self._times:
             grid = SeriesGrid.of(self.plan.panel, i)
-            self._times[key] = grid.times(row, self.plan.assignment.spec.prediction_length)
+            times = grid.times(row, self.plan.assignment.spec.prediction_length)
+            self._times[key] = [str(moment) for moment in times] if self._are_mixed else times
         return self._times[key]
 
 
 @contextmanager
 def writer(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
-    """Give what adds a table to a file; the file takes its name when all are in it."""
+    """Give what adds a table to a file, a link being followed; the file takes its name when all are in it."""
+    path = path.resolve()
     unfinished = path.with_name(f".{path.name}.tmp")
     opened = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}[path.suffix.lower()]
     try:

@@ -37,6 +37,11 @@ class Block:
     quantiles: NDArray[np.float64]
     actual: NDArray[np.float64]
 
+    @property
+    def empty(self) -> int:
+        """How many forecasts have no value, for nothing is observed in their contexts."""
+        return int(np.isnan(self.point).all(axis=1).sum())
+
 
 @dataclass(frozen=True, eq=False)
 class ForecastPlan:
@@ -155,13 +160,14 @@ def plan_forecasts(
             f"a forecast needs {length} rows of context, and no series has them; shorten --context-length"
         )
     origins = np.full((max(1, len(at)), len(panel)), -1, dtype=np.int64)
-    for number, text in enumerate(at or ("",)):
+    for number, text in enumerate(at or (None,)):
         rows: dict[tuple[str | None, int], int] = {}
         for i in kept:
             key = panel.starts[i], int(panel.lengths[i])
             if key not in rows:
-                rows[key] = SeriesGrid.of(panel, i).row_at(text, length) if text else key[1]
+                rows[key] = key[1] if text is None else SeriesGrid.of(panel, i).row_at(text, length)
             origins[number, i] = rows[key]
+    origins = origins[np.sort(np.unique(origins, axis=0, return_index=True)[1])]  # a time that is given twice is one
     left_out = len(chosen) - len(kept)
     notes = (f"{left_out} series have fewer than {length} rows: left out",) if left_out else ()
     return ForecastPlan(assignment, tuple(levels), origins, (*assignment.data.notes, *notes))

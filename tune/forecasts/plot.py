@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,23 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from data.files import replace_bytes
 from trainables.base import QUANTILE_LEVELS
 from tune.forecasts.many import Block, ForecastPlan
 from tune.forecasts.prediction import SeriesGrid
-from tune.forecasts.scales import RequestError
-from tune.report.plot_style import CARD, COLOURS, INK, MUTED, draw_legend, make_canvas
+from tune.report.plot_style import CARD, COLOURS, INK, MUTED, draw_legend, make_canvas, mark_times, shortened
 
-KINDS = (".png", ".svg", ".pdf")
 MOST = 12  # panels in a picture
 HISTORY = 3  # lengths of a forecast that are shown before it
 BAND = (QUANTILE_LEVELS[0], QUANTILE_LEVELS[-1])
 FORECAST = COLOURS["blue"][0]
-
-
-def check_picture(path: Path) -> None:
-    """Reject a name that is no picture's; RequestError."""
-    if path.suffix.lower() not in KINDS:
-        raise RequestError(f"--plot must end in {', '.join(KINDS)}, got {path.name!r}")
 
 
 def plot_forecasts(plan: ForecastPlan, blocks: Sequence[Block], path: Path) -> int:
@@ -54,7 +49,11 @@ def plot_forecasts(plan: ForecastPlan, blocks: Sequence[Block], path: Path) -> i
         band = f"{min(plan.levels):g} to {max(plan.levels):g}"
         handles.append(Line2D([], [], color=FORECAST, alpha=0.25, lw=8, label=f"quantiles {band}"))
     draw_legend(figure.legend, handles, loc="outside lower center")
-    figure.savefig(path, facecolor=CARD)
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # of a name in a script that the font lacks: boxes say it
+        figure.savefig(content, format=path.suffix[1:].lower(), facecolor=CARD)
+    replace_bytes(path.resolve(), content.getvalue())
     return len(windows)
 
 
@@ -72,21 +71,10 @@ def _draw(ax: Axes, plan: ForecastPlan, block: Block, place: int) -> None:
     ax.plot(ahead, block.point[place], color=FORECAST, lw=1.8)
     ax.plot(ahead, block.actual[place], color=INK, lw=1.2, ls=":")
     ax.axvline(ahead[0], color=MUTED, lw=0.8)
-    ax.set_title(grid.name, loc="left", fontsize=11, color=INK, parse_math=False)
+    ax.set_title(shortened(grid.name), loc="left", fontsize=11, color=INK, parse_math=False)
     ax.tick_params(axis="x", labelrotation=0, labelsize=9)
-    ax.xaxis.set_major_locator(_locator(ax, times))
+    mark_times(ax, is_timed=grid.start is not None, most=6)
 
 
 def _axis(times: list[str] | list[int]) -> NDArray[Any]:
     return np.asarray(pd.to_datetime(pd.Series(times)) if times and isinstance(times[0], str) else times)
-
-
-def _locator(ax: Axes, times: NDArray[Any]) -> Any:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-    from matplotlib.ticker import MaxNLocator
-
-    if times.dtype.kind != "M":
-        return MaxNLocator(6, integer=True)
-    locator = AutoDateLocator(minticks=2, maxticks=5)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    return locator

@@ -82,16 +82,19 @@ class SeriesGrid:
         )
 
     def _row_number(self, text: str) -> int | None:
-        return int(text) if text.strip().isdecimal() else None
+        try:
+            return int(text) if text.strip().isdecimal() else None
+        except ValueError:  # more digits than Python turns into a number
+            return None
 
     def _row_of_time(self, text: str) -> int | None:
         """Return the row of a time, or None off the grid; a time zone is converted to UTC, as the readers do."""
         try:
             moment = datetime.fromisoformat(text.strip())
-        except ValueError:
+            if moment.tzinfo is not None:
+                moment = moment.astimezone(UTC).replace(tzinfo=None)
+        except (ValueError, OverflowError):  # the year 0 or 10000 in UTC
             return None
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
         assert self.start is not None
         assert self.freq is not None
         grid = stamps(self.start, self.freq, 0, self.rows + 1)
@@ -123,7 +126,9 @@ class Prediction:
 
     def to_dict(self) -> dict[str, object]:
         """Return the stable JSON of a prediction; a value that is no number is None."""
-        wanted = {f"{q:g}": [self._plain(value) for value in values.tolist()] for q, values in self.quantiles.items()}
+        wanted = {
+            f"{q:.15g}": [self._plain(value) for value in values.tolist()] for q, values in self.quantiles.items()
+        }
         return {
             "seriesId": self.grid.name,
             "startTime": None if self.grid.start is None else self.times[0],

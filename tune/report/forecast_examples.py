@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
 from tune.records.sweep_folder import SweepFolder
-from tune.report.plot_style import COLOURS, DASHES, GREY, INK, MUTED, draw_legend, make_canvas
+from tune.report.plot_style import COLOURS, DASHES, GREY, INK, MUTED, draw_legend, make_canvas, mark_times, shortened
 
 WINNER = COLOURS["blue"][0]
 Numbers = Sequence[float | None]
@@ -94,13 +92,9 @@ def _draw(ax: Axes, example: Example) -> None:
             ax.fill_between(ahead, _values(drawn.low), _values(drawn.high), color=colour, alpha=0.18, lw=0)
         ax.plot(ahead, _values(drawn.point), color=colour, ls=style, lw=1.6)
     ax.plot(ahead, _values(example.actual), color=INK, ls=":", lw=1.4)
-    ax.set_title(f"{example.title}: {example.series}", loc="left", fontsize=11, color=INK, parse_math=False)
-    if is_timed:
-        locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    title = f"{example.title}: {shortened(example.series)}"
+    ax.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
+    mark_times(ax, is_timed=is_timed, most=8)
 
 
 def _values(numbers: Numbers) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -11,9 +11,11 @@ import matplotlib
 import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
+from matplotlib.dates import MINUTELY, SECONDLY, AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from tune.leaderboard.leaderboard import Leaderboard
@@ -35,6 +37,7 @@ COLOURS: dict[str, tuple[str, str]] = {
 }
 CARD, INK, MUTED, RULE, GREY = (COLOURS[name][0] for name in ("card", "ink", "muted", "rule", "grey"))
 DASHES = (0, (5, 4))
+LONGEST_NAME = 48  # letters of a series' name above a panel
 PLAIN_STYLE = (GREY, "o")
 
 Styles = dict[str, tuple[str, str]]  # strategy to colour and marker
@@ -68,6 +71,24 @@ def make_canvas(size: tuple[float, float], *, columns: int = 1, rows: int = 1) -
         ax.xaxis.label.set_color(INK)
         ax.yaxis.label.set_color(INK)
     return figure, panels
+
+
+def mark_times(ax: Axes, *, is_timed: bool, most: int) -> None:
+    """Mark the x axis with at most so many times, each no longer than it must be, or row numbers."""
+    if not is_timed:
+        ax.xaxis.set_major_locator(MaxNLocator(most, integer=True))
+        return
+    locator = AutoDateLocator(minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
+    for unit in (MINUTELY, SECONDLY):  # from every one to every fifth is a long way
+        locator.intervald[unit] = [1, 2, 5, 10, 15, 30]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def shortened(name: str) -> str:
+    """Return a name that fits above a panel, on one line."""
+    line = " ".join(name.split())
+    return line if len(line) <= LONGEST_NAME else f"{line[: LONGEST_NAME - 1]}…"
 
 
 def set_limits(ax: Axes, leaderboard: Leaderboard, *, values: Mapping[str, NDArray[np.float64]]) -> float:

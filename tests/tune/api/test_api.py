@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -175,6 +176,13 @@ def test_a_bundled_model_forecasts_what_it_has_never_seen(wide: pd.DataFrame) ->
     assert measured["notes"] is not None
     with pytest.raises(UserError, match="give --context-length and --prediction-length"):
         model.predict(wide)
+
+
+def test_rows_of_series_without_a_frequency_are_numbers_and_no_times(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(json.dumps({"id": "a", "sequence": [1.0, 2.0, 3.0, 2.0] * 25, "start": "2024-01-01"}))
+    forecast = load_forecaster("moirai-tiny").predict(path, 4, context_length=64)
+    assert forecast["time"].tolist() == [100, 101, 102, 103]
 
 
 @pytest.mark.sweeps

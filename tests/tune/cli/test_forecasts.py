@@ -201,6 +201,39 @@ def test_mistakes_in_a_request_are_one_message(rejected: Callable[..., str], fol
         assert told in rejected(*arguments)
 
 
+def test_a_file_of_forecasts_that_cannot_be_is_one_message_before_any_work(
+    rejected: Callable[..., str], folder: Path, two: Path, tmp_path: Path
+) -> None:
+    csv_folder, picture_folder = tmp_path / "a.csv", tmp_path / "a.png"
+    csv_folder.mkdir()
+    picture_folder.mkdir()
+    before = two.read_bytes()
+    for arguments, told in (
+        (("--to", csv_folder), f"--to must name a file, and {csv_folder} is a folder"),
+        (("--plot", picture_folder), f"--plot must name a file, and {picture_folder} is a folder"),
+        (("--to", tmp_path / "nowhere" / "a.csv"), f"{tmp_path / 'nowhere'} must be a folder that there is"),
+        (("--to", tmp_path / "a.txt"), "--to must end in .csv, .parquet, .jsonl, got 'a.txt'"),
+        (("--plot", tmp_path / "a.jpg"), "--plot must end in .png, .svg, .pdf, got 'a.jpg'"),
+        (("--data", two, "--to", two), f"--to must not be the file that is read, {two}"),
+        (("--to", tmp_path / "b.csv", "--at", ""), "--at must be a time on the grid"),
+    ):
+        assert told in rejected("predict", folder, *arguments)
+    assert two.read_bytes() == before
+
+
+def test_forecasts_go_through_a_link_and_those_without_values_are_counted(
+    foretune: Foretune, folder: Path, jsonl: Jsonl, tmp_path: Path
+) -> None:
+    link, target = tmp_path / "link.csv", tmp_path / "target.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    data = jsonl(a=A, b=[*B[:2], None, None], start="2024-01-01 00:00:00", freq="h")
+    ended = foretune("predict", folder, "--data", data, "--to", link)
+    assert (ended.status, link.is_symlink()) == (0, True)
+    assert "note: 1 forecast without values: nothing is observed in the context" in ended.out
+    assert target.read_text().startswith("series,origin,time,step,forecast,actual\n")
+
+
 def test_bad_data_is_one_message(rejected: Callable[..., str], folder: Path, tmp_path: Path) -> None:
     broken, other = tmp_path / "broken.jsonl", tmp_path / "other.jsonl"
     broken.write_text('{"id": "a", "sequence": [1, 2, 3]}\n{"id": "b", "sequence": [1, 2\n')

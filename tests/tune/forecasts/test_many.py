@@ -65,6 +65,12 @@ def test_several_origins_come_one_after_the_other_with_what_came(folder: Path) -
     assert found["origin"].tolist() == ["2024-03-31 02:00:00"] * 3 + ["2024-03-31 04:00:00"] * 3
 
 
+def test_a_time_that_is_given_twice_is_forecast_once(folder: Path) -> None:
+    at = ["2024-03-31 05:00:00", "2024-03-31 04:00:00", "2024-03-31T05:00"]
+    found = table(planned(folder, at=at, series=["a", "a"]))
+    assert found["origin"].tolist() == ["2024-03-31 05:00:00"] * 3 + ["2024-03-31 04:00:00"] * 3
+
+
 @pytest.mark.parametrize("batch", [1, 2, 3])
 def test_batches_change_nothing(folder: Path, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = table(planned(folder, at=["2024-03-31 02:00:00", "2024-03-31 05:00:00"]))
@@ -145,6 +151,20 @@ def test_a_file_holds_every_block(folder: Path, tmp_path: Path, suffix: str, mon
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".out")] == []
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+def test_times_beside_row_numbers_are_text(export: Export, tmp_path: Path, suffix: str) -> None:
+    data, path = tmp_path / "data.jsonl", tmp_path / f"out{suffix}"
+    rows = [{"id": "a", "sequence": A, "start": START, "freq": "h"}, {"id": "b", "sequence": A, "freq": "h"}]
+    data.write_text("\n".join(map(json.dumps, rows)))
+    plan = planned(export(data, **SHORT))
+    tables = Tables(plan)
+    with writer(path) as add:
+        for block in plan.blocks():
+            add(tables.of(block))
+    assert not tables.are_timed
+    assert table(plan)["time"].tolist() == [*(f"2024-03-31 0{hour}:00:00" for hour in (6, 7, 8)), "6", "7", "8"]
+
+
 def test_a_name_that_is_a_formula_is_text_in_csv(export: Export, jsonl: Jsonl, tmp_path: Path) -> None:
     plan = planned(export(jsonl(**{"=1+1": A}, start=START, freq="h"), **SHORT))
     with writer(tmp_path / "out.csv") as add:
@@ -166,6 +186,21 @@ def test_what_is_interrupted_leaves_the_file_that_was_there(folder: Path, tmp_pa
         write()
     assert path.read_text() == "old"
     assert sorted(p.name for p in tmp_path.iterdir() if "out" in p.name) == ["out.csv"]
+
+
+@pytest.mark.parametrize(("freq", "name"), [("h", "name " * 100), ("h", "漢字"), ("MS", "a\nb"), ("s", "c")])
+@pytest.mark.parametrize("steps", [3, 24, 90])
+def test_a_picture_is_drawn_without_warnings_and_with_few_marks(
+    export: Export, jsonl: Jsonl, tmp_path: Path, freq: str, name: str, steps: int, recwarn: pytest.WarningsRecorder
+) -> None:
+    values = np.sin(np.arange(300)).tolist()
+    data = jsonl(**{name: values}, start=START, freq=freq)
+    plan = planned(export(data, **SHORT | {"prediction_length": steps}))
+    plot_forecasts(plan, list(plan.blocks()), tmp_path / "out.svg")
+    svg = (tmp_path / "out.svg").read_text()
+    assert not [str(warning.message) for warning in recwarn if warning.category is UserWarning]
+    assert 2 <= svg.count('id="xtick_') <= 7
+    assert sorted(path.name for path in tmp_path.glob("*out*")) == ["out.svg"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

@@ -220,6 +220,8 @@ def test_the_json_of_a_prediction_is_stable(hourly: Path) -> None:
         "2029-03-31 07:00:00",
         "yesterday",
         "4",
+        "0001-01-01T00:00+14:00",  # the year 0 in UTC
+        "9999-12-31T23:59-14:00",
     ],
 )
 def test_a_time_that_cannot_be_is_reported_with_the_grid_and_its_bounds(hourly: Path, at: str) -> None:
@@ -235,6 +237,10 @@ def test_a_row_that_cannot_be_is_reported_with_its_bounds(untimed: Path, at: str
         "--at must be a row number of 'a' from 2 (after a context of 2 rows) to 6 (right after its last row), "
         f"got {at!r}"
     )
+
+
+def test_a_row_with_more_digits_than_a_number_can_have_is_reported(untimed: Path) -> None:
+    assert refusal(untimed, at="9" * 5000).startswith("--at must be a row number of 'a' from 2 ")
 
 
 def test_an_unknown_series_is_reported_with_near_ones(export: Export, jsonl: Jsonl) -> None:
