@@ -66,7 +66,8 @@ def log(
     if trial is None:
         best = sweep.leaderboard().best
         if best is None:
-            raise UserError(f"{name} has no trial that has trained for an epoch yet; name one: {', '.join(there)}")
+            others = f"name one: {', '.join(there)}" if there else "it has no other either"
+            raise UserError(f"{name} has no trial that has trained for an epoch yet; {others}")
         trial = best.run.trial_id
     if trial not in there:
         raise UserError(f"{name} has no trial {trial!r}{near_names(trial, there) or '; see foretune leaderboard'}")

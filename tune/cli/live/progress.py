@@ -76,7 +76,7 @@ class Lines(Progress):
 
     def trial_started(self, config: TrialConfig) -> None:
         super().trial_started(config)
-        is_resumed = bool(self.journal.record(config.trial_id).reports)
+        is_resumed = self.state.has_reports(config.trial_id)  # the journal may have more than was shown
         self._write(f"{config.trial_id} {'goes on' if is_resumed else 'starts'}: {self.state.short(config.hyper)}")
 
     def trial_reported(self, trial_id: str, report: Report) -> None:

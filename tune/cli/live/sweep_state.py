@@ -61,10 +61,15 @@ class SweepState:
         for ended in (self.finished, self.stopped_early, self.failed):
             ended.discard(config.trial_id)
 
+    def has_reports(self, trial_id: str) -> bool:
+        """Whether a report of a trial has been seen."""
+        return trial_id in self._last_epoch
+
     def add_report(self, trial_id: str, report: Report) -> None:
         value = report.scores[self.metric]
+        self._last_epoch.setdefault(trial_id, 0.0)
         if report.is_trained:
-            before = self._last_epoch.get(trial_id, 0.0)
+            before = self._last_epoch[trial_id]
             self.measured_seconds += report.seconds
             self.measured_epochs += max(0.0, report.epoch - before)
             self._last_epoch[trial_id] = report.epoch

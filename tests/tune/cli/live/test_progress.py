@@ -147,3 +147,18 @@ def test_a_follower_hears_what_the_process_that_runs_the_sweep_hears(tmp_path: P
     follower.look()
     follower.look()
     assert heard.calls == ["t0000 starts", "t0000 1", "t0000 2", "t0000 ends", "t0001 starts", "t0001 ends"]
+
+
+def test_a_trial_whose_first_reports_came_between_two_looks_has_started_and_does_not_go_on(tmp_path: Path) -> None:
+    sweep = make_sweep(tmp_path / "new", {}, "zero-shot")
+    console = Console(file=io.StringIO(), width=200)
+    before = Journal(sweep.folder)
+    follower = Follower(sweep, before, PlainProgress(console, before, state_of(sweep)))
+    runs = Journal(sweep.folder)
+    runs.start(config("t0000", {}))
+    runs.append("t0000", report(0, 0.5))
+    follower.look()
+    again = Journal(sweep.folder)
+    Follower(sweep, again, PlainProgress(console, again, state_of(sweep)))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.split(":")[0] for line in lines] == ["t0000 starts", "zero-shot val_loss 0.5", "t0000 goes on"]
