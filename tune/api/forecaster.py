@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from data.errors import DataError, near_names
+from data.read_options import ReadOptions
 from tune.api.frames import Data, data_path
 from tune.forecasts.evaluation import evaluate
 from tune.forecasts.files import Tables
 from tune.forecasts.forecaster import Checkpoint, open_checkpoint
 from tune.forecasts.many import plan_forecasts
 from tune.forecasts.request import ForecastRequest
+
+LISTS = ("columns", "id_columns", "na")  # of the options of reading; as text, with commas between, as they are typed
 
 
 class Forecaster:
@@ -31,11 +38,11 @@ class Forecaster:
         self,
         data: Data | None = None,
         prediction_length: int | None = None,
-        quantiles: Sequence[float] = (),
+        quantiles: float | Sequence[float] = (),
         *,
         context_length: int | None = None,
-        series: Sequence[str] = (),
-        at: Sequence[str] = (),
+        series: str | Sequence[str] = (),
+        at: str | pd.Timestamp | Sequence[str | pd.Timestamp] = (),
         **reading: object,
     ) -> pd.DataFrame:
         """Forecast all series, or those named, after their last rows or from the times `at` on.
@@ -47,7 +54,8 @@ class Forecaster:
         """
         with TemporaryDirectory() as folder:
             request = self._request(data, folder, prediction_length, context_length, reading)
-            plan = plan_forecasts(request, series=series, at=[str(moment) for moment in at], levels=tuple(quantiles))
+            names, times = (tuple(map(str, _several(values))) for values in (series, at))
+            plan = plan_forecasts(request, series=names, at=times, levels=tuple(_several(quantiles)))
             tables = Tables(plan)
             found = pd.concat([tables.of(block) for block in plan.blocks()], ignore_index=True)
         if tables.are_timed:
@@ -61,11 +69,15 @@ class Forecaster:
         *,
         context_length: int | None = None,
         part: str = "test",
+        split: str | None = None,
         **reading: object,
     ) -> dict[str, object]:
-        """Measure the checkpoint on the windows of a part; what `foretune evaluate --json` gives."""
+        """Measure the checkpoint on the windows of a part; what `foretune evaluate --json` gives.
+
+        split: as of `search`; None for that of the checkpoint on its own data, which on others leaves all to val.
+        """
         with TemporaryDirectory() as folder:
-            request = self._request(data, folder, prediction_length, context_length, reading)
+            request = replace(self._request(data, folder, prediction_length, context_length, reading), split=split)
             return evaluate(request, part=part).to_dict()  # type: ignore[arg-type]  # checked there
 
     def _request(
@@ -76,14 +88,26 @@ class Forecaster:
         context_length: int | None,
         reading: dict[str, object],
     ) -> ForecastRequest:
+        unknown = [name for name in reading if name not in ReadOptions.model_fields]
+        if unknown:
+            near = (
+                near_names(unknown[0], ReadOptions.model_fields) or f"; there are {', '.join(ReadOptions.model_fields)}"
+            )
+            raise DataError(f"{unknown[0]} must be an option of how data are read{near}")
+        as_typed = {k: v.split(",") if k in LISTS and isinstance(v, str) else v for k, v in reading.items()}
         return ForecastRequest(
             checkpoint=self._name,
             trust=self._trust,
             data=None if data is None else data_path(data, Path(folder)),
-            reading=reading,
+            reading=as_typed,
             context_length=context_length,
             prediction_length=prediction_length,
         )
+
+
+def _several(values: Any) -> Sequence[Any]:
+    """Return values, also where one was given alone."""
+    return values if isinstance(values, Sequence | pd.Index | np.ndarray) and not isinstance(values, str) else (values,)
 
 
 def load_forecaster(path_or_id: str | Path, *, trust: str | None = None) -> Forecaster:

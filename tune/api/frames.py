@@ -37,10 +37,18 @@ def data_path(data: Data, folder: Path) -> str:
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:
-    frame = frame.rename(columns=str)
-    if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.rename_axis(index=str(frame.index.name or TIME)).reset_index()
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    index: list[str] = []
+    if isinstance(frame.index, pd.MultiIndex):
+        index = [f"level {i}" if name is None else str(name) for i, name in enumerate(frame.index.names)]
+    elif not isinstance(frame.index, pd.RangeIndex):
+        index = [TIME if frame.index.name is None else str(frame.index.name)]
+    names = pd.Index([*index, *frame.columns])
+    if names.has_duplicates:
+        twice = names[names.duplicated()][0]
+        raise DataError(f"data: columns and index must have different names, and {twice!r} is there twice; rename one")
+    frame = frame.rename_axis(index=index).reset_index() if index else frame
     try:
         return bytes(frame.to_parquet(index=False))
-    except (ValueError, TypeError, OSError) as error:  # pyarrow's errors are ValueErrors and TypeErrors
+    except (ValueError, TypeError, OSError, NotImplementedError) as error:  # pyarrow's errors are of these
         raise DataError(f"data: the frame cannot be written as Parquet ({str(error).splitlines()[0]})") from error

@@ -194,7 +194,9 @@ def _spec(request: ForecastRequest, checkpoint: Checkpoint, data: Data) -> tuple
         "scale": request.scale,
     }
     given = {key: value for key, value in given.items() if value is not None}
-    plain = {"eval_stride": max(1, request.prediction_length or 1), "split": _first_targets(data), "scale": "none"}
+    length = request.prediction_length
+    stride = max(1, length) if isinstance(length, int) else 1  # for another, the spec says what is wrong
+    plain = {"eval_stride": stride, "split": _first_targets(data), "scale": "none"}
     values = {**plain, **recorded, **given}
     norm = _default_norm(checkpoint, data, values["scale"]) if request.norm is None else request.norm
     mistakes = _norm_mistakes(norm)

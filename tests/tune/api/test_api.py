@@ -80,6 +80,29 @@ def test_what_is_no_frame_is_rejected(data: Any, tmp_path: Path) -> None:
         data_path(data, tmp_path)
 
 
+def test_an_index_of_two_levels_is_a_long_frame(wide: pd.DataFrame, tmp_path: Path) -> None:
+    long = wide.rename_axis("when").melt(var_name="place", value_name="y", ignore_index=False)
+    path = Path(data_path(long.set_index("place", append=True), tmp_path))
+    panel = read_panel(path, id_columns=("place",))
+    assert sorted(panel.ids) == ["north", "south"]
+    np.testing.assert_allclose(panel.in_units(panel.ids.index("south")), wide["south"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("names", "twice"), [(["a", "a"], "a"), ([1, "1"], "1"), (["time", "b"], "time")], ids=["same", "as text", "index"]
+)
+def test_names_that_are_there_twice_are_rejected(
+    wide: pd.DataFrame, tmp_path: Path, names: list[object], twice: str
+) -> None:
+    with pytest.raises(UserError, match=f"must have different names, and '{twice}' is there twice"):
+        data_path(wide.set_axis(names, axis=1), tmp_path)
+
+
+def test_values_that_no_file_can_hold_are_rejected(wide: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written as Parquet"):
+        data_path(wide.astype(complex), tmp_path)
+
+
 # --- options
 
 
@@ -176,6 +199,35 @@ def test_a_bundled_model_forecasts_what_it_has_never_seen(wide: pd.DataFrame) ->
     assert measured["notes"] is not None
     with pytest.raises(UserError, match="give --context-length and --prediction-length"):
         model.predict(wide)
+
+
+def test_one_value_is_as_good_as_a_list_of_one(wide: pd.DataFrame) -> None:
+    model, at = load_forecaster("moirai-tiny"), pd.Timestamp("2024-01-20")
+    listed = model.predict(wide, 4, [0.5], context_length=64, series=["north"], at=[at])
+    pd.testing.assert_frame_equal(model.predict(wide, 4, 0.5, context_length=64, series="north", at=at), listed)
+    assert listed["origin"].unique().tolist() == [at]
+    long = wide.rename_axis("ds").reset_index().melt("ds", var_name="place", value_name="y")
+    named = model.predict(long, 4, context_length=64, time_column="ds", id_columns="place")
+    assert named["series"].unique().tolist() == ["north", "south"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"quantiles": "0.5"}, "--quantiles must be numbers like 0.1,0.5,0.9, got '0.5'"),
+        ({"prediction_length": "four"}, "--prediction-length must be a whole number, got 'four'$"),
+        ({"prediction_length": 4.5}, "--prediction-length must be a whole number, got 4.5$"),
+        ({"time_colum": "ds"}, "time_colum must be an option of how data are read; did you mean 'time_column'"),
+    ],
+)
+def test_a_wrong_request_is_one_message(wide: pd.DataFrame, asked: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_forecaster("moirai-tiny").predict(wide, **{"prediction_length": 4, "context_length": 64, **asked})
+
+
+def test_the_test_part_of_other_data_is_what_split_says(wide: pd.DataFrame) -> None:
+    measured = load_forecaster("moirai-tiny").evaluate(wide, 12, context_length=64, split="ratio")
+    assert measured["part"] == "test"
 
 
 def test_rows_of_series_without_a_frequency_are_numbers_and_no_times(tmp_path: Path) -> None:
