@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from pydantic import TypeAdapter
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
@@ -48,8 +50,18 @@ class Example:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Example:
-        """Read what `asdict` gave; raises KeyError or TypeError."""
-        return cls(**{**row, "forecasts": {name: Drawn(**drawn) for name, drawn in row["forecasts"].items()}})
+        """Read what `asdict` gave; raises ValueError for what cannot be drawn."""
+        example = TypeAdapter(cls).validate_python(row)
+        ahead = len(example.actual)
+        lines = [line for drawn in example.forecasts.values() for line in (drawn.point, drawn.low, drawn.high)]
+        if len(example.times) != len(example.history) + ahead or not lines:
+            raise ValueError("an example needs a time for each of its values, and forecasts")
+        if any(line is not None and len(line) != ahead for line in lines):
+            raise ValueError("an example's forecasts must be as long as what came")
+        for moment in example.times:
+            if isinstance(moment, str):
+                datetime.fromisoformat(moment)
+        return example
 
 
 def write_examples(folder: SweepFolder, examples: Sequence[Example]) -> None:
@@ -60,7 +72,7 @@ def read_examples(folder: SweepFolder) -> list[Example]:
     """Read what `write_examples` wrote; nothing where the search has not ended, or the file is damaged."""
     try:
         return [Example.from_row(row) for row in read_object(folder.examples)["examples"]]
-    except (FileNotFoundError, DamagedFileError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, DamagedFileError, KeyError, TypeError, ValueError):
         return []
 
 

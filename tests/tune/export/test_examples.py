@@ -12,6 +12,7 @@ from tests.tune.export.searched import TOY, board_of, models_of
 from tune.export.conclude import conclude
 from tune.export.examples import choose_windows, make_examples
 from tune.export.trial_models import TrialModels
+from tune.records.sweep_folder import SweepFolder
 from tune.registry import find_trainable
 from tune.report.forecast_examples import Drawn, Example, examples_figure, read_examples, write_examples
 
@@ -67,8 +68,32 @@ def test_a_conclusion_leaves_the_examples_of_its_candidate(models: TrialModels) 
     assert all(list(e.forecasts) == [board.initial_name, board.decided.candidate] for e in examples)
 
 
+WHOLE = (
+    '{"examples": [{"title": "t", "series": "s", "times": [7, 8], "history": [1], "actual": [null], '
+    '"forecasts": {"b": {"point": [2]}}}]}'
+)
+
+
+def test_examples_are_read_as_they_were_written(tmp_path: Path) -> None:
+    folder = SweepFolder(tmp_path)
+    folder.examples.write_text(WHOLE)
+    assert read_examples(folder) == [Example("t", "s", [7, 8], [1.0], [None], {"b": Drawn([2.0])})]
+
+
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"examples": 3}', '{"examples": [{"title": 1}]}', '{"examples": [null]}']
+    "content",
+    [
+        "",
+        "[]",
+        '{"examples": 3}',
+        '{"examples": [{"title": 1}]}',
+        '{"examples": [null]}',
+        WHOLE.replace("[7, 8]", "[7]"),
+        WHOLE.replace("[7, 8]", '["7", "x"]'),
+        WHOLE.replace('"point": [2]', '"point": [2, 3]'),
+        WHOLE.replace('"point": [2]', '"point": 2'),
+        WHOLE.replace('{"b": {"point": [2]}}', "{}"),
+    ],
 )
 def test_damaged_examples_are_none(models: TrialModels, content: str) -> None:
     models.sweep.folder.examples.write_text(content)
