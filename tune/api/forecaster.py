@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from data.errors import DataError, near_names
@@ -18,6 +17,7 @@ from tune.forecasts.evaluation import evaluate
 from tune.forecasts.files import Tables
 from tune.forecasts.forecaster import Checkpoint, open_checkpoint
 from tune.forecasts.many import plan_forecasts
+from tune.forecasts.quantiles import parse_levels
 from tune.forecasts.request import ForecastRequest
 
 LISTS = ("columns", "id_columns", "na")  # of the options of reading; as text, with commas between, as they are typed
@@ -54,8 +54,9 @@ class Forecaster:
         """
         with TemporaryDirectory() as folder:
             request = self._request(data, folder, prediction_length, context_length, reading)
-            names, times = (tuple(map(str, _several(values))) for values in (series, at))
-            plan = plan_forecasts(request, series=names, at=times, levels=tuple(_several(quantiles)))
+            names, times, wanted = (tuple(map(str, _several(values))) for values in (series, at, quantiles))
+            levels = parse_levels(",".join(wanted)) if wanted else ()
+            plan = plan_forecasts(request, series=names, at=times, levels=levels)
             tables = Tables(plan)
             found = pd.concat([tables.of(block) for block in plan.blocks()], ignore_index=True)
         if tables.are_timed:
@@ -107,7 +108,8 @@ class Forecaster:
 
 def _several(values: Any) -> Sequence[Any]:
     """Return values, also where one was given alone."""
-    return values if isinstance(values, Sequence | pd.Index | np.ndarray) and not isinstance(values, str) else (values,)
+    is_one = isinstance(values, str) or not isinstance(values, Iterable)
+    return (values,) if is_one else tuple(values)
 
 
 def load_forecaster(path_or_id: str | Path, *, trust: str | None = None) -> Forecaster:

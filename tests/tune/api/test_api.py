@@ -214,7 +214,7 @@ def test_one_value_is_as_good_as_a_list_of_one(wide: pd.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"quantiles": "0.5"}, "--quantiles must be numbers like 0.1,0.5,0.9, got '0.5'"),
+        ({"quantiles": "half"}, "--quantiles must be numbers like 0.1,0.5,0.9, got 'half'"),
         ({"prediction_length": "four"}, "--prediction-length must be a whole number, got 'four'$"),
         ({"prediction_length": 4.5}, "--prediction-length must be a whole number, got 4.5$"),
         ({"time_colum": "ds"}, "time_colum must be an option of how data are read; did you mean 'time_column'"),
