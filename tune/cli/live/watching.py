@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tune.cli.live.progress import Progress
 from tune.records.journal import Journal
+from tune.records.search_time import SearchTime
 from tune.records.sweep_folder import TrialFolder
 from tune.sweep import Sweep
 
@@ -31,14 +32,12 @@ class Follower:
 
     @property
     def is_running(self) -> bool:
-        """Whether a process of this machine holds the sweep, or something has changed not long ago."""
+        """Whether a process of this machine holds the sweep; or, of another's, no end is on record and something has
+        changed not long ago."""
+        if self.sweep.is_running:
+            return True
         changed = max((stamp[0] for stamp in self._seen.values()), default=0.0)
-        return self.sweep.is_running or (time.time() - changed < STILL_SECONDS and not self._is_done)
-
-    @property
-    def _is_done(self) -> bool:
-        records = self.journal.records
-        return len(records) >= self.sweep.spec.planned_trials and all(record.is_finished for record in records)
+        return SearchTime.read(self.sweep.folder).ended is None and time.time() - changed < STILL_SECONDS
 
     def look(self) -> None:
         """Take over what is new."""

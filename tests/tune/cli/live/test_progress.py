@@ -20,6 +20,7 @@ from tune.cli.live.progress import LiveProgress, LogFile, PlainProgress
 from tune.cli.live.sweep_state import SweepState
 from tune.cli.live.watching import Follower
 from tune.records.journal import Journal
+from tune.records.search_time import Ending, SearchTime
 from tune.records.trial_record import TrialConfig
 from tune.sweep import Sweep
 
@@ -162,3 +163,18 @@ def test_a_trial_whose_first_reports_came_between_two_looks_has_started_and_does
     Follower(sweep, again, PlainProgress(console, again, state_of(sweep)))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.split(":")[0] for line in lines] == ["t0000 starts", "zero-shot val_loss 0.5", "t0000 goes on"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "runs"), [(None, True), (Ending.INTERRUPTED, False), (Ending.FINISHED, False), (Ending.FUTILE, False)]
+)
+def test_a_sweep_whose_end_is_on_record_is_not_waited_for(tmp_path: Path, ended: Ending | None, runs: bool) -> None:
+    """Its last report has just come; the lock of another machine's process cannot be seen."""
+    sweep = make_sweep(tmp_path / "new", {}, "zero-shot")
+    journal = Journal(sweep.folder)
+    journal.start(config("t0000", {}))
+    journal.append("t0000", report(1, 0.5))
+    SearchTime(1.0, ended).write(sweep.folder)
+    follower = Follower(sweep, journal, Heard())  # type: ignore[arg-type]
+    follower.look()
+    assert follower.is_running is runs
