@@ -22,7 +22,8 @@ SETTINGS = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # a resume reads our own journal and the study, not Ray's snapshot
+    # a resume reads our own journal and the study, not Ray's snapshot, which grows with the trials: at the end alone
+    "TUNE_GLOBAL_CHECKPOINT_S": str(10**9),
     # a thread that waits sleeps: spinning ones, torch's default, made a step 3 to 20 times slower beside other work
     "OMP_WAIT_POLICY": "PASSIVE",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
