@@ -86,7 +86,11 @@ def _print_help(usage: str, text: str, summaries: Mapping[str, str]) -> None:
     console.print(Padding(Text(text), (0, 1, 1, 1)))
     types = Text("<bool>", style="bold yellow")
     types.highlight_regex("[<>]", "dim")
-    _print_panel(console, "Options", [[Text("--help", "bold cyan"), "", "", "", types, "Show this message and exit."]])
+    shown = {"--help   ": "Show this message and exit.", "--version": "Show the version and exit."}
+    options: list[list[str | Text]] = [
+        [Text(name, "bold cyan"), "", "", "", types, says] for name, says in shown.items()
+    ]
+    _print_panel(console, "Options", options)
     width = max(map(len, summaries))
     rows: list[list[str | Text]] = [[Text(name.ljust(width), "bold cyan"), text] for name, text in summaries.items()]
     _print_panel(console, "Commands", rows)
