@@ -104,7 +104,7 @@ class RayCallback(Callback):
 
 
 def _forget_metrics(trial: RayTrial) -> None:
-    """Free the statistics that Ray keeps of every number of a report: 34 KB a trial, three quarters of what a sweep's
-    driver grows by, and read by nobody here."""
+    """Free the statistics that Ray keeps of every number of a report: 34 KB a trial and more, most of what a sweep's
+    driver grows by (docs/reliability.md), and not read here."""
     trial.run_metadata.metric_analysis.clear()
     trial.run_metadata.metric_n_steps.clear()
