@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from tune.command_text import own_command, own_environment
 from tune.format import memory
 from tune.planning.budget import look_at_machine
 from tune.planning.gpus import driver_versions, visible_gpus
@@ -155,7 +156,8 @@ def _hub() -> Finding:
 def _run_small_sweep(folder: str) -> subprocess.CompletedProcess[str]:
     fixed = ("--set", "epochs=1", "--set", "strategy=head_only", "--trials", "1")
     return subprocess.run(
-        [sys.executable, "-P", "-m", "tune", "sweep", "quickstart", *fixed, "--name", SMALL, "--storage", folder],
+        own_command("sweep", "quickstart", *fixed, "--name", SMALL, "--storage", folder),
+        env=own_environment(),
         capture_output=True,
         text=True,
         timeout=SWEEP_SECONDS,

@@ -41,7 +41,7 @@ def outcome(call: Callable[[], Any], *, file_bytes: int = 0) -> Any:
 
 
 def checked_message(message: str) -> str:
-    """Return a message that a person can read."""
+    """Return a message that can be read."""
     assert message.strip(), "an empty message"
     assert "Traceback" not in message, message
     assert len(message) < LONGEST_MESSAGE, f"{len(message)} characters: {message[:500]}"

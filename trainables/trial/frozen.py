@@ -21,8 +21,8 @@ from data.task.windows import Batch, WindowGather
 from trainables.base import FrozenPart
 from trainables.device.memory import MicroBatch
 from trainables.device.precision import autocast
-from trainables.trial.feature_progress import FeatureProgress
 from trainables.trial.folders import SharedFolder, digest
+from trainables.trial.progress import FeatureProgress
 
 logger = logging.getLogger(__name__)
 

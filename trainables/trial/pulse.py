@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainables.device.card import Card
 from trainables.device.card_use import CardReading
-from trainables.trial.step_progress import StepProgress
+from trainables.trial.progress import StepProgress
 
 SECONDS = 1.0  # between two beats
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,14 +20,13 @@ from data.errors import UserError
 from tune.api.frames import Data, data_path
 from tune.api.sweep import Sweep
 from tune.cli.console import make_console
-from tune.cli.live.progress import LiveProgress, PlainProgress, Progress
-from tune.cli.live.sweep_state import state_of
+from tune.cli.live.progress import Progress, view_of
 from tune.cli.live.watching import Follower
-from tune.command_text import STORAGE
+from tune.command_text import STORAGE, own_command, own_environment
 from tune.records.journal import Journal
 from tune.sweep import Sweep as SweepOnDisk
 
-MISTAKE, INTERRUPTED, NOTHING_TRAINED = 2, 130, 1
+INTERRUPTED, NOTHING_TRAINED = 130, 1
 LOOK_SECONDS, ENDING_SECONDS = 0.5, 120
 HINT = "Interrupting ends the search at its last checkpoints; Sweep.resume() goes on."
 
@@ -68,14 +66,14 @@ def search(
 
 def run_command(words: Sequence[str], name: str, storage: Path, options: Mapping[str, object], *, show: bool) -> None:
     """Run a command that makes or continues a sweep, and show it; SearchError where the command rejects it."""
-    command = [sys.executable, "-P", "-m", "tune", *words, "--storage", str(storage), *_flags(options)]
+    command = own_command(*words, "--storage", storage, *_flags(options))
     with TemporaryFile() as output:
         process = subprocess.Popen(
             command,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=os.name == "posix",  # a Ctrl+C in this terminal is for this process, which passes it on
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_root(), os.environ.get("PYTHONPATH"))))},
+            env=own_environment(),
         )
         try:
             _follow(process, (storage / name).absolute(), show)
@@ -87,11 +85,6 @@ def run_command(words: Sequence[str], name: str, storage: Path, options: Mapping
                 process.kill()
         if process.returncode not in (0, NOTHING_TRAINED, INTERRUPTED):
             raise SearchError(_last_words(output))
-
-
-def _root() -> str:
-    """Where this package is imported from, for one that is not installed."""
-    return str(Path(__file__).resolve().parents[2])
 
 
 def _follow(process: subprocess.Popen[bytes], folder: Path, show: bool) -> None:
@@ -113,13 +106,9 @@ def _follow(process: subprocess.Popen[bytes], folder: Path, show: bool) -> None:
 
 
 def _view_of(folder: Path) -> tuple[Follower, Progress]:
-    sweep, console = SweepOnDisk.open(folder.parent, folder.name), make_console()
-    journal, state = Journal(sweep.folder), state_of(sweep)
-    view: Progress = (
-        LiveProgress(console, journal, state, sweep.spec, hint=HINT)
-        if console.is_terminal or console.is_jupyter
-        else PlainProgress(console, journal, state)
-    )
+    sweep = SweepOnDisk.open(folder.parent, folder.name)
+    journal = Journal(sweep.folder)
+    view = view_of(sweep, journal, make_console(), hint=HINT)
     return Follower(sweep, journal, view), view
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from data.samples.bundled import SAMPLES
 from trainables.timeline import Activity, Timeline
 from tune.cli.console import make_console, print_facts
-from tune.cli.live.progress import LiveProgress, LogFile, PlainProgress
+from tune.cli.live.progress import LogFile, view_of
 from tune.cli.live.sweep_state import state_of
 from tune.cli.tables.sweeps import print_leaderboard
 from tune.command_text import command_text
@@ -273,17 +273,12 @@ def _go_on_without(dead: str, sweep: Sweep, console: Console) -> NoReturn:
 def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:
     from tune.report.tensorboard import TensorBoardCallback
 
-    shown: SweepCallback = (
-        LiveProgress(console, journal, state_of(sweep), sweep.spec)
-        if console.is_terminal
-        else PlainProgress(console, journal, state_of(sweep))
-    )
     return [
         Retention(journal, sweep.spec.keep or None),
         LeaderboardFile(sweep.spec, journal),
         TensorBoardCallback(journal, sweep.spec.search_space()),
         LogFile(sweep.folder.log, journal, state_of(sweep)),
-        *([] if console.quiet else [shown]),
+        view_of(sweep, journal, console),
     ]
 
 

@@ -21,18 +21,13 @@ HINT = "Ctrl+C leaves this view; the sweep goes on."
 
 def watch(name: Name, storage: Storage = STORAGE) -> None:
     """Show a sweep that runs elsewhere as its own terminal does, until it ends."""
-    from tune.cli.live.progress import LiveProgress, PlainProgress, Progress
-    from tune.cli.live.sweep_state import state_of
+    from tune.cli.live.progress import view_of
     from tune.cli.live.watching import LOOK_SECONDS, Follower
     from tune.cli.tables.sweeps import print_leaderboard
 
     sweep, console = Sweep.open(storage, name), make_console()
-    journal, state = Journal(sweep.folder), state_of(sweep)
-    view: Progress = (
-        LiveProgress(console, journal, state, sweep.spec, hint=HINT)
-        if console.is_terminal
-        else PlainProgress(console, journal, state)
-    )
+    journal = Journal(sweep.folder)
+    view = view_of(sweep, journal, console, hint=HINT)
     try:
         follower = Follower(sweep, journal, view)
         follower.look()

@@ -36,7 +36,7 @@ def suggest(panel: Panel, *, has_gpu: bool) -> Suggestion:
     stride = max(1, round(rows / WINDOWS))
     if season > 1 and stride % season == 0:
         stride -= 1  # else every window begins at one hour
-    of_season = f"a season of {season} rows" if season > 1 else "no season that its frequency tells"
+    of_season = f"a season of {season} rows" if season > 1 else "no season in its frequency"
     return Suggestion(
         options={
             "space": "moirai-small" if has_gpu else "quickstart",

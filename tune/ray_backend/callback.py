@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial as RayTrial
 from trainables.device.host_memory import WorkerMark, memory_limit_bytes
 from trainables.timeline import Activity, Timeline
 from trainables.trial.checkpoint import CheckpointSlot
-from trainables.trial.folders import BEST, LATEST, MARK_FILE
+from trainables.trial.folders import BEST, LATEST
 from tune.format import count_text, memory
 from tune.ray_backend.messages import Failure, config_of, read_result
 from tune.records.journal import Journal
@@ -83,7 +83,7 @@ class RayCallback(Callback):
     def _notice_memory_death(self, trial_id: str) -> str | None:
         """Return why a worker that has just died was killed, where that was for want of memory."""
         record = self.journal.record(trial_id)
-        mark = WorkerMark.read(self.journal.folder.trial(trial_id).path / MARK_FILE)
+        mark = WorkerMark.read(self.journal.folder.trial(trial_id).worker_mark)
         if mark is None or mark.deaths_now == mark.deaths:
             return None
         self.on_memory_death()

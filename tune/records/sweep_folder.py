@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.trial.folders import SharedFolder
+from trainables.trial.folders import MARK_FILE, STEP_FILE, SharedFolder
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,16 @@ class TrialFolder:
     def error(self) -> Path:
         """What a failed trial failed of; missing for others."""
         return self.path / "error.txt"
+
+    @property
+    def step(self) -> Path:
+        """Where it is inside an epoch; missing while it does not train."""
+        return self.path / STEP_FILE
+
+    @property
+    def worker_mark(self) -> Path:
+        """Left by the process that works on it; missing while none does."""
+        return self.path / MARK_FILE
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import functools
 import importlib.util
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ import tune  # noqa: F401  (sets what torch reads when it is imported)
 from data.readers.panel_reader import read_panel
 from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
+from tests.benchmarks.models.in_turn import seconds
 from trainables.time_llm import TimeLLM, TimeLlm, TimeLlmConfig
 from trainables.time_llm.backbone import Backbone
 from trainables.time_llm.hyper import TimeLlmHyper
@@ -41,14 +41,6 @@ def build(device: torch.device, **sizes) -> tuple[TimeLlm, ForecastTask]:
     hyper = TimeLlmHyper(llm=llm, llm_layers=2, lr=1e-3, epochs=1, batch_size=BATCH, **sizes)
     model.build(hyper, task).to(device)
     return model, task
-
-
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    started = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
 
 
 def in_turn(ways: dict[str, Callable[[], object]], device: torch.device) -> dict[str, float]:

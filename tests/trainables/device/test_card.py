@@ -19,9 +19,9 @@ from trainables.device.card import Card, Limits, card_of, read_card
 from trainables.device.card_use import CardReading, CardUse
 from trainables.trial import pulse
 from trainables.trial import trial as trial_module
+from trainables.trial.progress import StepProgress
 from trainables.trial.pulse import Pulse
 from trainables.trial.report import Report
-from trainables.trial.step_progress import StepProgress
 from trainables.trial.trial import Trial
 
 GB = 10**9

@@ -8,7 +8,7 @@ import time
 import pytest
 from rich.console import Console
 
-from trainables.trial.feature_progress import STALE_SECONDS, FeatureProgress
+from trainables.trial.progress import FeatureProgress
 from tune.cli.live.progress import PlainProgress
 from tune.cli.live.sweep_state import SweepState
 from tune.cli.live.view import progress_text
@@ -30,7 +30,7 @@ def test_what_is_made_and_how_long_it_will_take(told, tmp_path):
 
 
 def test_nothing_is_reported_where_nothing_is_made_or_its_maker_is_gone(told, tmp_path):
-    past = time.time() - STALE_SECONDS - 1
+    past = time.time() - FeatureProgress.stale_seconds - 1
     os.utime(told, (past, past))
     assert FeatureProgress.read(told) is None
     told.unlink()

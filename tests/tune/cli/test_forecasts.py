@@ -68,7 +68,7 @@ def test_evaluate_alone_tells_the_errors_of_the_recorded_task(foretune: Foretune
     ended = foretune("evaluate", folder, "--gpus", 0)
     assert (ended.status, ended.err) == (0, "")
     lines = [line.split() for line in ended.out.splitlines()]
-    for told in (
+    for said in (
         "in units of the data 3.25 16 4",
         "horizon step 1 2",
         "MAE 2 4.5",
@@ -76,7 +76,7 @@ def test_evaluate_alone_tells_the_errors_of_the_recorded_task(foretune: Foretune
         "b 2 4 1.5 3 1.7321",
         "windows 4 of 2 series, 8 points",
     ):
-        assert told.split() in lines, ended.out
+        assert said.split() in lines, ended.out
     assert f"model    {folder} (last_plus_one, night1 t0007)" in ended.out
 
 
@@ -87,9 +87,9 @@ def test_evaluate_takes_every_flag_of_the_issue(foretune: Foretune, folder: Path
         "--csv", per_series, "--json", "--gpus", 0,
     )  # fmt: skip
     assert (ended.status, ended.err) == (0, "")
-    told = json.loads(ended.out)
-    assert (told["mae"], told["mse"], told["rmse"]) == pytest.approx((2.75, 11.5, 11.5**0.5))
-    assert (told["batch_size"], told["stride"], told["norm"], told["part"]) == (3, 2, "context", "val")
+    said = json.loads(ended.out)
+    assert (said["mae"], said["mse"], said["rmse"]) == pytest.approx((2.75, 11.5, 11.5**0.5))
+    assert (said["batch_size"], said["stride"], said["norm"], said["part"]) == (3, 2, "context", "val")
     with per_series.open(newline="") as file:
         assert [(line["series"], float(line["mae"])) for line in csv.DictReader(file)] == [("a", 4.0), ("b", 1.5)]
 
@@ -104,9 +104,9 @@ def test_evaluate_compares_several_on_the_same_windows(foretune: Foretune, folde
     assert [line[0] for line in shown[:4]] == ["moirai-tiny", str(folder), "time-moe-tiny", "naive"]
     assert shown[1][1:6] == ["3.25", "16", "4", "+13.3%", "none"]  # naive errs by 3.75
     assert shown[3][1:] == ["3.75", "22.5", "4.7434"]
-    told = json.loads(foretune("evaluate", "moirai-tiny", folder, "--gpus", 0, "--json").out)
-    assert [each["checkpoint"] for each in told["checkpoints"]] == ["moirai-tiny", str(folder)]
-    assert told["baseline"]["mae"] == 3.75
+    said = json.loads(foretune("evaluate", "moirai-tiny", folder, "--gpus", 0, "--json").out)
+    assert [each["checkpoint"] for each in said["checkpoints"]] == ["moirai-tiny", str(folder)]
+    assert said["baseline"]["mae"] == 3.75
 
 
 def test_the_csv_is_reported_of(foretune: Foretune, folder: Path, tmp_path: Path) -> None:
@@ -155,8 +155,8 @@ def test_notes_never_come_between_a_program_and_its_json(foretune: Foretune, fol
     ended = foretune("predict", folder, "--series", "a", "--norm", "none", "--json", "--gpus", 0)
     assert json.loads(ended.out)["values"] == [22.0, 22.0]
     assert ended.err.startswith(f"note: {two} is not what the sweep was run on")
-    told = foretune("evaluate", folder, "--json", "--gpus", 0)
-    assert (told.err, len(json.loads(told.out)["notes"])) == ("", 1)
+    said = foretune("evaluate", folder, "--json", "--gpus", 0)
+    assert (said.err, len(json.loads(said.out)["notes"])) == ("", 1)
 
 
 def test_options_of_reading_and_business_days_reach_the_forecast(
@@ -187,7 +187,7 @@ def test_predict_shows_times_values_and_what_is_known(foretune: Foretune, folder
 
 
 def test_mistakes_in_a_request_are_one_message(rejected: Callable[..., str], folder: Path, tmp_path: Path) -> None:
-    for arguments, told in (
+    for arguments, said in (
         (("evaluate", "moirai-tiny"), "--data, --context-length and --prediction-length"),
         (("predict", "moirai-tiny", "--series", "a"), "--data, --context-length and --prediction-length"),
         (("evaluate", folder, "--csv", tmp_path), "--csv must name a file that can be written"),
@@ -198,7 +198,7 @@ def test_mistakes_in_a_request_are_one_message(rejected: Callable[..., str], fol
         (("predict", folder, "--series", "a", "--at", "noon"), "from 2024-01-01 02:00:00"),
         (("evaluate",), "see foretune evaluate --help"),
     ):
-        assert told in rejected(*arguments)
+        assert said in rejected(*arguments)
 
 
 def test_a_file_of_forecasts_that_cannot_be_is_one_message_before_any_work(
@@ -208,7 +208,7 @@ def test_a_file_of_forecasts_that_cannot_be_is_one_message_before_any_work(
     csv_folder.mkdir()
     picture_folder.mkdir()
     before = two.read_bytes()
-    for arguments, told in (
+    for arguments, said in (
         (("--to", csv_folder), f"--to must name a file, and {csv_folder} is a folder"),
         (("--plot", picture_folder), f"--plot must name a file, and {picture_folder} is a folder"),
         (("--to", tmp_path / "nowhere" / "a.csv"), f"{tmp_path / 'nowhere'} must be a folder that there is"),
@@ -217,7 +217,7 @@ def test_a_file_of_forecasts_that_cannot_be_is_one_message_before_any_work(
         (("--data", two, "--to", two), f"--to must not be the file that is read, {two}"),
         (("--to", tmp_path / "b.csv", "--at", ""), "--at must be a time on the grid"),
     ):
-        assert told in rejected("predict", folder, *arguments)
+        assert said in rejected("predict", folder, *arguments)
     assert two.read_bytes() == before
 
 
@@ -253,8 +253,8 @@ def test_an_unwritable_csv_is_one_message(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tune.forecasts.evaluation.write_output", full_disk)
-    told = rejected("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
-    assert told == f"--csv must name a file that can be written, got {tmp_path / 'a.csv'}: No space left on device"
+    said = rejected("evaluate", folder, "--csv", tmp_path / "a.csv", "--gpus", 0)
+    assert said == f"--csv must name a file that can be written, got {tmp_path / 'a.csv'}: No space left on device"
 
 
 def test_the_csv_goes_through_links_and_into_devices_and_pipes(

@@ -45,7 +45,7 @@ def predicted(folder: Path, **asked: Any) -> Prediction:
     return predict(ForecastRequest(str(folder), trust=TOY, gpus=0, **asked), **how)
 
 
-def refusal(folder: Path, **asked: Any) -> str:
+def rejection(folder: Path, **asked: Any) -> str:
     with pytest.raises(UserError) as caught:
         predicted(folder, **asked)
     return str(caught.value)
@@ -225,7 +225,7 @@ def test_the_json_of_a_prediction_is_stable(hourly: Path) -> None:
     ],
 )
 def test_a_time_that_cannot_be_is_reported_with_the_grid_and_its_bounds(hourly: Path, at: str) -> None:
-    assert refusal(hourly, at=at) == (
+    assert rejection(hourly, at=at) == (
         "--at must be a time on the grid (frequency h) of 'a' from 2024-03-31 02:00:00 (after a context of 2 rows) to "
         f"2024-03-31 06:00:00 (right after its last row), got {at!r}"
     )
@@ -233,22 +233,22 @@ def test_a_time_that_cannot_be_is_reported_with_the_grid_and_its_bounds(hourly: 
 
 @pytest.mark.parametrize("at", ["1", "7", "2024-03-31", "-3"])
 def test_a_row_that_cannot_be_is_reported_with_its_bounds(untimed: Path, at: str) -> None:
-    assert refusal(untimed, at=at) == (
+    assert rejection(untimed, at=at) == (
         "--at must be a row number of 'a' from 2 (after a context of 2 rows) to 6 (right after its last row), "
         f"got {at!r}"
     )
 
 
 def test_a_row_with_more_digits_than_a_number_can_have_is_reported(untimed: Path) -> None:
-    assert refusal(untimed, at="9" * 5000).startswith("--at must be a row number of 'a' from 2 ")
+    assert rejection(untimed, at="9" * 5000).startswith("--at must be a row number of 'a' from 2 ")
 
 
 def test_an_unknown_series_is_reported_with_near_ones(export: Export, jsonl: Jsonl) -> None:
     many = {f"CP{i:03d}#fx=2": A for i in range(20)}
     folder = export(jsonl(**many), **SHORT)
-    assert "got 'CP016#fx=3'; did you mean 'CP016#fx=2'" in refusal(folder, series="CP016#fx=3")
-    assert refusal(folder, series="zzz").endswith("CP007#fx=2 and 12 more")
-    assert refusal(folder, series=None).startswith("--series must name a series of series; it has CP000#fx=2, ")
+    assert "got 'CP016#fx=3'; did you mean 'CP016#fx=2'" in rejection(folder, series="CP016#fx=3")
+    assert rejection(folder, series="zzz").endswith("CP007#fx=2 and 12 more")
+    assert rejection(folder, series=None).startswith("--series must name a series of series; it has CP000#fx=2, ")
 
 
 def test_the_only_series_needs_no_name(export: Export, jsonl: Jsonl) -> None:
@@ -256,10 +256,10 @@ def test_the_only_series_needs_no_name(export: Export, jsonl: Jsonl) -> None:
 
 
 def test_a_series_shorter_than_the_context_is_reported(hourly: Path) -> None:
-    told = refusal(hourly, context_length=7)
+    told = rejection(hourly, context_length=7)
     assert told == "a forecast needs 7 rows of context, and 'a' has 6; shorten --context-length"
 
 
 def test_a_wholly_missing_context_is_rejected(export: Export, jsonl: Jsonl) -> None:
     data = jsonl(a=[1.0, 2.0, None, None, 5.0, 6.0])
-    assert "rows 2 to 3 of 'a' have none" in refusal(export(data, **SHORT), at="4")
+    assert "rows 2 to 3 of 'a' have none" in rejection(export(data, **SHORT), at="4")

@@ -11,16 +11,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from trainables.trial.feature_progress import FeatureProgress
-from trainables.trial.folders import STEP_FILE
+from trainables.trial.progress import FeatureProgress, StepProgress
 from trainables.trial.report import Report
-from trainables.trial.step_progress import StepProgress
-from tune.cli.live.sweep_state import SweepState
+from tune.cli.live.sweep_state import SweepState, state_of
 from tune.cli.live.view import View, patience_text, progress_text, step_text
 from tune.format import duration, gain_text, number
 from tune.records.journal import Journal
 from tune.records.spec import SweepSpec
 from tune.records.trial_record import TrialConfig
+from tune.sweep import Sweep
 
 LINE_SECONDS = 15  # between two lines about features that are being computed
 STEP_SECONDS = 60  # between two lines about the steps of an epoch
@@ -70,7 +69,7 @@ class Lines(Progress):
         if now - self._steps_written >= STEP_SECONDS:
             self._steps_written = now
             for trial_id in self.state.running:
-                step = StepProgress.read(self.journal.folder.trial(trial_id).path / STEP_FILE)
+                step = StepProgress.read(self.journal.folder.trial(trial_id).step)
                 if step is not None and (step.is_waiting or step.seconds_left > WORTH_A_LINE_SECONDS):
                     self._write(step_text(trial_id, step))
 
@@ -163,6 +162,13 @@ class LiveProgress(Progress):
 
     def close(self) -> None:
         self._live.stop()
+
+
+def view_of(sweep: Sweep, journal: Journal, console: Console, *, hint: str = CTRL_C) -> Progress:
+    """Return what shows a sweep on this console: a live view where it can be redrawn, else lines."""
+    if console.is_terminal or console.is_jupyter:
+        return LiveProgress(console, journal, state_of(sweep), sweep.spec, hint=hint)
+    return PlainProgress(console, journal, state_of(sweep))
 
 
 def best_text(journal: Journal, state: SweepState, spec: SweepSpec) -> str:

@@ -12,10 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from trainables.trial.feature_progress import FeatureProgress
-from trainables.trial.folders import STEP_FILE
+from trainables.trial.progress import FeatureProgress, StepProgress
 from trainables.trial.report import Report
-from trainables.trial.step_progress import StepProgress
 from tune.cli.live.sparkline import BETTER, WORSE, sparkline
 from tune.cli.live.sweep_state import SweepState
 from tune.format import duration, memory, number
@@ -204,7 +202,7 @@ class View:
     def _runs(self) -> Sequence[Running]:
         found = []
         for trial_id, config in list(self.state.running.items()):
-            step = StepProgress.read(self.journal.folder.trial(trial_id).path / STEP_FILE)
+            step = StepProgress.read(self.journal.folder.trial(trial_id).step)
             found.append(Running(config, self.journal.record(trial_id), step))
         return found
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from tests.tune.hand_clock import HandClock
 from tests.tune.reports import config, report
 from tests.tune.untrained_sweep import UNTRAINED, make_sweep
+from trainables.trial.progress import StepProgress
 from trainables.trial.report import Report
-from trainables.trial.step_progress import StepProgress
 from tune.cli.live import progress as progress_module
 from tune.cli.live.progress import LiveProgress, LogFile, PlainProgress
 from tune.cli.live.sweep_state import SweepState
@@ -49,7 +49,7 @@ def test_progress_lines_hold_every_epoch_against_the_start(tmp_path: Path, initi
 
 
 def test_the_live_table_measures_the_untrained_model_first(tmp_path: Path, better: Sweep) -> None:
-    for sweep, told in (
+    for sweep, said in (
         (make_sweep(tmp_path / "new", {}), "starting Ray and measuring the untrained model …"),
         (make_sweep(tmp_path / "old", {}, "zero-shot"), "starting Ray and measuring zero-shot …"),
         (better, "untrained val_loss 0.5   best t0000 0.25 (0.25 better than untrained)"),
@@ -58,7 +58,7 @@ def test_the_live_table_measures_the_untrained_model_first(tmp_path: Path, bette
         progress = LiveProgress(console, Journal(sweep.folder), state_of(sweep), sweep.spec)
         progress.close()
         console.print(progress.view)
-        assert told in console.export_text()
+        assert said in console.export_text()
 
 
 def test_a_log_file_has_every_line_with_its_time_and_what_is_logged_meanwhile(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.tune.reports import config, report
 from tests.tune.untrained_sweep import make_sweep
 from trainables.device.card_use import CardUse
-from trainables.trial.step_progress import StepProgress
+from trainables.trial.progress import StepProgress
 from tune.cli.live.sparkline import sparkline
 from tune.cli.live.sweep_state import SweepState
 from tune.cli.live.view import View, patience_text, step_text
