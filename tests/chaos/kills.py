@@ -18,6 +18,7 @@ from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
 
 GONE_WITHIN_SECONDS = 30
+LONGEST_SWEEP = 1800  # seconds, on a busy machine
 MOST_WORKERS = 2  # killed in one session: a trial's worker is replaced so often
 VICTIMS = ("driver", "worker", "raylet", "gcs_server", "all", "SIGTERM", "SIGHUP", "SIGINT", "SIGINT twice")
 
@@ -41,7 +42,7 @@ def sweep_under_kills(arguments: tuple[object, ...], name: str, cwd: Path, *, ki
     while True:
         process = start_foretune(*command, cwd=cwd)
         family = _kill_until_it_ends(process, cwd, kills, drawn, outcome)
-        status = process.wait(timeout=DEADLINE)
+        status = process.wait(timeout=LONGEST_SWEEP)
         outcome.log += (cwd / "log.txt").read_text()
         _, left = psutil.wait_procs(family, timeout=GONE_WITHIN_SECONDS)
         outcome.behind += [process.name() for process in left if process.is_running()]
