@@ -46,6 +46,7 @@ def sweep_under_kills(arguments: tuple[object, ...], name: str, cwd: Path, *, ki
         outcome.log += (cwd / "log.txt").read_text()
         _, left = psutil.wait_procs(family, timeout=GONE_WITHIN_SECONDS)
         outcome.behind += [process.name() for process in left if process.is_running()]
+        (cwd / "outcome.txt").write_text(f"{dict(outcome.kills)}, behind: {outcome.behind}\n{outcome.log}")
         if status == 0:
             return outcome
         command = ("resume", name)

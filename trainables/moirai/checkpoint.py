@@ -15,8 +15,8 @@ from torch import Tensor
 
 from trainables.checkpoints.model_files import read_checkpoint_config, read_checkpoint_weights, write_checkpoint
 from trainables.checkpoints.pretrained import load_pretrained
-from trainables.moirai.distributions import Mixture
 from trainables.moirai.hyper import MOIRAI
+from trainables.moirai.mixture import Mixture
 
 HEAD_WIDTH = 64  # uni2ts gives a model so many dimensions a head, and what is left over to all of them
 ROTATED = 4  # a head's dimensions are rotated in pairs, in one half of them

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.moirai.checkpoint import MoiraiWeights
-from trainables.moirai.distributions import Prediction
 from trainables.moirai.encoder import Encoder
 from trainables.moirai.head import DistributionHead, PatchHead
+from trainables.moirai.mixture import Prediction
 
 
 @dataclass(frozen=True)

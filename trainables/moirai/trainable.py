@@ -17,8 +17,8 @@ from trainables.base import QUANTILE_LEVELS, Forecast, FrozenPart, Validation
 from trainables.device.recompute import recompute
 from trainables.errors import HyperError
 from trainables.moirai.checkpoint import load_moirai, read_moirai_config
-from trainables.moirai.distributions import Prediction
 from trainables.moirai.hyper import MoiraiHyper
+from trainables.moirai.mixture import Prediction
 from trainables.moirai.network import FixedPatchMoirai, Standardised
 from trainables.moirai.workload import moirai_workload
 from trainables.parameters import AdamW, freeze, frozen_weights_hash

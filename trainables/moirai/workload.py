@@ -7,17 +7,18 @@ from collections.abc import Callable
 
 from data.task.task_spec import TaskSpec
 from trainables.moirai.checkpoint import MoiraiConfig, moirai_shapes
-from trainables.moirai.distributions import Mixture
 from trainables.moirai.head import acting_rows
+from trainables.moirai.mixture import Mixture
 from trainables.workload import Workload
 
 MULTIPLY_ADD, FLOAT_BYTES = 2, 4
 # Numbers that a layer keeps of each token for its backward pass, in widths of the model and of its inside: inputs and
 # outputs of the norms, queries, keys, values, what attention gives, gates. Counted with saved-tensor hooks.
 KEPT_OF_WIDTH, KEPT_OF_HIDDEN = 15, 4
+KEPT_OF_POINT = 8  # beside a number for each that the head gives
 # Operations of a layer in an optimiser step (forward, backward, AdamW) and in a validation, and of all beside the
 # layers; fitted to steps of 3 to 6 layers, 96 to 384 wide.
-STEP_A_LAYER, STEP_BESIDE, EVAL_A_LAYER, EVAL_BESIDE = 180, 550, 40, 150
+STEP_A_LAYER, STEP_BESIDE, EVAL_A_LAYER, EVAL_BESIDE = 180, 430, 40, 150
 DRAW_PASSES = 80  # over each number that is drawn: gamma variates, and sorting
 
 
@@ -68,7 +69,7 @@ def moirai_workload(
         step_operations=STEP_BESIDE + (0 if is_head_alone else STEP_A_LAYER * layers),
         eval_operations=EVAL_BESIDE + (0 if is_head_alone else EVAL_A_LAYER * layers),
         eval_numbers=DRAW_PASSES * draws * spec.prediction_length,
-        activation_bytes=FLOAT_BYTES * (kept + outputs * (rows + 5 * patch_size * len(dims))),
+        activation_bytes=FLOAT_BYTES * (kept + outputs * (width + rows + KEPT_OF_POINT * patch_size)),
     )
 
 

@@ -22,7 +22,7 @@ from data.samples.bundled import SAMPLES
 from data.task.task import ForecastTask, TaskSpec
 from trainables.base import QUANTILE_LEVELS
 from trainables.moirai.checkpoint import load_moirai
-from trainables.moirai.distributions import Prediction
+from trainables.moirai.mixture import Prediction
 from trainables.moirai.network import FixedPatchMoirai
 
 PATCH, ROUNDS, REFERENCE = 32, 10, 20_000
