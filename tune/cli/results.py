@@ -53,7 +53,8 @@ def leaderboard(
     storage: Storage = STORAGE,
 ) -> None:
     """Rank a sweep's trials beside zero-shot."""
-    from tune.cli.tables.sweeps import leaderboard_markdown, print_leaderboard
+    from tune.cli.tables.sweeps import print_leaderboard
+    from tune.report.leaderboard_text import leaderboard_markdown
 
     sweep = Sweep.open(storage, name)
     board = sweep.leaderboard()

@@ -11,8 +11,9 @@ from rich.console import Console
 
 from tests.tune.ranked_sweep import add_baseline, add_trial, read
 from tests.tune.untrained_sweep import UNTRAINED, make_sweep
-from tune.cli.tables.sweeps import leaderboard_markdown, print_leaderboard, print_status, verdict_sentence
+from tune.cli.tables.sweeps import print_leaderboard, print_status
 from tune.leaderboard.ranking import leaderboard_lines
+from tune.report.leaderboard_text import leaderboard_markdown, verdict_sentence
 from tune.report.page import table_lines, write_report
 from tune.report.sentences import verdict_of
 from tune.sweep import Sweep
