@@ -43,14 +43,15 @@ def tensorboard_server() -> Callable[..., AbstractContextManager[str]]:
 
 @contextmanager
 def _serve(folder: Path, *, stock: bool = False) -> Iterator[str]:
-    stock_arguments = ["-m", "tensorboard.main", "--logdir", str(folder), "--port=0", "--host=127.0.0.1"]
+    events = folder / "tensorboard"
+    stock_arguments = ["-m", "tensorboard.main", "--logdir", str(events), "--port=0", "--host=127.0.0.1"]
     arguments = stock_arguments if stock else ["-c", OURS, str(folder)]
     log = folder / "tensorboard.log"
     with log.open("w") as output:
         process = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT)
     try:
         url = _wait_for(lambda: _url_in(log, process), "TensorBoard's URL")
-        _wait_for(lambda: _has_read(folder, url), f"TensorBoard to read {folder}")
+        _wait_for(lambda: _has_read(events, url), f"TensorBoard to read {events}")
         yield url
     finally:
         process.terminate()

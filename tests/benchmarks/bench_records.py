@@ -34,7 +34,7 @@ from tune.ray_backend.clock import SearchClock
 from tune.ray_backend.messages import to_result
 from tune.ray_backend.search import StudySearch
 from tune.records.journal import Journal
-from tune.report.tensorboard import TensorBoardCallback
+from tune.report.tensorboard.callback import TensorBoardCallback
 from tune.sweep import Sweep
 
 WINDOW = 50  # trials averaged at the beginning and at the end

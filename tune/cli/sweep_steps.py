@@ -271,7 +271,7 @@ def _go_on_without(dead: str, sweep: Sweep, console: Console) -> NoReturn:
 
 
 def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:
-    from tune.report.tensorboard import TensorBoardCallback
+    from tune.report.tensorboard.callback import TensorBoardCallback
 
     return [
         Retention(journal, sweep.spec.keep or None),
@@ -296,12 +296,14 @@ def _print_interrupted(sweep: Sweep, console: Console) -> int:
 
 
 def _write_summary(sweep: Sweep) -> Leaderboard:
-    """Write leaderboard.csv and report.html from what is on record."""
+    """Write leaderboard.csv, report.html and TensorBoard's summary from what is on record."""
     from tune.report.page import write_report
+    from tune.report.tensorboard.conclusion import write_conclusion
 
     board = sweep.leaderboard()
     board.write_csv(sweep.folder)
     write_report(sweep.folder, board, sweep.spec)
+    write_conclusion(sweep.folder, board, sweep.spec)
     return board
 
 

@@ -31,6 +31,7 @@ def finalize(sweep: Sweep) -> Leaderboard:
     from tune.export.export import export_trial
     from tune.export.trial_models import TrialModels
     from tune.report.page import write_report
+    from tune.report.tensorboard.conclusion import write_conclusion
 
     models = TrialModels(sweep)
     ranked = sweep.leaderboard()
@@ -53,6 +54,7 @@ def finalize(sweep: Sweep) -> Leaderboard:
     board = replace(board, comparison=compare_best(models, board))
     board.write_csv(sweep.folder)
     write_report(sweep.folder, board, sweep.spec)
+    write_conclusion(sweep.folder, board, sweep.spec)
     return board
 
 

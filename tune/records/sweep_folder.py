@@ -11,7 +11,7 @@ from trainables.trial.folders import MARK_FILE, STEP_FILE, SharedFolder
 
 @dataclass(frozen=True)
 class TrialFolder:
-    """A trial's folder: its configuration, a report a line, checkpoints, TensorBoard events."""
+    """A trial's folder: its configuration, a report a line, checkpoints."""
 
     path: Path
 
@@ -88,6 +88,11 @@ class SweepFolder:
     def report(self) -> Path:
         """The page to look at."""
         return self.path / "report.html"
+
+    @property
+    def tensorboard(self) -> Path:
+        """What TensorBoard shows: a folder a run, and above them what is of all."""
+        return self.path / "tensorboard"
 
     @property
     def leaderboard(self) -> Path:

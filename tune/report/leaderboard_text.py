@@ -48,11 +48,6 @@ def verdict_sentence(board: Leaderboard) -> str:
     )
 
 
-def leaderboard_rows(board: Leaderboard) -> list[dict[str, str]]:
-    """The leaderboard as text, a dict a line, zero-shot and the baselines where they would rank."""
-    return [row_of(line, board) for line in leaderboard_lines(board)]
-
-
 def row_of(line: Line, board: Leaderboard) -> dict[str, str]:
     """A line's cells by their columns; those that it does not have are left out or empty."""
     skill = _skill(board).get(line.name)
@@ -111,13 +106,24 @@ def hyperparameter_columns(board: Leaderboard) -> list[str]:
 
 
 def leaderboard_markdown(board: Leaderboard) -> str:
-    columns = [*score_columns(board), *hyperparameter_columns(board), *COSTS]
-    rows = [columns, *([row.get(name, "") for name in columns] for row in leaderboard_rows(board))]
-    lines = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
-    lines.insert(1, "|" + "---|" * len(columns))
+    """Return the table, the verdict, and what must be known beside it."""
     answer = answer_of(board)
     further = () if answer is None else answer.further
-    return "\n".join([*lines, "", verdict_sentence(board), *(f"\n{sentence}" for sentence in further)])
+    table = leaderboard_table(board, [*score_columns(board), *hyperparameter_columns(board), *COSTS])
+    return "\n".join([*table, "", verdict_sentence(board), *(f"\n{each}" for each in further)])
+
+
+def leaderboard_table(board: Leaderboard, columns: Sequence[str], *, trials_alone: bool = False) -> list[str]:
+    """Return the lines of a Markdown table. trials_alone: without the initial model, baselines and blends."""
+    lines = [line for line in leaderboard_lines(board) if not trials_alone or is_of_trial(line)]
+    cells = [row_of(line, board) for line in lines]
+    rows = [columns, *([row.get(name, "") for name in columns] for row in cells)]
+    text = ["| " + " | ".join(map(_markdown_cell, row)) + " |" for row in rows]
+    return [text[0], "|" + "---|" * len(columns), *text[1:]]
+
+
+def is_of_trial(line: Line) -> bool:
+    return line.standing is not None and not line.standing.parts
 
 
 def _markdown_cell(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.errors import UserError
 from tune.records.sweep_folder import SweepFolder
-from tune.report.tensorboard import EVENT_FILES
+from tune.report.tensorboard.messages import EVENT_FILES
 
 logger = logging.getLogger(__name__)
 
@@ -18,15 +18,17 @@ VALIDATION_VIEW = "?tagFilter=%5Eval_&smoothing=0#timeseries"
 
 
 def serve(folder: SweepFolder, *, port: int = 6006, host: str = "127.0.0.1") -> None:
-    """Show a sweep's folder in TensorBoard until Ctrl+C; the URL is logged. port 0 takes a free one.
+    """Show a sweep in TensorBoard until Ctrl+C; the URL is logged. port 0 takes a free one.
 
+    A sweep of an older foretune has its event files in the trials' folders, and is shown as it is.
     Raises UserError if the folder holds no event files, the host is not this machine, or the port cannot be had.
     """
-    if not any(folder.path.glob(EVENT_FILES)) and not any(folder.path.glob(f"*/{EVENT_FILES}")):
+    shown = next((each for each in (folder.tensorboard, folder.path) if any(each.glob(f"*/{EVENT_FILES}"))), None)
+    if shown is None:
         raise UserError(f"{folder.path}: TensorBoard needs event files, and there are none; has the sweep begun?")
     if host != "localhost" and not _is_loopback(host):
         raise UserError(f"TensorBoard has no password: host must be this machine's own, got {host!r}")
-    url = _launch(folder.path, port, host)
+    url = _launch(shown, folder.name, port, host)
     logger.setLevel(logging.INFO)  # the URL is what was asked for: it is printed even where only warnings are
     try:
         logger.info("TensorBoard shows %s at %s (Ctrl+C stops it)", folder.name, url)
@@ -37,7 +39,7 @@ def serve(folder: SweepFolder, *, port: int = 6006, host: str = "127.0.0.1") -> 
         logger.info("TensorBoard stopped")
 
 
-def _launch(folder: Path, port: int, host: str) -> str:
+def _launch(shown: Path, title: str, port: int, host: str) -> str:
     """Start the server in a thread of this process; return its URL."""
     from tensorboard import default, program
     from tensorboard.plugins.hparams import metrics
@@ -48,7 +50,7 @@ def _launch(folder: Path, port: int, host: str) -> str:
     logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of every report that came again
     server = program.TensorBoard(plugins=default.get_plugins())
     # read in this process: a data server is another process to end, and Windows has none
-    server.configure(logdir=str(folder), port=port, host=host, load_fast="false", window_title=folder.name)
+    server.configure(logdir=str(shown), port=port, host=host, load_fast="false", window_title=title)
     try:
         return str(server.launch())
     except program.TensorBoardPortInUseError as error:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from urllib.parse import quote
 
 import pytest
 
@@ -117,16 +118,20 @@ def test_tensorboard_lists_every_trial_with_curves_and_hyperparameters(demo, ten
     with tensorboard_server(folder) as url:
         tags = ask(f"{url}/data/plugin/scalars/tags")
         records = read_records(SweepFolder(folder))
+        runs = {run.split()[0]: run for run in tags}
         for record in records:
-            assert {"val_loss", "val_mae", "val_mse", "train_loss", "lr"} <= set(tags[record.trial_id])
-            points = ask(f"{url}/data/plugin/scalars/scalars?run={record.trial_id}&tag=val_loss")
+            run = runs[record.trial_id]
+            assert {"val_loss", "val_mae", "val_mse", "train_loss", "lr"} <= set(tags[run])
+            points = ask(f"{url}/data/plugin/scalars/scalars?run={quote(run)}&tag=val_loss")
             assert [(step, pytest.approx(value)) for _, step, value in points] == [
                 (report.epoch, report.scores.val_loss) for report in record.reports
             ]
         body = {"experimentName": "", "allowedStatuses": ["STATUS_SUCCESS"], "colParams": [], "sliceSize": 100}
         groups = ask(f"{url}/data/plugin/hparams/session_groups", body)["sessionGroups"]
         shown = {group["sessions"][0]["name"]: group["hparams"] for group in groups}
-    assert set(shown) == {record.trial_id for record in records}
+    of_trials = {name.split()[0]: values for name, values in shown.items() if name.startswith("t0")}
+    assert set(of_trials) == {record.trial_id for record in records}
+    assert {"zero-shot", "seasonal-naive"} <= set(shown)
     for record in records:
-        assert shown[record.trial_id]["lr"] == record.hyper["lr"]
-        assert shown[record.trial_id]["strategy"] == record.hyper["strategy"]
+        assert of_trials[record.trial_id]["lr"] == record.hyper["lr"]
+        assert of_trials[record.trial_id]["strategy"] == record.hyper["strategy"]

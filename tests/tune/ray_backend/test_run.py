@@ -71,7 +71,7 @@ def test_a_finished_sweep_leaves_the_tree_that_it_promises(finished):
     for record in read_records(SweepFolder(folder)):
         for name in ("params.json", "result.json", "progress.csv"):
             assert (folder / record.trial_id / name).is_file(), name
-        assert list((folder / record.trial_id).glob("events.out.tfevents.*"))
+        assert list((folder / "tensorboard").glob(f"{record.trial_id} */events.out.tfevents.*"))
 
 
 def test_every_curve_starts_at_the_same_zero_shot(finished):

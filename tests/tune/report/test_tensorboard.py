@@ -11,8 +11,8 @@ import pytest
 from tensorboard.plugins.hparams import api_pb2
 
 from tests.tune.report.watched_sweep import CONSTANT, FULL, Board, Server, Session, read_space, row, write_sweep
-from trainables.trial.report import METRICS
-from tune.report.tensorboard import hyperparameter_columns
+from trainables.trial.report import MEASURES
+from tune.report.tensorboard.hyperparameters import hyperparameter_columns
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +23,12 @@ def board(tmp_path_factory: pytest.TempPathFactory, tensorboard_server: Server) 
         yield Board(url)
 
 
-def test_every_trial_is_a_run(board: Board) -> None:
+def test_every_trial_is_a_run_whose_name_says_what_it_is(board: Board) -> None:
     curves = {"val_loss", "val_mae", "val_mse", "train_loss", "lr", "seconds", "peak_memory_bytes"}
     best = {"best/val_loss", "best/val_mae", "best/val_mse"}
-    assert board.tags() == dict.fromkeys(("t0000", "t0001", "t0002"), curves | best)
+    assert board.tags() == dict.fromkeys(
+        ("t0000 head_only lr 2e-5", "t0001 full lr 5e-7", "t0002 freeze_ffn lr 1e-6"), curves | best
+    )
 
 
 def test_curves_begin_at_epoch_0_and_steps_are_epochs(board: Board) -> None:
@@ -81,7 +83,7 @@ def test_hparams_shows_how_each_trial_ended(board: Board) -> None:
 
 def test_hparams_shows_the_best_epoch_and_the_last(board: Board) -> None:
     tags = [info["name"]["tag"] for info in board.experiment()["metricInfos"]]
-    assert tags == [*(f"best/{name}" for name in METRICS), *METRICS]
+    assert tags == [*(f"best/{name}" for name in MEASURES), *MEASURES]
     assert board.sessions()["t0000"]["metrics"] == {
         **{"best/val_loss": 0.25, "best/val_mae": 0.125, "best/val_mse": 0.0625},
         **{"val_loss": 0.3125, "val_mae": 0.15625, "val_mse": 0.078125},
@@ -134,7 +136,7 @@ def test_missing_and_infinite_numbers_leave_gaps_and_further_metrics_are_shown(
         assert board.curve("t0000", "val_loss") == {1: 0.25}
         assert board.curve("t0000", "train_loss") == {1: 1.125}
         assert board.curve("t0000", "best/val_mase") == {1: 0.75}
-        assert "val_mae" not in board.tags()["t0000"]
+        assert "val_mae" not in board.tags()[board.run_of("t0000")]
 
 
 @pytest.mark.parametrize(

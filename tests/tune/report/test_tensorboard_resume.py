@@ -28,7 +28,7 @@ def test_a_resumed_trial_goes_on_in_its_run(tmp_path: Path, tensorboard_server: 
         assert board.curve("t0000", "val_loss") == {0: 0.5, 1: 0.25, 2: 0.125}
         assert board.sessions()["t0000"]["status"] == "STATUS_SUCCESS"
         assert board.sessions()["t0000"]["hparams"]["lr"] == 5e-7
-    assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1
+    assert len(list((tmp_path / "tensorboard" / "sweep").glob("events.out.tfevents.*"))) == 1
 
 
 @pytest.mark.parametrize("stock", [False, True])
@@ -96,7 +96,7 @@ def test_a_half_written_report_is_written_again(tmp_path: Path, tensorboard_serv
     first.start("t0000", FULL)
     first.report("t0000", row(0, 0.5), row(1, 0.25, best_epoch=1))
     first.close()
-    (file,) = (tmp_path / "t0000").glob("events.out.tfevents.*")
+    (file,) = (tmp_path / "tensorboard").glob("t0000 */events.out.tfevents.*")
     file.write_bytes(file.read_bytes()[:-10])
     second = first.next(space)
     second.start("t0000", FULL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.parse
 import urllib.request
@@ -17,7 +18,7 @@ from tests.tune.reports import config, report
 from trainables.trial.report import Report
 from tune.records.journal import Journal
 from tune.records.sweep_folder import SweepFolder
-from tune.report.tensorboard import TensorBoardCallback
+from tune.report.tensorboard.callback import TensorBoardCallback
 
 Server = Callable[..., AbstractContextManager[str]]
 SPACE = """
@@ -107,9 +108,13 @@ class Board:
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
 
-    def curve(self, run: str, tag: str) -> dict[int, float]:
-        """Steps and values; a step that stands twice is a mistake."""
-        points = self.ask("data/plugin/scalars/scalars", run=run, tag=tag)
+    def run_of(self, trial_id: str) -> str:
+        """The run of a trial: its name begins with the id."""
+        return next(run for run in self.tags() if run.split()[0] == trial_id)
+
+    def curve(self, trial_id: str, tag: str) -> dict[int, float]:
+        """Steps and values; a step that is there twice is a mistake."""
+        points = self.ask("data/plugin/scalars/scalars", run=self.run_of(trial_id), tag=tag)
         assert len({step for _, step, _ in points}) == len(points), points
         return {step: value for _, step, value in points}
 
@@ -121,7 +126,7 @@ class Board:
         return answer
 
     def sessions(self) -> dict[str, dict[str, Any]]:
-        """Every trial of HPARAMS by its name, with its only session and its metrics by tag."""
+        """Every row of HPARAMS, a trial's by its id, with its only session and its metrics by tag."""
         question = {
             "experimentName": "",
             "allowedStatuses": [f"STATUS_{s}" for s in ("UNKNOWN", "SUCCESS", "FAILURE", "RUNNING")],
@@ -139,7 +144,8 @@ class Board:
         for group in groups:
             (session,) = group["sessions"]
             metrics = {metric["name"]["tag"]: metric["value"] for metric in group.get("metricValues", [])}
-            sessions[group["name"]] = {"hparams": group["hparams"], "status": session["status"], "metrics": metrics}
+            name = group["name"].split()[0] if re.match(r"t\d{4}", group["name"]) else group["name"]
+            sessions[name] = {"hparams": group["hparams"], "status": session["status"], "metrics": metrics}
         return sessions
 
 

@@ -18,6 +18,7 @@ from tune.report.leaderboard_text import (
     SKILL,
     TOP_SET,
     hyperparameter_columns,
+    is_of_trial,
     row_of,
     score_columns,
     verdict_sentence,
@@ -85,7 +86,7 @@ def _table(board: Leaderboard, columns: list[str], *, trials_alone: bool = False
     for name in columns:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
     for line in leaderboard_lines(board):
-        if trials_alone and (line.standing is None or line.standing.parts):
+        if trials_alone and not is_of_trial(line):
             continue
         row = row_of(line, board)
         table.add_row(*(row.get(name, "") for name in columns), style=_style(line, board))

@@ -1,0 +1,1 @@
+"""What TensorBoard shows of a sweep: a run a trial, the models beside them, HPARAMS, forecasts and the verdict."""
