@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from data.errors import UserError
 from tests.tune.report.watched_sweep import write_sweep
 from tune.records.sweep_folder import SweepFolder
+from tune.report import tensorboard_server
 from tune.report.tensorboard_server import serve
 
 
 def test_a_folder_without_event_files_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="event files"):
         serve(SweepFolder(tmp_path), port=0)
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_a_sweep_of_an_older_foretune_is_shown_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_old: bool
+) -> None:
+    write_sweep(tmp_path)
+    if is_old:
+        for run in (tmp_path / "tensorboard").glob("t*"):
+            for file in run.iterdir():
+                file.rename(tmp_path / run.name.split()[0] / file.name)
+        shutil.rmtree(tmp_path / "tensorboard")
+    launch = mock.Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr(tensorboard_server, "_launch", launch)
+    with pytest.raises(KeyboardInterrupt):
+        serve(SweepFolder(tmp_path), port=0)
+    shown = tmp_path if is_old else tmp_path / "tensorboard"
+    launch.assert_called_once_with(shown, tmp_path.name, 0, "127.0.0.1")
 
 
 def test_a_taken_port_is_rejected(tmp_path: Path) -> None:
