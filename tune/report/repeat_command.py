@@ -61,7 +61,7 @@ def _data(spec: SweepSpec) -> Iterator[str]:
         value = getattr(spec.data, name)
         if value:
             yield f"--{_dashed(name)}={','.join(value) if isinstance(value, tuple) else value}"
-    if spec.data.max_files is not None and Path(spec.data.path).is_dir():
+    if spec.data.max_files is not None and not Path(spec.data.path).is_file():
         yield from ("--max-files", str(spec.data.max_files))
 
 

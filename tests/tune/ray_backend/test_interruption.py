@@ -20,6 +20,7 @@ def test_an_interrupted_sweep_ends_in_good_order_and_can_be_extended(tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=DEADLINE) == 130
     assert "foretune resume night" in (tmp_path / "log.txt").read_text()
+    assert len(list((folder / "tensorboard" / "zero-shot").iterdir())) == 1
 
     process = start_foretune("resume", "night", cwd=tmp_path)
     wait_for_epoch(process, folder, "t0001", 0)  # ASHA will stop it at epoch 1
@@ -32,6 +33,9 @@ def test_an_interrupted_sweep_ends_in_good_order_and_can_be_extended(tmp_path):
     board = leaderboard_of("night", tmp_path)
     assert sorted(t["trial_id"] for t in board["trials"]) == ["t0000", "t0001", "t0002"]
     assert all(t["status"] in ("completed", "stopped") for t in board["trials"])
+    runs = {path.name.split()[0]: path for path in (folder / "tensorboard").iterdir()}
+    assert {"sweep", "zero-shot", "t0000", "t0001", "t0002"} <= runs.keys()
+    assert {len(list(runs[name].glob("*"))) for name in ("sweep", "zero-shot")} == {1}  # the earlier ones are replaced
 
 
 def test_a_time_budget_ends_the_search_in_good_order_and_what_was_found_is_exported(tmp_path):

@@ -16,6 +16,7 @@ def test_files_are_where_the_user_is_reported_they_are(tmp_path: Path) -> None:
         "study": "study.db",
         "best": "best",
         "report": "report.html",
+        "tensorboard": "tensorboard",
         "leaderboard": "leaderboard.csv",
         "test_scores": "test_scores.json",
     }

@@ -11,7 +11,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
-from tune.report.tensorboard.messages import is_number
+from tune.report.tensorboard.messages import is_number, plain
 
 Columns = Mapping[str, api_pb2.HParamInfo]
 
@@ -19,7 +19,7 @@ Columns = Mapping[str, api_pb2.HParamInfo]
 def hyperparameter_values(name: str, hyper: Mapping[str, object], columns: Columns) -> plugin_data_pb2.SessionStartInfo:
     """Return what HPARAMS keeps of a run. name: of its row."""
     start = plugin_data_pb2.SessionStartInfo(group_name=name, start_time_secs=time.time())
-    for key, value in hyper.items():
+    for key, value in {plain(key): value for key, value in hyper.items()}.items():
         as_text = key in columns and columns[key].type == api_pb2.DATA_TYPE_STRING
         _set_hyperparameter(start, key, value, as_text=as_text)
     return start
@@ -45,7 +45,7 @@ def hyperparameter_columns(space: SearchSpace) -> dict[str, api_pb2.HParamInfo]:
 
 def _column(name: str, domains: list[Domain]) -> api_pb2.HParamInfo:
     """Describe joined domains; those of numbers and text together have no domain that HPARAMS can hold."""
-    column = api_pb2.HParamInfo(name=name, differs=True)
+    column = api_pb2.HParamInfo(name=plain(name), differs=True)
     choices = _distinct(value for domain in domains for value in domain.values)
     ends = [end for domain in domains if domain.kind != "choice" for end in (domain.low, domain.high)]
     if all(map(is_number, choices)):
@@ -74,7 +74,7 @@ def _set_hyperparameter(start: plugin_data_pb2.SessionStartInfo, name: str, valu
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    return plain(value if isinstance(value, str) else json.dumps(value, default=str))
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

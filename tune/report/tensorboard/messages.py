@@ -51,12 +51,12 @@ def image(tag: str, png: bytes, description: str) -> Summary:
     """A picture. description: Markdown below its title."""
     width, height = struct.unpack(">II", png[_PNG_SIZE])
     content = tensor_util.make_tensor_proto([str(width).encode(), str(height).encode(), png], dtype=np.object_)
-    about = images.create_summary_metadata(display_name=None, description=description)
+    about = images.create_summary_metadata(display_name=None, description=plain(description))
     return Summary(value=[Summary.Value(tag=tag, metadata=about, tensor=content)])
 
 
 def text(tag: str, markdown: str) -> Summary:
-    return text_pb(tag, markdown)
+    return text_pb(tag, plain(markdown))
 
 
 def experiment(
@@ -70,7 +70,7 @@ def experiment(
         for tag, title in metrics.items()
     ]
     content = api_pb2.Experiment(
-        description=description,
+        description=plain(description),
         time_created_secs=created,
         hparam_infos=columns.values(),
         metric_infos=infos,
@@ -89,7 +89,18 @@ def session_end(*, failed: bool) -> Summary:
 
 
 def is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether TensorBoard can hold a value as a number; a whole one of hundreds of digits is text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def plain(words: str) -> str:
+    """Return a text as UTF-8 can hold it."""
+    return words.encode("utf-8", "replace").decode()
 
 
 def _hparams_summary(tag: str, **content: Any) -> Summary:

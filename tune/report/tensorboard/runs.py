@@ -10,10 +10,11 @@ from pathvalidate import sanitize_filename
 from trainables.trial.report import Report
 from tune.format import short_number
 from tune.records.sweep_folder import SweepFolder
-from tune.report.tensorboard.messages import is_number
+from tune.report.tensorboard.messages import is_number, plain
 
 MOST_TEXTS = 2  # hyperparameters of text that a name holds, such as the strategy
 LONGEST = 60  # letters of a name
+MOST_EVALUATIONS, MOST_STEPS = 10**6, 2**53  # of a record that is damaged there may be any number
 
 
 def run_name(trial_id: str, hyper: Mapping[str, object], varying: Collection[str]) -> str:
@@ -31,7 +32,7 @@ def run_name(trial_id: str, hyper: Mapping[str, object], varying: Collection[str
 
 def folder_name(text: str) -> str:
     """Return a text as a folder's name on any system."""
-    return str(sanitize_filename(text, replacement_text="-", platform="universal"))[:LONGEST].rstrip(" .")
+    return str(sanitize_filename(plain(text), replacement_text="-", platform="universal"))[:LONGEST].rstrip(" .")
 
 
 def trial_runs(folder: SweepFolder) -> dict[str, Path]:
@@ -43,12 +44,12 @@ def trial_runs(folder: SweepFolder) -> dict[str, Path]:
 
 def step_of(report: Report, hyper: Mapping[str, object]) -> int:
     """Return the step of a report: its epoch, or its number where a trial is evaluated several times an epoch."""
-    return round(report.epoch * evaluations_an_epoch(hyper))
+    return min(round(report.epoch * evaluations_an_epoch(hyper)), MOST_STEPS)
 
 
 def evaluations_an_epoch(hyper: Mapping[str, object]) -> int:
     count = hyper.get("evals_per_epoch")
-    return count if isinstance(count, int) else 1
+    return min(max(count, 1), MOST_EVALUATIONS) if isinstance(count, int) else 1
 
 
 def _last_part(text: str) -> str:
