@@ -37,7 +37,7 @@ def project() -> dict[str, Any]:
     return settings
 
 
-def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+def run(*command: str | Path, cwd: Path, statuses: tuple[int, ...] = (0,), **environment: str) -> str:
     inherited = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "UV_PROJECT")}
     done = subprocess.run(
         [str(word) for word in command],
@@ -48,7 +48,7 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
         timeout=600,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.returncode in statuses, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
 
@@ -189,7 +189,7 @@ def test_the_installed_wheel_searches_in_a_folder_that_has_a_data_of_its_own(whe
     assert "quickstart" in run(programs / "python", "-m", "tune", "spaces", cwd=own)
     version = project()["project"]["version"]
     assert run(programs / "foretune", "--version", cwd=own) == f"foretune {version}\n"
-    doctor = run(programs / "foretune", "doctor", "--json", "--quick", cwd=own)
+    doctor = run(programs / "foretune", "doctor", "--json", "--quick", "--offline", cwd=own, statuses=(0, 1))
     assert "pip install 'foretune[time-llm]'" in doctor
     shutil.rmtree(tmp_path / "env")  # gigabytes, which pytest would keep
 
