@@ -14,7 +14,7 @@ from search_spaces.mistakes import Mistakes
 KEYS = ("description", "trainable", "trials", "fixed", "search", "conditional", "first", "task", "recommended_space")
 DEFAULT_TRIALS = 20
 MOST_NAMES = 200  # of one section; a model has some thirty parameters
-_TASK_COUNTS = (
+TASK_COUNTS = (
     "context_length",
     "prediction_length",
     "train_stride",
@@ -22,8 +22,8 @@ _TASK_COUNTS = (
     "max_windows",
     "max_eval_windows",
 )
-_TASK_KEYS = ("data", "split", *_TASK_COUNTS, "scale")
-_SCALES = ("none", "standard")
+TASK_KEYS = ("data", "split", *TASK_COUNTS, "scale")
+SCALES = ("none", "standard")
 
 
 class SpaceFields(TypedDict):
@@ -217,14 +217,14 @@ class _Reader:
 
     def _task(self) -> dict[str, object]:
         task = self._section("task", self._document.get("task"))
-        self._check_names("task", task, _TASK_KEYS)
+        self._check_names("task", task, TASK_KEYS)
         for name, value in task.items():
-            if name in _TASK_COUNTS:
+            if name in TASK_COUNTS:
                 if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                     self._mistakes.add(f"task.{name}", f"must be a whole number of 1 or more, got {show(value)}")
-            elif name == "scale" and value not in _SCALES:
-                self._mistakes.add("task.scale", f"must be {' or '.join(_SCALES)}, got {show(value)}")
-            elif name in _TASK_KEYS and not isinstance(value, str):
+            elif name == "scale" and value not in SCALES:
+                self._mistakes.add("task.scale", f"must be {' or '.join(SCALES)}, got {show(value)}")
+            elif name in TASK_KEYS and not isinstance(value, str):
                 self._mistakes.add(f"task.{name}", f"must be text, got {show(value)}")
         return task
 

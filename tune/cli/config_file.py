@@ -12,6 +12,7 @@ from data.errors import UserError, near_names
 from data.files import expand
 
 OWN = ("config", "help")  # that a file cannot have
+_NUMBERS = {int: "integer", float: "number", bool: "boolean"}  # in a JSON Schema
 
 
 def from_config(ctx: typer.Context, path: Path | None) -> Path | None:
@@ -53,3 +54,31 @@ def _text(value: object) -> str:
     if isinstance(value, list | dict):
         raise UserError(f"a value of a file of options is a number or text, got {value!r}; write it as it is typed")
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 7) of a file of options for `foretune sweep`, of the command's own parameters."""
+    from tune.cli.group import command_of
+    from tune.cli.sweeps import sweep
+
+    params = {
+        str(param.name).rstrip("_"): param for param in command_of("sweep", sweep).params if param.name not in OWN
+    }
+    options = {name: _option_schema(param) for name, param in params.items()}
+    hyphens = {name.replace("_", "-"): schema for name, schema in options.items() if "_" in name}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Options of foretune sweep",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": options,
+        "patternProperties": {f"^{name}$": schema for name, schema in hyphens.items()},
+    }
+
+
+def _option_schema(param: Any) -> dict[str, Any]:
+    """Describe an option: a number where it takes one; else also a list, and of --set a mapping."""
+    kinds = [_NUMBERS.get(param.type_descriptor.annotation, "string"), "null"]
+    if kinds[0] == "string":
+        kinds += ["number", "boolean", "array", *(["object"] if param.name == "set_" else [])]
+    return {"type": kinds, **({"description": str(param.help)} if param.help else {})}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Annotated
 
 import typer
@@ -40,6 +42,22 @@ def check_space(file: Annotated[str, typer.Argument(help="A YAML file.")]) -> No
     searched = len(space.parameters())
     message = f"{file}: a space for {space.trainable}, {searched} parameter(s) searched, no mistakes"
     make_console().print(message, soft_wrap=True)
+
+
+@spaces_app.command("schema")
+def print_schema(
+    config: Annotated[bool, typer.Option("--config", help="Of a file of options, such as foretune.yaml.")] = False,
+) -> None:
+    """Print the JSON Schema of a space's file, for an editor that completes and checks it."""
+    if config:
+        from tune.cli.config_file import config_schema
+
+        schema = config_schema()
+    else:
+        from tune.planning.space_schema import space_schema
+
+        schema = space_schema()
+    sys.stdout.write(json.dumps(schema, indent=2) + "\n")
 
 
 def print_spaces(console: Console, spaces: list[SearchSpace]) -> None:

@@ -82,6 +82,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("doctor",): ("--quick", "--offline"),
     ("spaces", "show"): ("quickstart",),
     ("spaces", "check"): (str(TOYS / "toy.yaml"),),
+    ("spaces", "schema"): (),
     ("data", "passages"): ("--csv-dir", "{}/records/csv", "--sites", "{}/records/sites.csv", "--out", "{}/counts"),
     ("data", "sample", "passages"): ("--rows", "2000", "--out", "{}/made"),
 }
