@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 
 from rich.console import Console
 from rich.table import Table
 
 
 def make_console() -> Console:
-    """Return the console of stdout: every bracket and colon as it is, and wide enough for a leaderboard where piped."""
+    """Return the console of stdout: every bracket and colon as it is, and wide enough for a leaderboard where piped.
+
+    In a notebook without ipywidgets, which a live view needs there, it is one for lines.
+    """
     width = None if Console().is_terminal else 160
-    return Console(width=width, markup=False, highlight=False, emoji=False)
+    jupyter = None if find_spec("ipywidgets") else False
+    return Console(width=width, markup=False, highlight=False, emoji=False, force_jupyter=jupyter)
 
 
 def print_facts(console: Console, facts: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -82,3 +82,13 @@ def process(*arguments: object, cwd: Path, **environment: str) -> Ended:
         timeout=300,
     )
     return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def leaves(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with its words."""
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        if hasattr(command, "list_commands"):
+            yield from leaves(command, (*path, name))
+        else:
+            yield (*path, name), command

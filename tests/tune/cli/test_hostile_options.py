@@ -8,12 +8,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.paths import TOYS
-from tests.tune.cli.command_line import Ended
+from tests.tune.cli.command_line import Ended, leaves
 from tests.tune.service import foretune as in_own_process
 from tests.tune.service import toy_sweep
 from tune.cli import main as cli
@@ -119,16 +118,6 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 def _interrupted(*_: object) -> str:
     raise KeyboardInterrupt
-
-
-def leaves(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command with its words."""
-    for name in group.list_commands(None):
-        command = group.get_command(None, name)
-        if hasattr(command, "list_commands"):
-            yield from leaves(command, (*path, name))
-        else:
-            yield (*path, name), command
 
 
 def hostile_lines(place: Path) -> Iterator[tuple[str, ...]]:
