@@ -31,6 +31,7 @@ OTHERS = {
     "--logdir",
     "--rehearse",
 }  # other programs'
+MISTAKE = "foretune sweep --trails 3"  # whose message was timed
 ENDS_EARLY = re.compile(r"[A-Z…<]")  # a placeholder: NAME, DATA
 
 
@@ -91,7 +92,8 @@ def test_commands_and_options_in_the_text_exist(app: Any, page: Path) -> None:
                 or rest[0].startswith("-")
                 or any(tuple(typed[: len(command)]) == command for command in words)
             ), code
-        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", code):
+        is_ours = code.startswith(("--", "foretune ")) and code != MISTAKE
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", code) if is_ours else ():
             assert flag in flags | OTHERS | {"--help", "--version"}, code
 
 

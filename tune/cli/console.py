@@ -14,9 +14,17 @@ def make_console() -> Console:
 
     In a notebook without ipywidgets, which a live view needs there, it is one for lines.
     """
-    width = None if Console().is_terminal else 160
-    jupyter = None if find_spec("ipywidgets") else False
-    return Console(width=width, markup=False, highlight=False, emoji=False, force_jupyter=jupyter)
+    console = Console()
+    is_plain = console.is_jupyter and find_spec("ipywidgets") is None
+    is_wide = is_plain or not console.is_terminal
+    return Console(
+        width=160 if is_wide else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        force_jupyter=False if is_plain else None,
+        force_terminal=False if is_plain else None,  # a kernel sets FORCE_COLOR, which Rich takes for a terminal
+    )
 
 
 def print_facts(console: Console, facts: Mapping[str, str]) -> None:

@@ -20,7 +20,9 @@ def test_a_notebook_has_a_live_view_where_it_can_show_one(
 
     monkeypatch.setattr(rich.console, "_is_jupyter", lambda: True)
     monkeypatch.setattr(console, "find_spec", find_spec)
-    assert make_console().is_jupyter == is_live
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as ipykernel does
+    made = make_console()
+    assert (made.is_jupyter, made.is_terminal) == (is_live, False)
 
 
 def test_a_terminal_is_no_notebook() -> None:
