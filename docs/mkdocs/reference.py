@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from search_spaces.domain import scalar_text
 from search_spaces.library import list_spaces
 from tune.cli.config_file import OWN, config_schema
 from tune.cli.main import app
@@ -13,6 +15,8 @@ from tune.planning.space_schema import parameters_of, space_schema
 from tune.registry import find_hyper_type, shipped_trainables
 
 NO_VALUE = (None, False, ())
+MOST = 1e9  # a limit that keeps out what was mistyped is not worth a word
+TYPES = {str: "text", int: "whole number", float: "number", Path: "path", list[str]: "text, again for more"}
 
 
 def commands() -> str:
@@ -23,7 +27,7 @@ def commands() -> str:
 def options() -> str:
     """The keys of foretune.yaml: the options of a sweep by panel."""
     params = [param for param in app.get_command(None, "sweep").params if param.name not in (*OWN, "dry_run")]
-    rows = [(f"`{str(p.name).rstrip('_')}`", f"`{_type_name(p)}`", p.help or "") for p in params]
+    rows = [(f"`{str(p.name).rstrip('_')}`", _type_name(p), p.help or "") for p in params]
     return _table(("key", "value", "what it is"), rows)
 
 
@@ -63,11 +67,11 @@ def _command(words: Sequence[str], command: Any) -> str:
     usage = " ".join(["foretune", title, *shown, *(["[OPTIONS]"] if named else [])])
     parts = [f"## {title}", inspect.cleandoc(command.help or ""), f"```text\n{usage}\n```"]
     if arguments:
-        rows = [(f"`{p.name.upper()}`", f"`{_type_name(p)}`", _meaning(p)) for p in arguments]
+        rows = [(f"`{p.name.upper()}`", _type_name(p), _meaning(p)) for p in arguments]
         parts.append(_table(("argument", "type", "what it is"), rows))
     panels = dict.fromkeys(param.rich_help_panel for param in named)
     for panel in panels:
-        rows = [(_names(p), f"`{_type_name(p)}`", _meaning(p)) for p in named if p.rich_help_panel == panel]
+        rows = [(_names(p), _type_name(p), _meaning(p)) for p in named if p.rich_help_panel == panel]
         parts.append(_table((panel or "option", "type", "what it is"), rows))
     return "\n\n".join(parts)
 
@@ -85,7 +89,7 @@ def _type_name(param: Any) -> str:
     if getattr(param, "is_flag", False):
         return "flag"
     kind = param.type_descriptor.annotation
-    return str(getattr(kind, "__name__", kind)) if getattr(kind, "__args__", None) is None else str(kind)
+    return TYPES[kind] if kind in TYPES else str(kind)
 
 
 def _model(name: str) -> str:
@@ -95,7 +99,7 @@ def _model(name: str) -> str:
             f"`{key}`",
             _kind(schema),
             _limits(schema),
-            f"`{_yaml(schema['default'])}`" if "default" in schema else "required",
+            f"`{scalar_text(schema['default'])}`" if "default" in schema else "required",
         )
         for key, schema in parameters_of(hyper_type).items()
     ]
@@ -107,21 +111,13 @@ def _kind(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_kind(each) for each in schema["anyOf"])
     values = schema.get("enum", [schema["const"]] if "const" in schema else None)
-    return ", ".join(f"`{_yaml(value)}`" for value in values) if values else str(schema["type"])
+    return ", ".join(f"`{scalar_text(value)}`" for value in values) if values else str(schema["type"])
 
 
 def _limits(schema: dict[str, Any]) -> str:
     signs = {"exclusiveMinimum": "above", "minimum": "from", "maximum": "to", "exclusiveMaximum": "below"}
     inside = next((each for each in schema.get("anyOf", ()) if signs.keys() & each.keys()), schema)
-    return " ".join(f"{word} {inside[key]:g}" for key, word in signs.items() if key in inside)
-
-
-def _yaml(value: object) -> str:
-    return (
-        {None: "null", True: "true", False: "false"}.get(value, str(value))
-        if not isinstance(value, int | float) or isinstance(value, bool)
-        else f"{value:g}"
-    )  # type: ignore[call-overload]
+    return " ".join(f"{word} {inside[key]:g}" for key, word in signs.items() if inside.get(key, MOST) < MOST)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
