@@ -109,10 +109,9 @@ class Sweep:
 
     def report(self) -> Report:
         """Write the report of what is on record, and return it; the last expression of a cell shows it."""
-        from tune.report.page import write_report
+        from tune.export.summary import write_page
 
-        board = self._board()
-        write_report(self._sweep.folder, board, self._sweep.spec)
+        write_page(self._sweep, self._board())
         return Report(self._sweep.folder.report)
 
     def resume(self, *, show: bool = True, **options: object) -> Sweep:

@@ -26,8 +26,8 @@ from tune.cli.live.sweep_state import state_of
 from tune.cli.tables.sweeps import print_leaderboard
 from tune.command_text import command_text
 from tune.export.finalize import finalize
+from tune.export.summary import write_summary
 from tune.format import count_text, memory
-from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.planning.request import CheckedRequest, SweepRequest, check_request
 from tune.ray_backend.run import resources_of, run_search
@@ -194,7 +194,7 @@ def report_sweep(name: str, storage: Path) -> int:
     """Write the leaderboard and the report of what a sweep has found so far, also of one that runs."""
     console = _console()
     sweep = Sweep.open(storage, name)
-    _write_summary(sweep)
+    write_summary(sweep)
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
     return OK
 
@@ -283,7 +283,7 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
 
 
 def _print_interrupted(sweep: Sweep, console: Console) -> int:
-    board = _write_summary(sweep)
+    board = write_summary(sweep)
     print_leaderboard(console, board, sweep.advice(board))
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
     left, name, storage = sweep.unfinished_trials(), sweep.spec.name, sweep.folder.path.parent
@@ -293,18 +293,6 @@ def _print_interrupted(sweep: Sweep, console: Console) -> int:
         soft_wrap=True,
     )
     return INTERRUPTED
-
-
-def _write_summary(sweep: Sweep) -> Leaderboard:
-    """Write leaderboard.csv, report.html and TensorBoard's summary from what is on record."""
-    from tune.report.page import write_report
-    from tune.report.tensorboard.conclusion import write_conclusion
-
-    board = sweep.leaderboard()
-    board.write_csv(sweep.folder)
-    write_report(sweep.folder, board, sweep.spec)
-    write_conclusion(sweep.folder, board, sweep.spec)
-    return board
 
 
 def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:

@@ -12,13 +12,14 @@ from trainables.trial.evaluation import Evaluation
 from trainables.trial.report import Scores
 from trainables.trial.window_errors import WindowErrors, score_of
 from tune.export.blends import Blends, build
+from tune.export.errors_on_test import errors_of
 from tune.export.examples import make_examples
 from tune.export.trial_models import TrialModels
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
 from tune.records.scores_on_test import TestScores, name_on_test, write_test_scores
 from tune.records.verdict import MAIN_METRICS, WITH_ZERO, Decision, OnTest, Verdict
-from tune.report.forecast_examples import Example, write_examples
+from tune.report.charts.forecast_examples import Example, write_examples
 from tune.verdict.decide import Candidate, decide, interval_of
 from tune.verdict.measured import baseline_errors, initial_errors, trial_errors, windows_file
 from tune.verdict.resampling import Units
@@ -50,6 +51,7 @@ def conclude(models: TrialModels, board: Leaderboard, *, without: Iterable[str] 
     evaluations, test, examples = _on_test(models, board, verdict, frozenset(without))
     write_test_scores(models.sweep.folder, test)
     write_examples(models.sweep.folder, examples)
+    errors_of(models.task, board.initial_name, verdict, evaluations).write(models.sweep.folder)
     verdict = replace(verdict, test=_compare_on_test(board, verdict, evaluations, models.task.spec.eval_overlap))
     verdict.write(models.sweep.folder)
     return board.with_end(test, None, verdict)

@@ -14,7 +14,7 @@ from trainables.base import QUANTILE_LEVELS
 from trainables.device.precision import autocast
 from trainables.trial.evaluation import Evaluation, same_draws
 from tune.export.trial_models import TrialModel
-from tune.report.forecast_examples import Drawn, Example
+from tune.report.charts.forecast_examples import Drawn, Example
 
 HISTORY = 2  # lengths of a forecast that are shown before it
 LOW, HIGH = 0, len(QUANTILE_LEVELS) - 1

@@ -29,8 +29,8 @@ def finalize(sweep: Sweep) -> Leaderboard:
     """Decide, score, export and report a sweep whose search has ended; after an extension it replaces the old."""
     from tune.export.conclude import conclude, initial_standing
     from tune.export.export import export_trial
+    from tune.export.summary import write_page
     from tune.export.trial_models import TrialModels
-    from tune.report.page import write_report
     from tune.report.tensorboard.conclusion import write_conclusion
 
     models = TrialModels(sweep)
@@ -53,7 +53,7 @@ def finalize(sweep: Sweep) -> Leaderboard:
             unreadable.append(standing.trial_id)
     board = replace(board, comparison=compare_best(models, board))
     board.write_csv(sweep.folder)
-    write_report(sweep.folder, board, sweep.spec)
+    write_page(sweep, board)
     write_conclusion(sweep.folder, board, sweep.spec)
     return board
 

@@ -18,7 +18,7 @@ from data.files import replace_bytes
 from trainables.base import QUANTILE_LEVELS
 from tune.forecasts.many import Block, ForecastPlan
 from tune.forecasts.prediction import SeriesGrid
-from tune.report.plot_style import CARD, COLOURS, INK, MUTED, draw_legend, make_canvas, mark_times, shortened
+from tune.report.charts.plot_style import CARD, COLOURS, INK, MUTED, draw_legend, make_canvas, mark_times, shortened
 
 MOST = 12  # panels in a picture
 HISTORY = 3  # lengths of a forecast that are shown before it

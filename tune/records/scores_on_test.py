@@ -1,9 +1,12 @@
-"""Scores on the test part, taken once after the search, beside the leaderboard."""
+"""Scores on the test part, taken once after the search, beside the leaderboard; and where the errors in them are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from pydantic import TypeAdapter
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
@@ -44,3 +47,44 @@ def read_test_scores(folder: SweepFolder) -> TestScores:
         }
     except (FileNotFoundError, DamagedFileError, AttributeError, TypeError):
         return {}
+
+
+# --- where the errors are
+
+Numbers = Sequence[float | None]  # None where nothing was observed
+
+
+@dataclass(frozen=True)
+class ErrorsOnTest:
+    """Errors by model, the initial model's first and the winner's last.
+
+    step_measure: what by_step holds, at each step of the horizon. series: those on which the winner is worst, the worst
+    first, and then those on which it is best, the best last; all where they are few. series_measure: what by_series
+    holds, for each of them. worst: the first part of series. left_out: how many are between.
+    """
+
+    step_measure: str
+    by_step: Mapping[str, Numbers]
+    series_measure: str = ""
+    series: Sequence[str] = ()
+    by_series: Mapping[str, Numbers] = field(default_factory=dict)
+    worst: Sequence[str] = ()
+    left_out: int = 0
+
+    def write(self, folder: SweepFolder) -> None:
+        replace_text(folder.errors_on_test, json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, folder: SweepFolder) -> ErrorsOnTest | None:
+        """Read what `write` wrote; None where the search has not ended, or the file is damaged: `finish` writes it."""
+        try:
+            found = TypeAdapter(cls).validate_python(read_object(folder.errors_on_test))
+        except (FileNotFoundError, DamagedFileError, ValueError):
+            return None
+        return found if found._is_whole else None
+
+    @property
+    def _is_whole(self) -> bool:
+        steps = {len(values) for values in self.by_step.values()}
+        rows = {len(values) for values in self.by_series.values()}
+        return len(steps) == 1 and 0 not in steps and rows <= {len(self.series)} and bool(rows) == bool(self.series)

@@ -108,6 +108,11 @@ class SweepFolder:
         return self.path / "examples.json"
 
     @property
+    def errors_on_test(self) -> Path:
+        """Where the winner and the initial model err on the test part."""
+        return self.path / "errors_on_test.json"
+
+    @property
     def comparison(self) -> Path:
         """What the best trial's model is worth beside its scores."""
         return self.path / "comparison.json"

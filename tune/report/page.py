@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from data.files import replace_text
 from search_spaces.domain import Domain
@@ -25,31 +26,64 @@ from tune.format import (
 )
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.ranking import Line, leaderboard_lines
-from tune.leaderboard.standing import HYPERPARAMETERS, Standing, varying
-from tune.records.journal import read_records
+from tune.leaderboard.standing import HYPERPARAMETERS, varying
 from tune.records.scores_on_test import name_on_test, rows_on_test
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
 from tune.records.timeline import read_timeline, time_spent
 from tune.records.trial_record import TrialRecord
-from tune.report.forecast_examples import Example, examples_figure, read_examples
-from tune.report.hyperparameter_plots import hyperparameter_effects
-from tune.report.learning_curves import METRIC_NAMES, validation_curves
-from tune.report.plot_style import COLOURS, svg_markup
-from tune.report.sentences import ending_of, progress_of, verdict_of
+from tune.report.brushing import brushing_data, brushing_script, content_hash
+from tune.report.charts.importances import Importances
+from tune.report.charts.learning_curves import METRIC_NAMES
+from tune.report.charts.plot_style import COLOURS
+from tune.report.pictures import Shown, trials_drawn
+from tune.report.repeat import repetition_of
+from tune.report.sentences import progress_of, verdict_of
 from tune.verdict.advice import advise
 
 TEMPLATE = "page.html.j2"
+REFRESH_SECONDS = 15  # of the page of a sweep that runs
 SHORTEST = 0.5  # seconds of an activity that is listed
 
 # The table's own columns; a further hyperparameter gets one of its own where trials differ in it.
 TABLED = ("strategy", *HYPERPARAMETERS)
 
 
-def write_report(folder: SweepFolder, leaderboard: Leaderboard, spec: SweepSpec) -> Path:
-    """Write report.html in one step, of a finished or a running sweep; returns its path."""
+@dataclass(frozen=True)
+class Life:
+    """Where a sweep is in its life. is_running: its page is written again and again. note: why it stopped before its
+    end, and how to go on; empty where it did not. written: when the page was, where that matters."""
+
+    is_running: bool = False
+    note: str = ""
+    written: str = ""
+
+
+def write_report(
+    folder: SweepFolder,
+    leaderboard: Leaderboard,
+    spec: SweepSpec,
+    *,
+    life: Life | None = None,
+    importances: Importances | None = None,
+) -> Path:
+    """Write report.html in one step, of a finished or a running sweep; returns its path.
+
+    importances: of the hyperparameters; nothing is said of them where they were not measured.
+    """
     best_folder, space = folder.best.absolute(), spec.search_space()
+    shown = Shown.of(folder, leaderboard, importances)
+    pictures = {name: picture.markup() for name, picture in shown.pictures().items()}
+    script = brushing_script()
     page = _template().render(
+        life=life or Life(),
+        refresh_seconds=REFRESH_SECONDS,
+        script=script,
+        script_hash=content_hash(script),
+        brushing=brushing_data(leaderboard) if "parallel" in pictures else None,
+        pictures=pictures,
+        importances=shown.importances,
+        repetition=repetition_of(spec),
         board=leaderboard,
         spec=spec,
         best_folder=best_folder if best_folder.is_dir() else None,
@@ -57,12 +91,10 @@ def write_report(folder: SweepFolder, leaderboard: Leaderboard, spec: SweepSpec)
         metric_names=METRIC_NAMES,
         colours=COLOURS,
         verdict=verdict_of(leaderboard),
-        progress=progress_of(leaderboard, spec.trials),
+        progress=progress_of(leaderboard, spec.trials, is_running=(life or Life()).is_running),
         lines=table_lines(leaderboard),
         extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
         has_strategy=any("strategy" in s.hyper for s in leaderboard.standings),
-        effects=_effects(leaderboard),
-        examples=_examples(read_examples(folder)),
         time_spent=_time_spent(folder),
         test=_test_table(rows_on_test(leaderboard.test)),
         worse_on_test=_worse_on_test(rows_on_test(leaderboard.test), leaderboard.initial_name),
@@ -71,12 +103,16 @@ def write_report(folder: SweepFolder, leaderboard: Leaderboard, spec: SweepSpec)
         domains=domains_of(space),
         top_set=leaderboard.decided.confidence_set if leaderboard.decided else (),
         skill=leaderboard.decided.skill if leaderboard.decided else {},
-        **_of_records(read_records(folder), leaderboard, space),
+        advice=advise(leaderboard, shown.records, space),
+        drawn=trials_drawn(pictures["curve"]),
+        errors=_errors(shown.records),
+        initial_models=len({tuple(r.initial.scores[m] for m in METRICS) for r in shown.records if r.initial}),
     )
     replace_text(folder.report, page)
     return folder.report
 
 
+@cache
 def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -97,59 +133,11 @@ def _template() -> Template:
     return environment.get_template(TEMPLATE)
 
 
-def _of_records(records: list[TrialRecord], board: Leaderboard, space: SearchSpace) -> dict[str, object]:
-    """Give what only the reports themselves hold: the curves, the errors, and how many initial models there are."""
-    curves = _curves(records, board)
-    return {
-        "advice": advise(board, records, space),
-        "curves": curves,
-        "drawn": {s.trial_id for s in board.trials if f'<g id="curve-{s.trial_id}">' in curves},
-        "errors": _errors(records),
-        "initial_models": len({tuple(r.initial.scores[m] for m in METRICS) for r in records if r.initial}),
-    }
-
-
-# --- the pictures
-
-
-def _curves(records: list[TrialRecord], board: Leaderboard) -> Markup:
-    alt = f"Line chart of {board.metric} over epochs, a line a trial. {verdict_of(board).text}"
-    return svg_markup(validation_curves(records, board), name="curve", alt=alt, titles=_titles(board))
-
-
-def _effects(board: Leaderboard) -> Markup | None:
-    figure = hyperparameter_effects(board)
-    if figure is None:
-        return None
-    names = ", ".join(varying(s for s in board.standings if s.rank is not None))
-    alt = f"Scatter plots of each trial's best {board.metric} against {names}. The leaderboard has the numbers."
-    return svg_markup(figure, name="effect", alt=alt, titles=_titles(board))
-
-
-def _examples(examples: Sequence[Example]) -> Markup | None:
-    if not examples:
-        return None
-    windows = "; ".join(f"{example.title}: {example.series}" for example in examples)
-    alt = f"Line charts of forecasts beside what came, a window each. {windows}."
-    return svg_markup(examples_figure(examples), name="example", alt=alt, titles={})
-
-
 def _time_spent(folder: SweepFolder) -> list[tuple[str, str, float]]:
     """Give what the sweep's time went to: the activity, how long, and its share of the clock."""
     found = time_spent(read_timeline(folder.timeline))
     rows = [(name, seconds) for name, seconds in found.seconds.items() if seconds >= SHORTEST]
     return [(name, long_duration(seconds), seconds / found.wall) for name, seconds in rows]
-
-
-def _titles(board: Leaderboard) -> dict[str, str]:
-    return {trial.trial_id: _title(trial, board.metric) for trial in board.trials}
-
-
-def _title(standing: Standing, metric: str) -> str:
-    hyper = standing.hyper
-    parts = [standing.trial_id, str(hyper.get("strategy") or ""), f"lr {short_number(hyper.get('lr'))}"]
-    parts.append(f"best {metric} {score_text(standing.scores[metric])}")
-    return ", ".join([part for part in parts if part] + [ending_of(standing)])
 
 
 # --- the tables

@@ -71,14 +71,14 @@ def _is_running(board: Leaderboard) -> bool:
     return any(s.status == "running" for s in board.standings)
 
 
-def progress_of(board: Leaderboard, planned: int) -> str:
+def progress_of(board: Leaderboard, planned: int, *, is_running: bool = False) -> str:
     """Say how many trials there are and how they ended, and how long they trained."""
     if not board.standings:
         return f"No trial is on record; {count_text(planned, 'trial')} planned."
     words = Counter(ending_of(s) for s in board.standings)
     ended = ", ".join(f"{count} {word}" for word, count in words.most_common())
     seconds = long_duration(sum(s.seconds for s in board.standings))
-    lead = "The sweep is still running: " if _is_running(board) else ""
+    lead = "The sweep is still running: " if is_running or _is_running(board) else ""
     of_all = f"{len(board.standings)} of {count_text(planned, 'trial')} planned"
     return f"{lead}{of_all}: {ended}. Trained for {seconds} in all."
 

@@ -14,7 +14,7 @@ from tune.export.examples import choose_windows, make_examples
 from tune.export.trial_models import TrialModels
 from tune.records.sweep_folder import SweepFolder
 from tune.registry import find_trainable
-from tune.report.forecast_examples import Drawn, Example, examples_figure, read_examples, write_examples
+from tune.report.charts.forecast_examples import Drawn, Example, examples_figure, read_examples, write_examples
 
 
 @pytest.fixture(scope="module")

@@ -23,9 +23,9 @@ from tune.records.journal import Journal
 from tune.records.scores_on_test import write_test_scores
 from tune.records.sweep_folder import SweepFolder
 from tune.records.verdict import Decision, Verdict
-from tune.report.forecast_examples import Drawn, Example, write_examples
+from tune.report.charts.forecast_examples import Drawn, Example, write_examples
 from tune.report.page import write_report
-from tune.report.plot_style import COLOURS
+from tune.report.charts.plot_style import COLOURS
 from tune.sweep import Sweep
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")

@@ -13,7 +13,7 @@ from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.journal import read_records
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
-from tune.report.learning_curves import validation_curves
+from tune.report.charts.learning_curves import validation_curves
 
 HYPER = {
     "strategy": "head_only",

@@ -17,9 +17,9 @@ from tests.tune.report.written_sweep import ZERO_SHOT, add_trial, draw, three_tr
 from tune.format import short_number
 from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
-from tune.report.hyperparameter_plots import hyperparameter_effects
-from tune.report.learning_curves import validation_curves
-from tune.report.plot_style import COLOURS
+from tune.report.charts.hyperparameter_plots import hyperparameter_effects
+from tune.report.charts.learning_curves import validation_curves
+from tune.report.charts.plot_style import COLOURS
 from tune.sweep import Sweep
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.tune.report.written_sweep import ZERO_SHOT, add_trial, read_board, three_trials
-from tune.report.hyperparameter_plots import hyperparameter_effects
+from tune.report.charts.hyperparameter_plots import hyperparameter_effects
 
 
 def test_learning_rate_has_a_log_axis_and_missing_values_are_left_out(tmp_path):

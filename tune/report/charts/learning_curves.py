@@ -16,20 +16,20 @@ from numpy.typing import NDArray
 from tune.format import score_text, short_number
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.trial_record import TrialRecord
-from tune.report.plot_style import (
+from tune.report.charts.plot_style import (
     CARD,
     DASHES,
     GREY,
     INK,
     MUTED,
-    PLAIN_STYLE,
-    Styles,
-    assign_styles,
+    WIDE,
+    Layout,
+    Margins,
     draw_legend,
-    make_canvas,
+    make_panels,
     set_limits,
-    strategy_of,
 )
+from tune.report.charts.strategies import PLAIN_STYLE, Styles, assign_styles, strategy_of, style_handles
 
 METRIC_NAMES = {
     "val_loss": "validation loss",
@@ -41,34 +41,36 @@ METRIC_NAMES = {
     "val_smape": "validation sMAPE",
 }
 
-_SIZE = (12.0, 6.0)  # inches; 1200 x 600 px at 100 dots an inch
 _MANY_LINES = 40
 _ALPHA = {"completed": 0.85, "running": 0.95, "interrupted": 0.6}
 _PALE = 0.35
+_OUTLINE = (patheffects.withStroke(linewidth=3, foreground=CARD),)
 
 
-def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard) -> Figure:
-    """Draw the metric of every trial over epochs, from zero-shot at epoch 0; 1200 x 600 px at its own dpi.
+def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard, layout: Layout = WIDE) -> Figure:
+    """Draw the metric of every trial over epochs, from zero-shot at epoch 0; 1200 x 600 px on a wide page.
 
     Trials that were stopped are pale, the best is thick with its best epoch marked. What runs far above zero-shot
     leaves the picture at the top, and the picture says so. A trial's line carries its id (as an SVG group). A baseline
     is a thin dashed line, left out where it would lie outside the picture that the trials need.
     """
-    figure, axes = make_canvas(_SIZE)
-    ax = axes[0]
+    narrow = layout.is_narrow
+    margins = Margins(right=0.25 if narrow else 0.95, top=0.8 if narrow else 0.5, bottom=0.75 if narrow else 0.55)
+    height = 4.2 if narrow else layout.width / 2
+    figure, (ax,) = make_panels(layout, height, margins=margins)
     statuses = {trial.trial_id: trial.status for trial in leaderboard.trials}
     curves = [_curve(record, leaderboard, statuses.get(record.trial_id)) for record in records if record.reports]
     top = set_limits(ax, leaderboard, values={c.trial_id: c.trained for c in curves})
     styles = assign_styles(s for s in leaderboard.standings if s.rank is not None)
     for curve in sorted(curves, key=lambda c: c.is_best):
         _draw_curve(ax, curve, _Pen.of(curve, styles, many=len(curves)), top)
-    _draw_initial(ax, leaderboard)
-    _draw_baselines(ax, leaderboard)
-    _mark_best(ax, leaderboard)
-    _tell_clipped(ax, [c for c in curves if c.leaves(top)], top)
-    _label_epochs(ax, curves, leaderboard.initial_name)
+    _draw_initial(ax, leaderboard, layout)
+    _draw_baselines(ax, leaderboard, layout)
+    _mark_best(ax, leaderboard, layout)
+    _note_clipped(ax, [c for c in curves if c.leaves(top)], top, layout)
+    _label_epochs(ax, curves, leaderboard.initial_name, layout)
     ax.set_ylabel(f"{METRIC_NAMES.get(leaderboard.metric, leaderboard.metric)}, lower is better")
-    _draw_key(ax, curves, styles, top)
+    _draw_key(ax, curves, styles, top, layout)
     return figure
 
 
@@ -141,19 +143,20 @@ def _draw_curve(ax: Axes, curve: _Curve, pen: _Pen, top: float) -> None:
         ax.plot(curve.epochs[end], values[end], "X", ms=7, color=pen.colour, mew=0, zorder=order)
 
 
-def _label_epochs(ax: Axes, curves: Sequence[_Curve], initial_name: str) -> None:
+def _label_epochs(ax: Axes, curves: Sequence[_Curve], initial_name: str, layout: Layout) -> None:
     """Whole epochs on the axis, unless reports came more often and there are few."""
     last = max([1.0, *(float(c.epochs[-1]) for c in curves)])
     is_whole = all(float(epoch).is_integer() for c in curves for epoch in c.epochs)
     ax.set_xlim(0, last)
-    ax.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=is_whole or last >= 2))
-    ax.set_xlabel(f"epoch (0 = {initial_name}, the model before any training)")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=5 if layout.is_narrow else 12, integer=is_whole or last >= 2))
+    before = "\n" if layout.is_narrow else " "
+    ax.set_xlabel(f"epoch{before}(0 = {initial_name}, the model before any training)")
     if not curves:
         ax.set(xticks=[], yticks=[])
         ax.text(0.5, 0.5, "no trial has reported yet", ha="center", transform=ax.transAxes, color=MUTED)
 
 
-def _tell_clipped(ax: Axes, curves: Sequence[_Curve], top: float) -> None:
+def _note_clipped(ax: Axes, curves: Sequence[_Curve], top: float, layout: Layout) -> None:
     """Mark where lines leave at the top, and say how many do and how far they go."""
     if not curves:
         return
@@ -161,7 +164,8 @@ def _tell_clipped(ax: Axes, curves: Sequence[_Curve], top: float) -> None:
     highest = max(float(np.nanmax(c.values)) for c in curves)
     who = "1 trial leaves" if len(curves) == 1 else f"{len(curves)} trials leave"
     text = f"▲ {who} the picture, up to {short_number(highest)}"
-    ax.annotate(text, (1, 1), (0, 6), "axes fraction", "offset points", ha="right", va="bottom", color=MUTED)
+    place = {"ha": "right", "va": "bottom", "color": MUTED, "fontsize": layout.text}
+    ax.annotate(text, (1, 1), (0, 6), "axes fraction", "offset points", **place)
 
 
 def _exit_epoch(curve: _Curve, top: float) -> float:
@@ -174,16 +178,22 @@ def _exit_epoch(curve: _Curve, top: float) -> float:
     return float(x0 + (x1 - x0) * ((top - y0) / (y1 - y0)))
 
 
-def _draw_initial(ax: Axes, leaderboard: Leaderboard) -> None:
+def _draw_initial(ax: Axes, leaderboard: Leaderboard, layout: Layout) -> None:
     value = leaderboard.initial[leaderboard.metric]
     if value is None:
         return
     ax.axhline(value, color=INK, lw=1.4, ls=DASHES, zorder=3)
+    at = ("axes fraction", "data")
+    look = {"color": INK, "fontsize": layout.text}
+    if layout.is_narrow:  # no room beside the panel
+        text = f"{leaderboard.initial_name} {score_text(value)}"
+        ax.annotate(text, (1, value), (0, 3), at, "offset points", ha="right", zorder=8, path_effects=_OUTLINE, **look)
+        return
     text = f"{leaderboard.initial_name}\n{score_text(value)}"
-    ax.annotate(text, (1, value), (8, 0), ("axes fraction", "data"), "offset points", va="center", color=INK)
+    ax.annotate(text, (1, value), (8, 0), at, "offset points", va="center", **look)
 
 
-def _draw_baselines(ax: Axes, leaderboard: Leaderboard) -> None:
+def _draw_baselines(ax: Axes, leaderboard: Leaderboard, layout: Layout) -> None:
     low, top = ax.get_ylim()
     for baseline in leaderboard.baselines:
         value = baseline.scores[leaderboard.metric]
@@ -198,14 +208,14 @@ def _draw_baselines(ax: Axes, leaderboard: Leaderboard) -> None:
             "offset points",
             va="bottom",
             color=MUTED,
-            fontsize=9,
+            fontsize=layout.text - 1,
             zorder=8,
-            path_effects=[patheffects.withStroke(linewidth=3, foreground=CARD)],
+            path_effects=_OUTLINE,
         )
         label.set_parse_math(False)
 
 
-def _mark_best(ax: Axes, leaderboard: Leaderboard) -> None:
+def _mark_best(ax: Axes, leaderboard: Leaderboard, layout: Layout) -> None:
     best = None if leaderboard.best is None else leaderboard.best.run
     value = None if best is None else best.scores[leaderboard.metric]
     if best is None or best.best_epoch is None or value is None:
@@ -221,18 +231,19 @@ def _mark_best(ax: Axes, leaderboard: Leaderboard) -> None:
         va="top",
         color=INK,
         weight="bold",
+        fontsize=layout.text,
         zorder=8,
-        path_effects=[patheffects.withStroke(linewidth=3, foreground=CARD)],
+        path_effects=_OUTLINE,
     )
     text.set_parse_math(False)
 
 
-def _draw_key(ax: Axes, curves: Sequence[_Curve], styles: Styles, top: float) -> None:
+def _draw_key(ax: Axes, curves: Sequence[_Curve], styles: Styles, top: float, layout: Layout) -> None:
     """Name the strategies where they differ, and what pale lines and crosses mean where there are some."""
-    handles = [Line2D([], [], color=c, lw=2, label=n) for n, (c, _) in styles.items()] if len(styles) > 1 else []
+    handles = style_handles(styles, as_lines=True)
     if any(c.status == "stopped" and not c.is_best for c in curves):
         handles.append(Line2D([], [], color=GREY, lw=1.3, alpha=_PALE, label="pale: stopped early"))
     if any(c.is_broken(top) for c in curves):
         handles.append(Line2D([], [], color=GREY, marker="X", ms=7, mew=0, ls="none", label="diverged or failed"))
     if handles:
-        draw_legend(ax.legend, handles, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+        draw_legend(ax.legend, handles, layout=layout, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)

@@ -18,7 +18,22 @@ from pydantic import TypeAdapter
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
 from tune.records.sweep_folder import SweepFolder
-from tune.report.plot_style import COLOURS, DASHES, GREY, INK, MUTED, draw_legend, make_canvas, mark_times, shortened
+from tune.report.charts.plot_style import (
+    COLOURS,
+    DASHES,
+    GREY,
+    INK,
+    LONGEST_NAME,
+    MUTED,
+    SHORT_NAME,
+    WIDE,
+    Layout,
+    Margins,
+    draw_legend,
+    make_panels,
+    mark_times,
+    shortened,
+)
 
 WINNER = COLOURS["blue"][0]
 Numbers = Sequence[float | None]
@@ -76,11 +91,14 @@ def read_examples(folder: SweepFolder) -> list[Example]:
         return []
 
 
-def examples_figure(examples: Sequence[Example]) -> Figure:
+def examples_figure(examples: Sequence[Example], layout: Layout = WIDE) -> Figure:
     """Draw a panel a window, below one another."""
-    figure, panels = make_canvas((11.0, 0.6 + 2.4 * len(examples)), rows=len(examples))
+    rows, margins = len(examples), Margins(bottom=0.95 if layout.is_narrow else 0.7, top=0.35, above=0.75)
+    tall = 1.5 if layout.is_narrow else 1.75 * layout.width / WIDE.width
+    height = rows * tall + ((rows - 1) * margins.above + margins.top + margins.bottom) * layout.scale
+    figure, panels = make_panels(layout, height, rows=rows, margins=margins)
     for ax, example in zip(panels, examples, strict=True):
-        _draw(ax, example)
+        _draw(ax, example, layout)
     names = list(examples[0].forecasts)
     handles = [
         Line2D([], [], color=MUTED, label="history"),
@@ -88,11 +106,11 @@ def examples_figure(examples: Sequence[Example]) -> Figure:
         Line2D([], [], color=GREY, ls=DASHES, label=names[0]),
         *(Line2D([], [], color=WINNER, label=name) for name in names[1:]),
     ]
-    draw_legend(figure.legend, handles, loc="outside lower center")
+    draw_legend(figure.legend, handles, layout=layout, loc="lower center", borderaxespad=0.1)
     return figure
 
 
-def _draw(ax: Axes, example: Example) -> None:
+def _draw(ax: Axes, example: Example, layout: Layout) -> None:
     times = np.asarray(example.times)
     is_timed = bool(len(times)) and isinstance(example.times[0], str)
     axis: Any = pd.to_datetime(times).to_numpy() if is_timed else times
@@ -104,9 +122,10 @@ def _draw(ax: Axes, example: Example) -> None:
             ax.fill_between(ahead, _values(drawn.low), _values(drawn.high), color=colour, alpha=0.18, lw=0)
         ax.plot(ahead, _values(drawn.point), color=colour, ls=style, lw=1.6)
     ax.plot(ahead, _values(example.actual), color=INK, ls=":", lw=1.4)
-    title = f"{example.title}: {shortened(example.series)}"
-    ax.set_title(title, loc="left", fontsize=11, color=INK, parse_math=False)
-    mark_times(ax, is_timed=is_timed, most=8)
+    title = shortened(f"{example.title}: {example.series}", SHORT_NAME if layout.is_narrow else LONGEST_NAME)
+    ax.set_title(title, loc="left", fontsize=layout.text + 1, color=INK, parse_math=False)
+    mark_times(ax, is_timed=is_timed, most=4 if layout.is_narrow else 8)
+    ax.xaxis.get_offset_text().set(color=MUTED, fontsize=layout.text)
 
 
 def _values(numbers: Numbers) -> np.ndarray[Any, np.dtype[np.float64]]:

@@ -9,72 +9,81 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from tune.format import short_number
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing, varying
-from tune.report.plot_style import (
+from tune.report.charts.plot_style import (
     DASHES,
     INK,
     MUTED,
-    Styles,
-    assign_styles,
+    WIDE,
+    Layout,
+    Margins,
     draw_legend,
-    make_canvas,
+    make_panels,
     set_limits,
-    strategy_of,
 )
+from tune.report.charts.strategies import Styles, assign_styles, strategy_of, style_handles
 
 _MAX_PANELS = 9
 _MAX_CHOICES = 8
-_WIDE = 1000  # a hyperparameter's highest over its lowest value, from where a log axis serves better
+WIDE_RANGE = 1000  # a hyperparameter's highest over its lowest value, from where a log axis serves better
 
 
-def hyperparameter_effects(leaderboard: Leaderboard) -> Figure | None:
-    """Draw each trial's best metric against each hyperparameter that varies; None where there is nothing to compare.
+def effects_shown(leaderboard: Leaderboard) -> list[str]:
+    """Name the hyperparameters that vary among the ranked trials, at most nine; the learning rate, which has a picture
+    of its own, is not among them."""
+    names = varying(s for s in leaderboard.standings if s.rank is not None)
+    return [name for name in names if name != "lr"][:_MAX_PANELS]
+
+
+def hyperparameter_effects(leaderboard: Leaderboard, layout: Layout = WIDE) -> Figure:
+    """Draw each trial's best metric against each hyperparameter of `effects_shown`, of which there is one at least.
 
     A point carries its trial's id and, after a point, the hyperparameter's name (as an SVG group).
     """
     standings = [s for s in leaderboard.standings if s.rank is not None]
-    names = varying(standings)[:_MAX_PANELS]
-    if not names:
-        return None
-    columns = len(names) if len(names) <= 4 else 3 if len(names) in (5, 6, 9) else 4
+    names = effects_shown(leaderboard)
+    columns = min(layout.columns, len(names) if len(names) <= 4 else 3 if len(names) in (5, 6, 9) else 4)
     rows = math.ceil(len(names) / columns)
-    figure, panels = make_canvas((min(4 * columns, 12), 3 * rows + 0.4), columns=columns, rows=rows)
     styles = assign_styles(standings)
+    margins = Margins(top=0.75 if len(styles) > 1 else 0.4, bottom=0.4, above=0.75, between=0.2)
+    tall = 2.3 * (layout.scale if layout.is_narrow else layout.width / WIDE.width * 4 / layout.columns)
+    height = rows * tall + ((rows - 1) * margins.above + margins.top + margins.bottom) * layout.scale
+    figure, panels = make_panels(layout, height, columns=columns, rows=rows, margins=margins)
     values = {s.trial_id: np.array([s.scores[leaderboard.metric]], dtype=np.float64) for s in standings}
     for place, (ax, name) in enumerate(zip(panels, names, strict=False)):
-        _Effect(ax, name, leaderboard, styles, set_limits(ax, leaderboard, values=values)).draw()
+        Effect(ax, name, leaderboard, styles, set_limits(ax, leaderboard, values=values), layout.text).draw(standings)
         ax.set_ylabel(leaderboard.metric if place % columns == 0 else "")
         ax.tick_params(labelleft=place % columns == 0)
     for ax in panels[len(names) :]:
         ax.set_visible(False)
-    if len(styles) > 1:
-        handles = [Line2D([], [], color=c, marker=m, linestyle="none", label=n) for n, (c, m) in styles.items()]
-        draw_legend(figure.legend, handles, loc="outside upper left")
+    if handles := style_handles(styles):
+        draw_legend(figure.legend, handles, layout=layout, loc="upper left", borderaxespad=0.1)
     return figure
 
 
 @dataclass(frozen=True)
-class _Effect:
-    """One panel: the metric against the hyperparameter `name`; top is where the panel ends."""
+class Effect:
+    """One panel: the metric against the hyperparameter `name`; top: where the panel ends. text: points of words."""
 
     ax: Axes
     name: str
     leaderboard: Leaderboard
     styles: Styles
     top: float
+    text: float
 
-    def draw(self) -> None:
-        shown = [s for s in self.leaderboard.standings if s.rank is not None and s.hyper.get(self.name) is not None]
+    def draw(self, standings: Sequence[Standing], title: str = "") -> None:
+        """Draw the trials that have the hyperparameter; all are ranked. title: its name, unless another is given."""
+        shown = [s for s in standings if s.hyper.get(self.name) is not None]
         values = [s.hyper[self.name] for s in shown]
         numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
         if len(numbers) == len(values):
             places = [float(v) for v in numbers]
-            _number_axis(self.ax, self.name, sorted(set(numbers)))
+            number_axis(self.ax, self.name, sorted(set(numbers)))
         else:
             choices = sorted(set(map(str, values)))
             places = [float(choices.index(str(v))) for v in values]
@@ -84,8 +93,10 @@ class _Effect:
         initial = self.leaderboard.initial[self.leaderboard.metric]
         if initial is not None:
             self.ax.axhline(initial, color=INK, lw=1.2, ls=DASHES, zorder=1)
-        title = self.ax.set_title(self.name, loc="left", color=INK, fontsize=11, weight="bold", pad=10)
-        title.set_parse_math(False)
+        drawn = self.ax.set_title(
+            title or self.name, loc="left", color=INK, fontsize=self.text + 1, weight="bold", pad=10
+        )
+        drawn.set_parse_math(False)
 
     def _draw_point(self, standing: Standing, place: float) -> None:
         value = standing.scores[self.leaderboard.metric]
@@ -101,10 +112,10 @@ class _Effect:
         point.set_gid(f"{standing.trial_id}.{self.name}")
 
 
-def _number_axis(ax: Axes, name: str, values: Sequence[float]) -> None:
+def number_axis(ax: Axes, name: str, values: Sequence[float]) -> None:
     """Ticks at the values themselves where they are few; a log axis for learning rates and wide ranges."""
     low, high = values[0], values[-1]
-    if low > 0 and (name == "lr" or high / low >= _WIDE):
+    if low > 0 and (name == "lr" or high / low >= WIDE_RANGE):
         margin = (high / low) ** 0.08
         ax.set_xscale("log")
         ax.set_xlim(low / margin, high * margin)

@@ -1,0 +1,52 @@
+"""What is written of a sweep at any time: its leaderboard and its report, with what Optuna says of hyperparameters."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tune.command_text import command_text
+from tune.format import count_text
+from tune.leaderboard.leaderboard import Leaderboard
+from tune.sweep import Sweep
+
+if TYPE_CHECKING:
+    from tune.report.page import Life
+
+
+def write_page(sweep: Sweep, board: Leaderboard) -> Path:
+    """Write report.html of a sweep, whether it runs or not, and return its path."""
+    from tune.ray_backend.importance.ped_anova import hyperparameter_importances  # optuna: a second
+    from tune.report.page import write_report  # matplotlib
+
+    importances = hyperparameter_importances(board, seed=sweep.spec.seed)
+    return write_report(sweep.folder, board, sweep.spec, life=life_of(sweep), importances=importances)
+
+
+def write_summary(sweep: Sweep) -> Leaderboard:
+    """Write leaderboard.csv, report.html and TensorBoard's conclusion from what is on record."""
+    from tune.report.tensorboard.conclusion import write_conclusion
+
+    board = sweep.leaderboard()
+    board.write_csv(sweep.folder)
+    write_page(sweep, board)
+    write_conclusion(sweep.folder, board, sweep.spec)
+    return board
+
+
+def life_of(sweep: Sweep) -> Life:
+    """Say whether a sweep runs, and if it stopped before its end, how to go on."""
+    from tune.report.page import Life
+
+    if sweep.is_running:
+        return Life(is_running=True, written=time.strftime("%H:%M:%S"))
+    left = sweep.unfinished_trials()
+    if not left or sweep.folder.verdict.exists():
+        return Life()
+    name, storage = sweep.spec.name, sweep.folder.path.parent
+    return Life(
+        note=f"It stopped with {count_text(left, 'trial')} to go, and this page is not written again. Go on with: "
+        f"{command_text('resume', name, storage=storage)}; or score and export what is there: "
+        f"{command_text('finish', name, storage=storage)}"
+    )

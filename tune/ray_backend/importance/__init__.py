@@ -1,0 +1,1 @@
+"""Which hyperparameters mattered, by Optuna."""
