@@ -22,8 +22,10 @@ def option(help_text: str, panel: str, *names: str, **more: Any) -> Any:
     return typer.Option(*names, help=help_text, rich_help_panel=panel, **more)
 
 
-def folder(param: typer.CallbackParam, path: Path) -> Path:
+def folder(param: typer.CallbackParam, path: Path | None) -> Path | None:
     """Make a folder that an option names absolute; reject one that is, or lies in, a file."""
+    if path is None:
+        return None
     path = expand(path).absolute()
     there = next(parent for parent in (path, *path.parents) if parent.exists())
     if not there.is_dir():

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,8 @@ from tune.cli.live.sweep_state import state_of
 from tune.cli.tables.sweeps import print_leaderboard
 from tune.command_text import command_text
 from tune.export.finalize import finalize
-from tune.export.summary import write_summary
+from tune.export.live_page import LivePage
+from tune.export.summary import write_paper_pictures, write_summary
 from tune.format import count_text, memory
 from tune.leaderboard.leaderboard_file import LeaderboardFile
 from tune.planning.request import CheckedRequest, SweepRequest, check_request
@@ -190,12 +191,20 @@ def finish_sweep(name: str, storage: Path) -> int:
         return _finish(sweep, console, SearchTime.read(sweep.folder).ended or Ending.INTERRUPTED)
 
 
-def report_sweep(name: str, storage: Path) -> int:
-    """Write the leaderboard and the report of what a sweep has found so far, also of one that runs."""
+def report_sweep(name: str, storage: Path, pictures: Mapping[str, Path | None]) -> int:
+    """Write the leaderboard and the report of what a sweep has found so far, also of one that runs.
+
+    pictures: by their format, png or svg, the folder into which they are written too; None for none.
+    """
     console = _console()
     sweep = Sweep.open(storage, name)
-    write_summary(sweep)
+    board = write_summary(sweep)
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
+    for format, target in pictures.items():
+        if target is not None:
+            written = write_paper_pictures(sweep, board, target, format)
+            names = ", ".join(path.name for path in written)
+            console.print(f"{format}: {target}: {names}", soft_wrap=True)
     return OK
 
 
@@ -279,6 +288,7 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
         TensorBoardCallback(journal, sweep.spec.search_space()),
         LogFile(sweep.folder.log, journal, state_of(sweep)),
         view_of(sweep, journal, console),
+        LivePage(sweep.folder),
     ]
 
 

@@ -20,6 +20,7 @@ from tune.cli.options import (
     Name,
     Space,
     Storage,
+    folder,
     option,
     takes_read_options,
 )
@@ -217,11 +218,18 @@ def finish(name: Name, storage: Storage = STORAGE) -> None:
     raise typer.Exit(finish_sweep(name, storage))
 
 
-def report(name: Name, storage: Storage = STORAGE) -> None:
+def report(
+    name: Name,
+    png: Annotated[
+        Path | None, typer.Option(help="Also write its pictures into this folder, for a paper.", callback=folder)
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(help="The same as SVG.", callback=folder)] = None,
+    storage: Storage = STORAGE,
+) -> None:
     """Write report.html and leaderboard.csv of what a sweep has found so far, also while it runs."""
     from tune.cli.sweep_steps import report_sweep
 
-    raise typer.Exit(report_sweep(name, storage))
+    raise typer.Exit(report_sweep(name, storage, {"png": png, "svg": svg}))
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tune.command_text import command_text
 from tune.format import count_text
 from tune.leaderboard.leaderboard import Leaderboard
+from tune.records.spec import SweepError
 from tune.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -33,6 +34,22 @@ def write_summary(sweep: Sweep) -> Leaderboard:
     write_page(sweep, board)
     write_conclusion(sweep.folder, board, sweep.spec)
     return board
+
+
+def write_paper_pictures(sweep: Sweep, board: Leaderboard, folder: Path, format: str) -> list[Path]:
+    """Write a sweep's pictures as files for a paper, and return them; SweepError where the folder cannot be written.
+
+    format: png or svg.
+    """
+    from tune.ray_backend.importance.ped_anova import hyperparameter_importances
+    from tune.report.pictures import Shown, write_pictures
+
+    importances = hyperparameter_importances(board, seed=sweep.spec.seed)
+    try:
+        return write_pictures(Shown.of(sweep.folder, board, importances), folder, format)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SweepError(f"--{format} must be a folder that can be written, got {folder}: {reason}") from error
 
 
 def life_of(sweep: Sweep) -> Life:

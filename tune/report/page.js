@@ -53,10 +53,11 @@
     const text = (axis, position) => {
       if (axis.choices.length) return axis.choices[Math.round(position * (axis.choices.length - 1))];
       const value = axis.log ? axis.low * (axis.high / axis.low) ** position : axis.low + (axis.high - axis.low) * position;
-      return String(Number(value.toPrecision(3))).replace("e-0", "e-");
+      const isPlain = value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5);
+      return isPlain ? String(Number(value.toPrecision(3))) : value.toExponential(2).replace(/\.?0+e/, "e").replace("+", "");
     };
     const sliders = data.axes.map((axis, i) => {
-      const outputs = [0, 1].map(() => element("output", {}));
+      const outputs = [0, 1].map(() => element("span", { className: "value", ariaHidden: "true" }));
       const inputs = [0, 1].map((end) => {
         const input = element("input", { type: "range", min: 0, max: steps(axis), step: 1 });
         input.addEventListener("input", () => {

@@ -30,7 +30,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
         self.elements.append((tag, values))
-        self._skipping = tag == "style"
+        self._skipping = tag in ("style", "script") or values.get("class") == "narrow-only"  # the same as "wide-only"
         if tag == "section":
             self._section = values.get("aria-label") or values["aria-labelledby"] or ""
         elif tag == "table":

@@ -21,7 +21,7 @@ from tune.report.charts.plot_style import (
     WIDE,
     Layout,
     Margins,
-    draw_legend,
+    draw_key,
     make_panels,
     shortened,
 )
@@ -43,7 +43,7 @@ def horizon_errors(errors: ErrorsOnTest, layout: Layout = WIDE) -> Figure:
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5 if layout.is_narrow else 12, integer=True))
     ax.set_xlabel("steps ahead")
     ax.set_ylabel(errors.step_measure)
-    draw_legend(ax.legend, _names(errors), layout=layout, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    draw_key(ax, _names(errors), layout)
     return figure
 
 
@@ -87,7 +87,7 @@ def series_errors(errors: ErrorsOnTest, layout: Layout = WIDE) -> Figure:
         Line2D([], [], marker="o", ls="none", color=_WINNER, label=names[-1]),
         Line2D([], [], marker=">", ls="none", color=COLOURS["rose"][0], label="where that is worse"),
     ]
-    draw_legend(ax.legend, handles, layout=layout, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    draw_key(ax, handles, layout)
     return figure
 
 

@@ -76,14 +76,17 @@ class Effect:
     top: float
     text: float
 
-    def draw(self, standings: Sequence[Standing], title: str = "") -> None:
-        """Draw the trials that have the hyperparameter; all are ranked. title: its name, unless another is given."""
+    def draw(self, standings: Sequence[Standing], *, title: str = "", span: Sequence[float] = ()) -> None:
+        """Draw the trials that have the hyperparameter; all are ranked.
+
+        title: its name, unless another is given. span: numbers that the axis shows, in order; else the trials' own.
+        """
         shown = [s for s in standings if s.hyper.get(self.name) is not None]
         values = [s.hyper[self.name] for s in shown]
         numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
         if len(numbers) == len(values):
             places = [float(v) for v in numbers]
-            number_axis(self.ax, self.name, sorted(set(numbers)))
+            _number_axis(self.ax, self.name, span or sorted(set(numbers)))
         else:
             choices = sorted(set(map(str, values)))
             places = [float(choices.index(str(v))) for v in values]
@@ -112,7 +115,7 @@ class Effect:
         point.set_gid(f"{standing.trial_id}.{self.name}")
 
 
-def number_axis(ax: Axes, name: str, values: Sequence[float]) -> None:
+def _number_axis(ax: Axes, name: str, values: Sequence[float]) -> None:
     """Ticks at the values themselves where they are few; a log axis for learning rates and wide ranges."""
     low, high = values[0], values[-1]
     if low > 0 and (name == "lr" or high / low >= WIDE_RANGE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib import patheffects
@@ -21,11 +22,12 @@ from tune.report.charts.plot_style import (
     DASHES,
     GREY,
     INK,
+    LABEL_BOX,
     MUTED,
     WIDE,
     Layout,
     Margins,
-    draw_legend,
+    draw_key,
     make_panels,
     set_limits,
 )
@@ -44,7 +46,6 @@ METRIC_NAMES = {
 _MANY_LINES = 40
 _ALPHA = {"completed": 0.85, "running": 0.95, "interrupted": 0.6}
 _PALE = 0.35
-_OUTLINE = (patheffects.withStroke(linewidth=3, foreground=CARD),)
 
 
 def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard, layout: Layout = WIDE) -> Figure:
@@ -164,7 +165,7 @@ def _note_clipped(ax: Axes, curves: Sequence[_Curve], top: float, layout: Layout
     highest = max(float(np.nanmax(c.values)) for c in curves)
     who = "1 trial leaves" if len(curves) == 1 else f"{len(curves)} trials leave"
     text = f"▲ {who} the picture, up to {short_number(highest)}"
-    place = {"ha": "right", "va": "bottom", "color": MUTED, "fontsize": layout.text}
+    place: dict[str, Any] = {"ha": "right", "va": "bottom", "color": MUTED, "fontsize": layout.text}
     ax.annotate(text, (1, 1), (0, 6), "axes fraction", "offset points", **place)
 
 
@@ -184,10 +185,10 @@ def _draw_initial(ax: Axes, leaderboard: Leaderboard, layout: Layout) -> None:
         return
     ax.axhline(value, color=INK, lw=1.4, ls=DASHES, zorder=3)
     at = ("axes fraction", "data")
-    look = {"color": INK, "fontsize": layout.text}
+    look: dict[str, Any] = {"color": INK, "fontsize": layout.text}
     if layout.is_narrow:  # no room beside the panel
         text = f"{leaderboard.initial_name} {score_text(value)}"
-        ax.annotate(text, (1, value), (0, 3), at, "offset points", ha="right", zorder=8, path_effects=_OUTLINE, **look)
+        ax.annotate(text, (1, value), (0, 3), at, "offset points", ha="right", zorder=8, bbox=LABEL_BOX, **look)
         return
     text = f"{leaderboard.initial_name}\n{score_text(value)}"
     ax.annotate(text, (1, value), (8, 0), at, "offset points", va="center", **look)
@@ -210,7 +211,7 @@ def _draw_baselines(ax: Axes, leaderboard: Leaderboard, layout: Layout) -> None:
             color=MUTED,
             fontsize=layout.text - 1,
             zorder=8,
-            path_effects=_OUTLINE,
+            bbox=LABEL_BOX,
         )
         label.set_parse_math(False)
 
@@ -233,7 +234,7 @@ def _mark_best(ax: Axes, leaderboard: Leaderboard, layout: Layout) -> None:
         weight="bold",
         fontsize=layout.text,
         zorder=8,
-        path_effects=_OUTLINE,
+        bbox=LABEL_BOX,
     )
     text.set_parse_math(False)
 
@@ -245,5 +246,4 @@ def _draw_key(ax: Axes, curves: Sequence[_Curve], styles: Styles, top: float, la
         handles.append(Line2D([], [], color=GREY, lw=1.3, alpha=_PALE, label="pale: stopped early"))
     if any(c.is_broken(top) for c in curves):
         handles.append(Line2D([], [], color=GREY, marker="X", ms=7, mew=0, ls="none", label="diverged or failed"))
-    if handles:
-        draw_legend(ax.legend, handles, layout=layout, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    draw_key(ax, handles, layout)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing
-from tune.report.charts.hyperparameter_plots import Effect, number_axis
+from tune.report.charts.hyperparameter_plots import Effect
 from tune.report.charts.plot_style import WIDE, Layout, Margins, make_panels, set_limits
 from tune.report.charts.strategies import NO_STRATEGY, assign_styles, strategy_of
 
@@ -40,8 +40,7 @@ def learning_rates(leaderboard: Leaderboard, layout: Layout = WIDE) -> Figure:
     for place, (ax, name) in enumerate(zip(panels, names, strict=False)):
         effect = Effect(ax, "lr", leaderboard, styles, set_limits(ax, leaderboard, values=values), layout.text)
         title = "every trial" if name == NO_STRATEGY and len(names) == 1 else name
-        effect.draw([s for s in shown if strategy_of(s.hyper) == name], title)
-        number_axis(ax, "lr", rates)
+        effect.draw([s for s in shown if strategy_of(s.hyper) == name], title=title, span=rates)
         ax.set_ylabel(leaderboard.metric if place % columns == 0 else "")
         ax.tick_params(labelleft=place % columns == 0)
         if place >= len(names) - columns:

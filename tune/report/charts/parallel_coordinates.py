@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,9 +17,9 @@ from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing, varying
 from tune.report.charts.hyperparameter_plots import WIDE_RANGE
 from tune.report.charts.plot_style import (
-    CARD,
     GREY,
     INK,
+    LABEL_BOX,
     MUTED,
     WIDE,
     Layout,
@@ -45,6 +45,7 @@ class ParallelAxis:
     low: float = 0.0
     high: float = 1.0
     is_log: bool = False
+    is_whole: bool = False
     choices: tuple[str, ...] = ()
 
     @classmethod
@@ -53,7 +54,8 @@ class ParallelAxis:
         if len(numbers) < len(values):
             return cls(name, choices=tuple(sorted(set(map(str, values)))))
         low, high = min(numbers), max(numbers)
-        return cls(name, low, high, is_log=low > 0 and (name == "lr" or high / low >= WIDE_RANGE))
+        is_log = low > 0 and (name == "lr" or high / low >= WIDE_RANGE)
+        return cls(name, low, high, is_log=is_log, is_whole=all(isinstance(v, int) for v in values))
 
     def position(self, value: object) -> float | None:
         """Return where a value is; None for a missing one. What lies above the axis is at its end."""
@@ -80,7 +82,10 @@ class ParallelAxis:
             names = [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in self.choices]
             return [(i / last, name) for i, name in enumerate(names)]
         places = (0.0, 0.5, 1.0) if self.high > self.low else (0.5,)
-        return [(place, short_number(self.value(place))) for place in places]
+        numbers = [(place, self.value(place)) for place in places]
+        return [
+            (p, short_number(round(v) if self.is_whole else v)) for p, v in numbers if not self.is_whole or v % 1 == 0
+        ]
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def parallel_coordinates(parallel: Parallel, layout: Layout = WIDE) -> Figure:
     for trial in reversed(parallel.trials):
         places = [_MISSING if p is None else p for p in parallel.positions[trial.trial_id]]
         is_best = trial.rank == 1
-        look = {
+        look: dict[str, Any] = {
             "color": styles.get(strategy_of(trial.hyper), PLAIN_STYLE)[0] if len(styles) > 1 or is_best else GREY,
             "lw": 2.8 if is_best else 1.1,
             "alpha": 1.0 if is_best else 0.35 if trial.status == "stopped" else 0.7,
@@ -169,16 +174,28 @@ def _canvas(parallel: Parallel, layout: Layout) -> tuple[Figure, Axes]:
 
 def _draw_axis(ax: Axes, axis: ParallelAxis, place: int, layout: Layout, *, has_gaps: bool) -> None:
     """Draw an axis with its name and its ticks."""
-    narrow, outline = layout.is_narrow, [patheffects.withStroke(linewidth=3, foreground=CARD)]
+    narrow = layout.is_narrow
     flat = [0.0, 1.0], [place, place]
     ax.plot(*(flat if narrow else flat[::-1]), color=MUTED, lw=1.4, zorder=3, clip_on=False)
     name = shortened(axis.name, 24 if narrow else 16)
-    head = {"color": INK, "weight": "bold", "fontsize": layout.text, "parse_math": False, "path_effects": outline}
+    head: dict[str, Any] = {
+        "color": INK,
+        "weight": "bold",
+        "fontsize": layout.text,
+        "parse_math": False,
+        "bbox": LABEL_BOX,
+    }
     if narrow:
         ax.annotate(name, (0, place), (0, 5), textcoords="offset points", va="bottom", zorder=6, **head)
     else:
         ax.annotate(name, (place, 1), (0, 8), textcoords="offset points", ha="center", va="bottom", zorder=6, **head)
-    small = {"color": MUTED, "fontsize": layout.text - 1.5, "zorder": 5, "parse_math": False, "path_effects": outline}
+    small: dict[str, Any] = {
+        "color": MUTED,
+        "fontsize": layout.text - 1.5,
+        "zorder": 5,
+        "parse_math": False,
+        "bbox": LABEL_BOX,
+    }
     for position, words in [*axis.ticks(), *([(_MISSING, "–")] if has_gaps else [])]:
         if narrow:
             side = "left" if position == 0 else "right" if position == 1 else "center"

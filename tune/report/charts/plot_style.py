@@ -38,6 +38,7 @@ COLOURS: dict[str, tuple[str, str]] = {
 }
 CARD, INK, MUTED, RULE, GREY = (COLOURS[name][0] for name in ("card", "ink", "muted", "rule", "grey"))
 DASHES = (0, (5, 4))
+LABEL_BOX = {"facecolor": CARD, "edgecolor": "none", "alpha": 0.7, "pad": 0.8}  # of words that lie over lines
 LONGEST_NAME = 48  # letters of a series' name above a panel
 SHORT_NAME = 38  # above a narrow one
 
@@ -172,6 +173,18 @@ def limits_of(leaderboard: Leaderboard, *, values: Mapping[str, NDArray[np.float
     high = float(highest if highest - anchor <= 2 * reach else anchor + reach)  # a slight excess is no outlier
     pad = 0.08 * (high - low) or 0.01 * abs(anchor) or 0.01
     return low - 2 * pad, high + pad
+
+
+def draw_key(ax: Axes, handles: Sequence[Artist], layout: Layout) -> None:
+    """Draw a legend above a panel; in a narrow picture from its left edge, where more fits."""
+    if not handles:
+        return
+    if layout.is_narrow:
+        figure = ax.get_figure(root=True)
+        assert figure is not None
+        draw_legend(figure.legend, handles, layout=layout, loc="upper left", borderaxespad=0.1)
+    else:
+        draw_legend(ax.legend, handles, layout=layout, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
 
 
 def draw_legend(draw: Any, handles: Sequence[Artist], *, layout: Layout = WIDE, **place: Any) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -21,7 +23,7 @@ from tune.report.charts.plot_style import (
     WIDE,
     Layout,
     Margins,
-    draw_legend,
+    draw_key,
     make_panels,
     set_limits,
 )
@@ -53,10 +55,10 @@ def search_history(records: Sequence[TrialRecord], leaderboard: Leaderboard, lay
             point = ax.plot(place, top, "^", ms=6, color=MUTED, clip_on=False, zorder=4)[0]
         else:
             fill = "none" if status.get(record.trial_id) == "stopped" else colour
-            look = {"ms": 6, "mfc": fill, "mec": colour, "mew": 1.3, "alpha": 0.9, "zorder": 4}
+            look: dict[str, Any] = {"ms": 6, "mfc": fill, "mec": colour, "mew": 1.3, "alpha": 0.9, "zorder": 4}
             point = ax.plot(place, value, marker, **look)[0]
         point.set_gid(record.trial_id)
-    handles = [*style_handles(styles), Line2D([], [], color=INK, lw=1.8, label="best so far")]
+    handles: list[Artist] = [*style_handles(styles), Line2D([], [], color=INK, lw=1.8, label="best so far")]
     if found:
         places = np.array([place for place, _ in found])
         so_far = np.minimum.accumulate([float(values[r.trial_id][0]) for _, r in found])
@@ -75,7 +77,7 @@ def search_history(records: Sequence[TrialRecord], leaderboard: Leaderboard, lay
     ax.xaxis.set_major_formatter(lambda value, _: short_number(int(value)))
     ax.set_xlabel("trial, in order of start")
     ax.set_ylabel(metric)
-    draw_legend(ax.legend, handles, layout=layout, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    draw_key(ax, handles, layout)
     return figure
 
 

@@ -16,7 +16,7 @@ from tune.format import short_number
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.timeline import Span
 from tune.records.trial_record import TrialRecord
-from tune.report.charts.plot_style import GREY, INK, MUTED, WIDE, Layout, Margins, draw_legend, make_panels
+from tune.report.charts.plot_style import GREY, INK, MUTED, WIDE, Layout, Margins, draw_key, make_panels
 from tune.report.charts.strategies import assign_styles, strategy_of, style_handles, style_of
 
 _UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
@@ -106,7 +106,7 @@ def sweep_timeline(
         handles.append(Patch(color=GREY, alpha=0.35, lw=0, label="pale: stopped early"))
     if lanes.resumed:
         handles.append(Line2D([], [], color=INK, lw=1.2, ls=":", label="resumed"))
-    draw_legend(ax.legend, handles, layout=layout, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    draw_key(ax, handles, layout)
     return figure
 
 

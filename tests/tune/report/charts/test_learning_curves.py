@@ -1,4 +1,4 @@
-"""The specification of tune/report/learning_curves.py: which lines are drawn, and what is said beside them."""
+"""The specification of tune/report/charts/learning_curves.py: which lines are drawn, and what is said beside them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.tune.report.written_sweep import ZERO_SHOT, add_trial, draw, three_tr
 from tune.format import short_number
 from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
-from tune.report.charts.hyperparameter_plots import hyperparameter_effects
 from tune.report.charts.learning_curves import validation_curves
+from tune.report.charts.learning_rates import has_learning_rates
 from tune.report.charts.plot_style import COLOURS
 from tune.sweep import Sweep
 
@@ -84,7 +84,7 @@ def test_the_curves_start_at_untrained(better: Sweep) -> None:
     ax = validation_curves(read_records(better.folder), board).axes[0]
     assert ax.get_xlabel() == "epoch (0 = untrained, the model before any training)"
     assert "untrained\n0.5000" in [text.get_text() for text in ax.texts]
-    assert hyperparameter_effects(board) is not None
+    assert has_learning_rates(board)
 
 
 # --- baselines
