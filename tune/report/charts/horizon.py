@@ -78,7 +78,6 @@ def series_errors(errors: ErrorsOnTest, layout: Layout = WIDE) -> Figure:
         ax.set_yticks(range(rows), [shortened(name, 34) for name in errors.series])
         for label in ax.get_yticklabels():
             label.set(parse_math=False, color=INK)
-    ax.set_xlim(left=0)
     ax.margins(x=0.05)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=4 if narrow else 8))
     ax.set_xlabel(errors.series_measure)

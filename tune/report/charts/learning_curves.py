@@ -56,7 +56,7 @@ def validation_curves(records: list[TrialRecord], leaderboard: Leaderboard, layo
     is a thin dashed line, left out where it would lie outside the picture that the trials need.
     """
     narrow = layout.is_narrow
-    margins = Margins(right=0.25 if narrow else 0.95, top=0.8 if narrow else 0.5, bottom=0.75 if narrow else 0.55)
+    margins = Margins(right=0.25 if narrow else 0.95, top=0.8 if narrow else 0.5, bottom=0.55)
     height = 4.2 if narrow else layout.width / 2
     figure, (ax,) = make_panels(layout, height, margins=margins)
     statuses = {trial.trial_id: trial.status for trial in leaderboard.trials}
@@ -150,8 +150,8 @@ def _label_epochs(ax: Axes, curves: Sequence[_Curve], initial_name: str, layout:
     is_whole = all(float(epoch).is_integer() for c in curves for epoch in c.epochs)
     ax.set_xlim(0, last)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5 if layout.is_narrow else 12, integer=is_whole or last >= 2))
-    before = "\n" if layout.is_narrow else " "
-    ax.set_xlabel(f"epoch{before}(0 = {initial_name}, the model before any training)")
+    more = "" if layout.is_narrow else ", the model before any training"
+    ax.set_xlabel(f"epoch (0 = {initial_name}{more})")
     if not curves:
         ax.set(xticks=[], yticks=[])
         ax.text(0.5, 0.5, "no trial has reported yet", ha="center", transform=ax.transAxes, color=MUTED)
