@@ -13,15 +13,15 @@ from tune.records.spec import SweepError
 from tune.sweep import Sweep
 
 if TYPE_CHECKING:
+    from tune.report.charts.importances import Importances
     from tune.report.page import Life
 
 
 def write_page(sweep: Sweep, board: Leaderboard) -> Path:
     """Write report.html of a sweep, whether it runs or not, and return its path."""
-    from tune.ray_backend.importance.ped_anova import hyperparameter_importances  # optuna: a second
     from tune.report.page import write_report  # matplotlib
 
-    importances = hyperparameter_importances(board, seed=sweep.spec.seed)
+    importances = _importances(sweep, board)
     return write_report(sweep.folder, board, sweep.spec, life=life_of(sweep), importances=importances)
 
 
@@ -41,15 +41,23 @@ def write_paper_pictures(sweep: Sweep, board: Leaderboard, folder: Path, format:
 
     format: png or svg.
     """
-    from tune.ray_backend.importance.ped_anova import hyperparameter_importances
     from tune.report.pictures import Shown, write_pictures
 
-    importances = hyperparameter_importances(board, seed=sweep.spec.seed)
     try:
-        return write_pictures(Shown.of(sweep.folder, board, importances), folder, format)
+        return write_pictures(Shown.of(sweep.folder, board, _importances(sweep, board)), folder, format)
     except OSError as error:
         reason = error.strerror or str(error)
         raise SweepError(f"--{format} must be a folder that can be written, got {folder}: {reason}") from error
+
+
+def _importances(sweep: Sweep, board: Leaderboard) -> Importances:
+    from tune.report.charts.importances import too_few
+
+    if (none := too_few(sum(trial.rank is not None for trial in board.standings))) is not None:
+        return none
+    from tune.ray_backend.importance.ped_anova import hyperparameter_importances  # optuna: a second
+
+    return hyperparameter_importances(board, seed=sweep.spec.seed)
 
 
 def life_of(sweep: Sweep) -> Life:

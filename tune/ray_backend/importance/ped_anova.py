@@ -17,10 +17,9 @@ from optuna.importance import PedAnovaImportanceEvaluator
 from tune.format import count_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.leaderboard.standing import Standing, varying
-from tune.report.charts.importances import Importance, Importances
+from tune.report.charts.importances import Importance, Importances, too_few
 
-LEAST_TRIALS = 20  # of which PED-ANOVA compares the best fifth with all; below this hardly any effect can be seen
-BEST = 0.2
+BEST = 0.2  # of the trials
 SHUFFLES = 19  # of which none may reach the importance found: by chance that is one time in twenty
 RESAMPLES = 40
 MOST_TRIALS = 300  # the time grows with them, and what they say hardly does
@@ -35,9 +34,8 @@ def hyperparameter_importances(board: Leaderboard, *, seed: int = 0) -> Importan
     not pass all that shuffled results give: then `why_none` says so.
     """
     trials = [s for s in board.standings if s.rank is not None][:MOST_TRIALS]
-    if len(trials) < LEAST_TRIALS:
-        there = count_text(len(trials), "trial")
-        return Importances(len(trials), why_none=f"it takes {LEAST_TRIALS} trials to say, and {there} came to a value")
+    if (none := too_few(len(trials))) is not None:
+        return none
     measured = _Measured.of(trials, board.metric)
     if measured is None:
         return Importances(len(trials), why_none="no hyperparameter has more than one value")

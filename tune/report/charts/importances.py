@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
 
+from tune.format import count_text
 from tune.report.charts.plot_style import COLOURS, INK, RULE, WIDE, Layout, Margins, make_panels, shortened
 
+LEAST_TRIALS = 20  # of which the best fifth are compared with all; with fewer hardly any effect can be seen
 _MOST = 10
 
 
@@ -33,6 +35,14 @@ class Importances:
     of: Mapping[str, Importance] = field(default_factory=dict)
     why_none: str = ""
     confidence: float = 0.9
+
+
+def too_few(trials: int) -> Importances | None:
+    """Return that so many trials say nothing; None where they may."""
+    if trials >= LEAST_TRIALS:
+        return None
+    why = f"it takes {LEAST_TRIALS} trials to say, and {count_text(trials, 'trial')} came to a value"
+    return Importances(trials, why_none=why)
 
 
 def importance_bars(importances: Importances, layout: Layout = WIDE) -> Figure:
