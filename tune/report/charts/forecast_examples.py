@@ -123,7 +123,7 @@ def _draw(ax: Axes, example: Example, layout: Layout) -> None:
         ax.plot(ahead, _values(drawn.point), color=colour, ls=style, lw=1.6)
     ax.plot(ahead, _values(example.actual), color=INK, ls=":", lw=1.4)
     title = shortened(f"{example.title}: {example.series}", SHORT_NAME if layout.is_narrow else LONGEST_NAME)
-    ax.set_title(title, loc="left", fontsize=layout.text + 1, color=INK, parse_math=False)
+    ax.set_title(title, loc="left", fontsize=layout.text + 1, color=INK, parse_math=False, y=1.0)
     mark_times(ax, is_timed=is_timed, most=4 if layout.is_narrow else 8)
     ax.xaxis.get_offset_text().set(color=MUTED, fontsize=layout.text)
 

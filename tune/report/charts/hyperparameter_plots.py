@@ -97,7 +97,7 @@ class Effect:
         if initial is not None:
             self.ax.axhline(initial, color=INK, lw=1.2, ls=DASHES, zorder=1)
         drawn = self.ax.set_title(
-            title or self.name, loc="left", color=INK, fontsize=self.text + 1, weight="bold", pad=10
+            title or self.name, loc="left", y=1.0, color=INK, fontsize=self.text + 1, weight="bold", pad=10
         )
         drawn.set_parse_math(False)
 

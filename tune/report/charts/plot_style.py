@@ -105,6 +105,8 @@ def make_panels(
     Its margins are given and not measured: measuring takes longer than drawing.
     """
     figure, panels = _canvas((layout.width, height), columns=columns, rows=rows, text=layout.text, engine=None)
+    for ax in panels:
+        ax.set_title("", y=1.0)  # a place that is given is not searched for
     (margins or Margins()).apply(figure, layout, columns=columns, rows=rows)
     return figure, panels
 
