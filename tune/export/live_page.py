@@ -21,7 +21,8 @@ logger = logging.getLogger(__name__)
 
 LEAST_SECONDS = 15.0  # from one page to the next
 SHARE = 0.25  # of a sweep's time in which a page may be being written
-NICENESS = 15  # trials come first
+NICENESS = 10  # more than the sweep's own: trials come first
+MOST_NICE = 19
 
 
 class LivePage:
@@ -96,7 +97,7 @@ def _give_way(pid: int) -> None:
         if sys.platform == "win32":
             process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
-            process.nice(NICENESS)
+            process.nice(min(MOST_NICE, psutil.Process().nice() + NICENESS))
     except psutil.Error:
         logger.debug("the process that writes report.html has ended, or keeps its priority")
 

@@ -22,7 +22,7 @@ def write_page(sweep: Sweep, board: Leaderboard) -> Path:
     from tune.report.page import write_report  # matplotlib
 
     importances = _importances(sweep, board)
-    return write_report(sweep.folder, board, sweep.spec, life=life_of(sweep), importances=importances)
+    return write_report(sweep.folder, board, sweep.spec, life=life_of(sweep, board), importances=importances)
 
 
 def write_summary(sweep: Sweep) -> Leaderboard:
@@ -60,14 +60,14 @@ def _importances(sweep: Sweep, board: Leaderboard) -> Importances:
     return hyperparameter_importances(board, seed=sweep.spec.seed)
 
 
-def life_of(sweep: Sweep) -> Life:
+def life_of(sweep: Sweep, board: Leaderboard) -> Life:
     """Say whether a sweep runs, and if it stopped before its end, how to go on."""
     from tune.report.page import Life
 
     if sweep.is_running:
         return Life(is_running=True, written=time.strftime("%H:%M:%S"))
     left = sweep.unfinished_trials()
-    if not left or sweep.folder.verdict.exists():
+    if not left or board.decided is not None:
         return Life()
     name, storage = sweep.spec.name, sweep.folder.path.parent
     return Life(

@@ -178,7 +178,7 @@
 
   // While the sweep runs its page is written again: this reads it again, and scroll and choice stay.
   const refresh = document.getElementById("refresh");
-  if (refresh) {
+  if (refresh && location.protocol !== "about:") {  // a notebook's copy stays as it is
     const box = refresh.querySelector("input");
     box.checked = memory.kept.refresh !== false;
     box.addEventListener("change", () => memory.keep("refresh", box.checked));

@@ -26,7 +26,7 @@ def made(folder: Path, **spec: object) -> Sweep:
 def test_a_sweep_that_was_interrupted_says_so_and_how_to_go_on(tmp_path: Path) -> None:
     add_trial(tmp_path, "t0000", [0.5, 0.4])
     sweep = made(tmp_path, trials=3)
-    note = life_of(sweep).note
+    note = life_of(sweep, sweep.leaderboard()).note
     assert note.startswith("It stopped with 2 trials to go, and this page is not written again.")
     assert f"foretune resume {tmp_path.name} --storage {tmp_path.parent}" in note
     write_summary(sweep)
@@ -38,7 +38,17 @@ def test_a_sweep_that_was_interrupted_says_so_and_how_to_go_on(tmp_path: Path) -
 
 def test_a_sweep_whose_trials_have_all_ended_says_nothing(tmp_path: Path) -> None:
     add_trial(tmp_path, "t0000", [0.5, 0.4])
-    assert life_of(made(tmp_path, trials=1)) == Life()
+    sweep = made(tmp_path, trials=1)
+    assert life_of(sweep, sweep.leaderboard()) == Life()
+
+
+def test_nothing_is_said_of_the_trials_that_are_left_once_there_is_a_verdict(tmp_path: Path) -> None:
+    """As after `finish`, or where the time budget is used up; with further trials the verdict is no longer of them."""
+    folder = whole_sweep(tmp_path, trials=6)
+    sweep = made(tmp_path, trials=24)
+    assert life_of(sweep, sweep.leaderboard()) == Life()
+    add_trial(folder.path, "t0009", [0.5, 0.1])
+    assert life_of(sweep, sweep.leaderboard()).note
 
 
 def test_every_picture_of_a_page_is_a_file_of_seven_inches(tmp_path: Path) -> None:
