@@ -78,6 +78,8 @@ def test_axe_finds_no_violation_and_nothing_is_wider_than_the_window(opened: Ope
     found = Axe().run(page).response["violations"]
     assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found] == []
     assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
+    assert max(ground) < 40 if scheme == "dark" else min(ground) > 230
     assert page.complaints == []
     assert page.asked == [page.url]
 

@@ -6,15 +6,12 @@ import base64
 import hashlib
 import json
 import math
-import shutil
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
 import pytest
-from matplotlib.image import imread
 
 from tests.tune.report.read_page import Page, page_of
 from tests.tune.report.written_sweep import HYPER, ZERO_SHOT, add_trial, make_spec, read_board, three_trials
@@ -30,8 +27,6 @@ from tune.report.charts.plot_style import COLOURS
 from tune.report.page import write_report
 from tune.sweep import Sweep
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-
 
 def test_page_is_report_html_in_the_sweeps_folder_and_leaves_nothing_beside_it(tmp_path):
     three_trials(tmp_path)
@@ -39,6 +34,12 @@ def test_page_is_report_html_in_the_sweeps_folder_and_leaves_nothing_beside_it(t
     path = write_report(SweepFolder(tmp_path), read_board(tmp_path), make_spec())
     assert path == tmp_path / "report.html"
     assert set(tmp_path.iterdir()) - before == {path}
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """The page of `three_trials`."""
+    return page_of(three_trials(tmp_path_factory.mktemp("three")))
 
 
 # --- sweeps that are no ordinary ones
@@ -136,8 +137,8 @@ def test_the_page_says_that_there_is_nothing_to_export(worse: Sweep) -> None:
 # --- the table
 
 
-def test_zero_shot_has_a_row_where_it_would_rank(tmp_path):
-    page = page_of(three_trials(tmp_path))
+def test_zero_shot_has_a_row_where_it_would_rank(three):
+    page = three
     assert page.column("trial") == ["t0001", "t0000", "zero-shot", "t0002"]
     assert page.column("rank") == ["1", "2", "–", "3"]
     assert page.column("val_loss") == ["0.4000", "0.4500", "0.5000", "0.5500"]
@@ -160,13 +161,13 @@ def test_the_verdicts_top_set_and_skill_have_columns_beside_repeats(tmp_path):
     assert all(f'id="curve-{name}"' in page.html for name in ("t0000", "t0000-r1", "t0000-r2"))
 
 
-def test_gain_is_reported_by_sign_and_word_and_not_by_colour_alone(tmp_path):
-    gains = page_of(three_trials(tmp_path)).column("gain")
+def test_gain_is_reported_by_sign_and_word_and_not_by_colour_alone(three):
+    gains = three.column("gain")
     assert gains == ["▲ +0.1000 better", "▲ +0.0500 better", "0", "▼ -0.0500 worse"]
 
 
-def test_row_tells_epochs_hyperparameters_time_and_memory(tmp_path):
-    page = page_of(three_trials(tmp_path))
+def test_row_tells_epochs_hyperparameters_time_and_memory(three):
+    page = three
     head, best = page.tables[0][0], page.tables[0][1]
     told = dict(zip(head, best, strict=True))
     assert told["best epoch / run"] == "2 / 3"
@@ -177,8 +178,8 @@ def test_row_tells_epochs_hyperparameters_time_and_memory(tmp_path):
     assert page.column("status, stopped by") == ["completed", "completed", "initial", "stopped, asha"]
 
 
-def test_small_learning_rates_are_never_zero_or_padded(tmp_path):
-    page = page_of(three_trials(tmp_path))
+def test_small_learning_rates_are_never_zero_or_padded(three):
+    page = three
     assert page.column("lr")[:2] == ["5e-7", "1e-5"]
     assert "e-0" not in page.everything
 
@@ -259,8 +260,8 @@ def test_page_says_what_was_done(empty_page, fact):
 # --- the page as a page
 
 
-def test_page_needs_nothing_from_outside(tmp_path):
-    page = page_of(three_trials(tmp_path))
+def test_page_needs_nothing_from_outside(three):
+    page = three
     assert not {"link", "img", "iframe", "object"} & {tag for tag, _ in page.elements}
     targets = [a[key] or "" for _, a in page.elements for key in ("href", "xlink:href", "src") if key in a]
     assert all(target.startswith("#") for target in targets)
@@ -297,8 +298,8 @@ def test_ids_are_single_and_every_reference_has_its_target(tmp_path):
     assert {str(reference)[1:] for reference in references} <= set(ids)
 
 
-def test_pictures_have_words_and_headers_have_scopes(tmp_path):
-    page = page_of(three_trials(tmp_path))
+def test_pictures_have_words_and_headers_have_scopes(three):
+    page = three
     pictures = page.find("svg")
     words = [str(picture["aria-label"]) for picture in pictures]
     assert words[::2] == words[1::2]  # each is there wide and narrow
@@ -312,26 +313,12 @@ def test_pictures_have_words_and_headers_have_scopes(tmp_path):
     assert all(header["scope"] in ("col", "row") for header in page.find("th"))
 
 
-def test_pictures_take_their_colours_from_the_page(tmp_path):
-    html = page_of(three_trials(tmp_path)).html
+def test_pictures_take_their_colours_from_the_page(three):
+    html = three.html
     body = html[html.index("<body") :]
     assert "var(--ink)" in body
     assert not [light for light, _ in COLOURS.values() if light in body]
     assert "#000000" not in body
-
-
-@pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")
-@pytest.mark.parametrize(("scheme", "is_dark"), [("0", True), ("1", False)])
-def test_browser_shows_the_page_in_light_and_in_dark(tmp_path, scheme, is_dark):
-    path = write_report(SweepFolder(three_trials(tmp_path)), read_board(tmp_path), make_spec())
-    shot = tmp_path / "shot.png"
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    flags += " --disable-component-update --disable-sync --window-size=1300,1200"
-    places = [f"--user-data-dir={tmp_path / 'browser'}", f"--screenshot={shot}", path.as_uri()]
-    colours = f"--blink-settings=preferredColorScheme={scheme}"
-    subprocess.run([str(BROWSER), *flags.split(), colours, *places], check=True, capture_output=True, timeout=120)
-    brightness = np.asarray(imread(shot))[..., :3].mean()
-    assert brightness < 0.3 if is_dark else brightness > 0.8
 
 
 def test_importing_the_report_imports_neither_torch_nor_ray():
