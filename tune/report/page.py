@@ -37,7 +37,7 @@ from tune.report.charts.importances import Importances
 from tune.report.charts.learning_curves import METRIC_NAMES
 from tune.report.charts.plot_style import COLOURS
 from tune.report.pictures import Shown, trials_drawn
-from tune.report.repeat import repetition_of
+from tune.report.repeat_command import SPACE_FILE, repeat_commands
 from tune.report.sentences import progress_of, verdict_of
 from tune.verdict.advice import advise
 
@@ -83,7 +83,8 @@ def write_report(
         brushing=brushing_data(leaderboard) if "parallel" in pictures else None,
         pictures=pictures,
         importances=shown.importances,
-        repetition=repetition_of(spec),
+        repetition=repeat_commands(spec),
+        space_file=SPACE_FILE,
         board=leaderboard,
         spec=spec,
         best_folder=best_folder if best_folder.is_dir() else None,
