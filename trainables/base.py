@@ -1,4 +1,4 @@
-"""The interface that a model implements to be fine-tuned: four methods, and five more with defaults."""
+"""The interface that a model implements to be fine-tuned: four methods, and six more with defaults."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ class ForecastTrainable(ABC, Generic[HyperT]):
 
     hyper_type: ClassVar[type[Hyper]] = Hyper  # the HyperT of a subclass
     optimizer: ClassVar[AdamW] = AdamW()
+    loss_parts: ClassVar[tuple[str, ...]] = ()  # names of the terms of the loss, see `loss_and_parts`
     eval_batch_size: int = 256  # windows measured at once; a model whose forecasts depend on their batch sets its own
 
     module: nn.Module
@@ -100,7 +101,7 @@ class ForecastTrainable(ABC, Generic[HyperT]):
     def save_pretrained(self, folder: Path) -> None:
         """Write the model in its own format, loadable by its own `from_pretrained`."""
 
-    # Five with defaults.
+    # Six with defaults.
 
     def check(self, hyper: HyperT, task: ForecastTask) -> None:
         """Reject, before any work, values that do not fit the task: raises HyperError."""
@@ -112,6 +113,14 @@ class ForecastTrainable(ABC, Generic[HyperT]):
     def validate(self, batch: Batch) -> Validation:
         """Give loss and forecast of a batch; overridden where both come from one forward pass."""
         return Validation(self.loss(batch), self.forecast(batch))
+
+    def loss_and_parts(self, batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """Give the training loss, (batch,), and the terms that it is made of by name, each (batch,).
+
+        The mean of each term over an epoch's windows is reported beside the loss, as train_NAME; nothing is decided by
+        it. All names are in `loss_parts`; a term that is left out of a batch is reported as unknown.
+        """
+        return self.loss(batch), {}
 
     def frozen_part(self, hyper: HyperT, part: Part) -> FrozenPart | None:
         """Give the part whose output for the windows of train or val may be kept.

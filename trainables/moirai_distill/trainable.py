@@ -43,6 +43,7 @@ class MoiraiDistill(ScratchTrainable[MoiraiDistillHyper, StudentConfig]):
     """
 
     optimizer = AdamW(decays=decays)
+    loss_parts = ("distill", "hard")
     corpus = True
 
     module: Student
@@ -107,12 +108,16 @@ class MoiraiDistill(ScratchTrainable[MoiraiDistillHyper, StudentConfig]):
         Distillation is the mean square against the teacher's median, or all its quantiles, of every step. The error
         is the mean square, or with quantile heads twice the mean pinball loss, of the observed steps alone.
         """
+        return self.loss_and_parts(batch)[0]
+
+    def loss_and_parts(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the loss, and its two terms before alpha weighs them; distill is not computed where alpha is 0."""
         forecasts = self._levels(batch)
         hard = self._hard_loss(forecasts, batch.target)
         if self.alpha == 0:
-            return hard
-        soft = (forecasts - self._teacher_levels(batch)).square().mean((1, 2))
-        return self.alpha * soft + (1 - self.alpha) * hard
+            return hard, {"hard": hard}
+        distill = (forecasts - self._teacher_levels(batch)).square().mean((1, 2))
+        return self.alpha * distill + (1 - self.alpha) * hard, {"distill": distill, "hard": hard}
 
     def _hard_loss(self, forecasts: Tensor, target: Tensor) -> Tensor:
         if self.module.config.quantile_heads:

@@ -61,6 +61,7 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
     """
 
     optimizer = AdamW(betas=(0.9, 0.95), decays=decays)
+    loss_parts = ("heads", "balance")
     inference = {"strategy": "full", "norm": "none"}  # noqa: RUF012
 
     module: TimeMoeForPrediction
@@ -118,15 +119,22 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
 
         batch.context, batch.target: (batch, max_length), inputs and labels; a NaN label does not count.
         """
+        return self.loss_and_parts(batch)[0]
+
+    def loss_and_parts(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Give the loss and its two terms: the heads' Huber loss, and the router's balance with its weight in the loss.
+
+        A router that does not learn has no balance in the loss where the decoder's states are kept.
+        """
         labels = batch.target
-        observed = ~labels.isnan()
+        observed, windows = ~labels.isnan(), len(labels)
         if batch.features is not None:
-            loss = self.module.loss_of(batch.features, labels.nan_to_num(), observed)
-        else:
-            decoded = self.module.model(fill_forward(batch.context))
-            loss = self.module.loss_of(decoded.last_hidden_state, labels.nan_to_num(), observed)
-            loss = loss + self.module.auxiliary_loss(decoded.router_logits, None)
-        return loss.expand(len(labels))
+            heads = self.module.loss_of(batch.features, labels.nan_to_num(), observed)
+            return heads.expand(windows), {"heads": heads.expand(windows)}
+        decoded = self.module.model(fill_forward(batch.context))
+        heads = self.module.loss_of(decoded.last_hidden_state, labels.nan_to_num(), observed)
+        balance = self.module.auxiliary_loss(decoded.router_logits, None)
+        return (heads + balance).expand(windows), {"heads": heads.expand(windows), "balance": balance.expand(windows)}
 
     def forecast(self, batch: Batch) -> Forecast:
         mean, deviation = self._normalization(batch)

@@ -34,6 +34,8 @@ TEXTS = ("fall_backs", "stopped_by")  # columns that hold no numbers
 LATER_COLUMNS = ("gradient_norm", "waited_seconds", "micro_batch_size", "fall_backs", *CARD_COLUMNS, WARMUP_EPOCHS)
 ZERO_SHOT = "zero-shot"  # the initial model's name, where it was pretrained
 
+TRAIN_PART = "train_"  # before the name of a term of the loss, in a column
+
 Row = dict[str, object]  # a report as JSON and CSV hold it
 
 
@@ -100,7 +102,7 @@ class Report:
 
     epoch: 0 is the initial model; a fraction where a trial is evaluated several times an epoch.
     train_loss, gradient_norm, lr: mean loss, mean norm before clipping, and last learning rate since the report before;
-    None at epoch 0.
+    None at epoch 0. loss_parts: the mean of each term that the model's loss is made of, by name.
     seconds: of training and evaluation since then. waited_seconds: for a card that was too hot, not among them; None
     without a card.
     micro_batch_size: windows that go through the model at once. fall_backs: what was done beside it because memory ran
@@ -117,6 +119,7 @@ class Report:
     train_loss: float | None = None
     gradient_norm: float | None = None
     lr: float | None = None
+    loss_parts: Mapping[str, float | None] = field(default_factory=dict)
     waited_seconds: float | None = None
     peak_memory_bytes: int = 0
     micro_batch_size: int | None = None
@@ -130,6 +133,7 @@ class Report:
     def __post_init__(self) -> None:
         for name in ("train_loss", "gradient_norm", "lr", "best_so_far"):
             object.__setattr__(self, name, finite(getattr(self, name)))
+        object.__setattr__(self, "loss_parts", {name: finite(value) for name, value in self.loss_parts.items()})
 
     @property
     def is_trained(self) -> bool:
@@ -142,7 +146,7 @@ class Report:
         return self.is_trained and self.best_epoch == self.epoch
 
     def to_row(self) -> Row:
-        """Return the report by column, a model's further scores last."""
+        """Return the report by column, the terms of a model's loss and its further scores last."""
         values: Row = {
             **{name: self.scores[name] for name in MEASURES},
             "epoch": whole(self.epoch),
@@ -160,7 +164,8 @@ class Report:
             "best_so_far": self.best_so_far,
             "stopped_by": None if self.stopped_by is None else str(self.stopped_by),
         }
-        return {**{name: values[name] for name in COLUMNS}, **self.scores.extra}
+        parts = {f"{TRAIN_PART}{name}": value for name, value in self.loss_parts.items()}
+        return {**{name: values[name] for name in COLUMNS}, **parts, **self.scores.extra}
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Report:
@@ -175,6 +180,11 @@ class Report:
             train_loss=finite(row["train_loss"]),
             gradient_norm=finite(row.get("gradient_norm")),
             lr=finite(row["lr"]),
+            loss_parts={
+                name.removeprefix(TRAIN_PART): finite(value)
+                for name, value in row.items()
+                if name.startswith(TRAIN_PART) and name not in COLUMNS
+            },
             waited_seconds=finite(row.get("waited_seconds")),
             micro_batch_size=None if (size := finite(row.get("micro_batch_size"))) is None else int(size),
             fall_backs=None if (fall_backs := row.get("fall_backs")) is None else str(fall_backs),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -32,11 +32,15 @@ class DivergenceError(Exception):
 @dataclass(frozen=True)
 class Segment:
     """What a stretch of training gave: mean loss a window, the learning rate of its last step, and the mean of the
-    gradient's norms before they were clipped, over the steps that had a finite one."""
+    gradient's norms before they were clipped, over the steps that had a finite one.
+
+    loss_parts: the mean of each term of the loss a window, by name; NaN where the model left it out of a batch.
+    """
 
     train_loss: float
     lr: float
     gradient_norm: float
+    loss_parts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Training:
@@ -78,30 +82,41 @@ class Training:
     def run(self, first_step: int, stop_step: int, *, after_step: AfterStep | None = None) -> Segment:
         """Do the optimiser steps first_step .. stop_step - 1; raises DivergenceError.
 
-        after_step: called with the number of steps done, and the loss and gradient norm of the last one, (2,).
+        after_step: called with the number of steps done, and what was measured of each, (steps done, 2 + terms of the
+        loss): loss, gradient norm, and the terms in the order of `loss_parts`.
         A step that is not finite is not applied, nor is any after it. On a GPU the host looks for one now and then, so
         that it need not wait for each.
         """
         self.model.module.train()
         torch.manual_seed(self.seed * 1_000_003 + first_step)  # dropout, too, is the same after a resume
-        measured = torch.zeros(stop_step - first_step, 2, device=self.device)  # loss and gradient norm of each step
+        columns = 2 + len(self.model.loss_parts)
+        measured = torch.zeros(stop_step - first_step, columns, device=self.device)  # loss, gradient norm, terms
         self.optimizer.found_inf = torch.zeros((), device=self.device)
         sizes: list[int] = []
         looked, lr = 0, 0.0
         for number, step in enumerate(range(first_step, stop_step)):
             lr = self._set_learning_rate(step)
             ids = self._window_ids(step)
-            measured[number, 0] = self.micro_batch.attempt(lambda size, ids=ids: self._accumulate(ids, size))  # type: ignore[misc]
-            self._update(step, measured[number])
+            losses = self.micro_batch.attempt(lambda size, ids=ids: self._accumulate(ids, size))  # type: ignore[misc]
+            measured[number, 0] = losses[0]
+            measured[number, 2:] = losses[1:]
+            self._update(step, measured[number, :2])
             sizes.append(len(ids))
             if len(sizes) - looked == self.look_every:
-                _raise_if_diverged(measured[looked : len(sizes)], first_step + looked)
+                _raise_if_diverged(measured[looked : len(sizes), :2], first_step + looked)
                 looked = len(sizes)
             if after_step is not None:
-                after_step(len(sizes), measured[number])
-        _raise_if_diverged(measured[looked:], first_step + looked)
-        total = sum(loss * size for loss, size in zip(measured[:, 0].tolist(), sizes, strict=True))
-        return Segment(total / sum(sizes), lr, float(measured[:, 1].mean()))
+                after_step(len(sizes), measured[: len(sizes)])
+        _raise_if_diverged(measured[looked:, :2], first_step + looked)
+        return self._segment(measured, sizes, lr)
+
+    def _segment(self, measured: torch.Tensor, sizes: list[int], lr: float) -> Segment:
+        """Sum up a stretch: each step counts by its windows in the losses, and once in the gradient's norm."""
+        steps = measured.cpu().double()
+        weights = torch.tensor(sizes, dtype=torch.float64)
+        loss, _, *parts = (steps * weights[:, None]).sum(0) / weights.sum()
+        named = dict(zip(self.model.loss_parts, map(float, parts), strict=True))
+        return Segment(float(loss), lr, float(steps[:, 1].mean()), named)
 
     def _set_learning_rate(self, step: int) -> float:
         lr = self.hyper.lr * self.schedule.factor(step)
@@ -118,15 +133,22 @@ class Training:
         return self._shuffled[1][place * size : (place + 1) * size]
 
     def _accumulate(self, ids: torch.Tensor, micro_batch_size: int) -> torch.Tensor:
-        """Put the gradient of the mean loss over ids into the parameters; return that loss, a scalar."""
+        """Put the gradient of the mean loss over ids into the parameters; return that loss and its terms, (1 + terms,).
+
+        They stay on the device: nothing waits for them here.
+        """
         self.optimizer.zero_grad(set_to_none=True)
-        total = torch.zeros((), device=self.device)
+        names = self.model.loss_parts
+        totals = torch.zeros(1 + len(names), device=self.device)
         for part in ids.split(micro_batch_size):
             with autocast(self.device, self.precision):
-                loss = self.model.loss(self._batch(part)).sum() / len(ids)
+                losses, terms = self.model.loss_and_parts(self._batch(part))
+                loss = losses.sum() / len(ids)
             self.scaler.scale(loss).backward()
-            total += loss.detach()
-        return total
+            totals[0] += loss.detach()
+            for place, name in enumerate(names, start=1):
+                totals[place] += terms[name].detach().sum() / len(ids) if name in terms else math.nan
+        return totals
 
     def _batch(self, ids: torch.Tensor) -> Batch:
         batch = self.windows.batch(ids)

@@ -150,14 +150,16 @@ class Trial:
         with self.timeline.of(Activity.INITIAL):
             scores = self.initial_scores()
             self._measure_baselines()
-        return self._complete(Report(epoch=0, scores=scores, seconds=time.monotonic() - started))
+        parts = dict.fromkeys(self.model.loss_parts)
+        return self._complete(Report(epoch=0, scores=scores, loss_parts=parts, seconds=time.monotonic() - started))
 
     def _train_and_report(self) -> Report:
         started = time.monotonic()
         self.best.prune(1)  # the driver has every report before this one on record
         number = len(self.history)  # evaluations done after epoch 0 so far, plus 1
         first, stop = self._steps_before(number - 1), self._steps_before(number)
-        report = Report(epoch=whole(number / self.hyper.evals_per_epoch), scores=Scores())
+        parts = dict.fromkeys(self.model.loss_parts)
+        report = Report(epoch=whole(number / self.hyper.evals_per_epoch), scores=Scores(), loss_parts=parts)
         try:
             with self.timeline.of(Activity.TRAINING):
                 segment = self._train(first, stop, report.epoch)

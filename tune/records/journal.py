@@ -13,7 +13,7 @@ from pathlib import Path
 
 from data.errors import DamagedFileError
 from data.files import read_object, replace_text
-from trainables.trial.report import COLUMNS, TEXTS, Report, Row
+from trainables.trial.report import COLUMNS, TEXTS, TRAIN_PART, Report, Row
 from tune.records.sweep_folder import SweepFolder, TrialFolder
 from tune.records.trial_record import TrialConfig, TrialRecord, of_search
 
@@ -90,7 +90,7 @@ class Journal:
         """Record one report; it is on the disk when this returns."""
         folder, row = self.folder.trial(trial_id), report.to_row()
         _append_line(folder.result, json.dumps(row) + "\n")
-        columns = _csv_columns(folder.progress)
+        columns = _csv_columns(folder.progress, row)
         _append_line(folder.progress, _csv_line(row, columns), header=",".join(columns) + "\n")
         self._records[trial_id] = self._records[trial_id].with_report(report)
 
@@ -115,13 +115,15 @@ def _append_line(path: Path, line: str, *, header: str = "") -> None:
         os.fsync(file.fileno())
 
 
-def _csv_columns(path: Path) -> tuple[str, ...]:
-    """Return the columns that a file has, one of before some measures too, or those of a new one."""
+def _csv_columns(path: Path, row: Row) -> tuple[str, ...]:
+    """Return the columns that a file has, one of before some measures too, or those of a new one that begins with row:
+    all but a model's further scores."""
+    parts = tuple(name for name in row if name.startswith(TRAIN_PART) and name not in COLUMNS)
     with suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
         found = tuple(file.readline().rstrip("\n").split(","))
-        if set(found) <= set(COLUMNS) and "epoch" in found:
+        if set(found) <= {*COLUMNS, *parts} and "epoch" in found:
             return found
-    return COLUMNS
+    return (*COLUMNS, *parts)
 
 
 def _csv_line(row: Row, columns: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.scores_on_test import write_test_scores
 from tune.records.sweep_folder import SweepFolder
 from tune.records.verdict import Decision, Interval, Verdict
-from tune.report.forecast_examples import Drawn, Example, write_examples
+from tune.report.charts.forecast_examples import Drawn, Example, write_examples
 from tune.report.tensorboard.conclusion import write_conclusion
 from tune.report.tensorboard.messages import EVENT_FILES
 

@@ -33,6 +33,10 @@ def print_epochs(console: Console, record: TrialRecord, metric: str) -> None:
     initial = record.initial.scores[metric] if record.initial else None
     columns: dict[str, Cell] = {
         "train loss": lambda r: number(r.train_loss) if r.train_loss is not None else "",
+        **{
+            f"train {name}": lambda r, name=name: number(part) if (part := r.loss_parts.get(name)) is not None else ""  # type: ignore[misc]
+            for name in dict.fromkeys(name for report in record.reports for name in report.loss_parts)
+        },
         **{name: lambda r, name=name: score_text(r.scores[name]) for name in further},  # type: ignore[misc]
         **{
             name: lambda r, name=name: score_text(r.scores.extra.get(name))  # type: ignore[misc]

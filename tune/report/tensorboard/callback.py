@@ -12,7 +12,7 @@ from tensorboard.plugins.hparams import metadata as hparams
 
 from search_spaces.space import SearchSpace
 from trainables.device.card_use import CARD_COLUMNS
-from trainables.trial.report import MEASURES, Report
+from trainables.trial.report import COLUMNS, MEASURES, TRAIN_PART, Report
 from tune.records.journal import Journal
 from tune.records.trial_record import TrialConfig, TrialRecord
 from tune.report.tensorboard.hyperparameters import Columns, hyperparameter_columns, hyperparameter_values
@@ -24,7 +24,7 @@ from tune.report.tensorboard.messages import (
     session_end,
     session_start,
 )
-from tune.report.tensorboard.runs import evaluations_an_epoch, run_name, step_of, trial_runs
+from tune.report.tensorboard.runs import run_name, step_of, trial_runs
 
 CURVES = ("train_loss", "gradient_norm", "lr", "seconds", "waited_seconds", "peak_memory_bytes", *CARD_COLUMNS)
 BEST = "best/"
@@ -139,8 +139,9 @@ class _Run:
         self.last_step = step
         scores = report.scores.to_row()
         row = report.to_row()
-        values = {**{name: row[name] for name in CURVES}, **scores}
-        if evaluations_an_epoch(self.hyper) > 1:
+        parts = {name: row[name] for name in row if name.startswith(TRAIN_PART) and name not in COLUMNS}
+        values = {**{name: row[name] for name in CURVES}, **parts, **scores}
+        if step != report.epoch:
             values["epoch"] = report.epoch
         if report.is_best:
             values |= {f"{BEST}{name}": value for name, value in scores.items()}

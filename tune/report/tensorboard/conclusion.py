@@ -19,7 +19,7 @@ from tune.records.scores_on_test import name_on_test
 from tune.records.spec import SweepSpec
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialRecord
-from tune.report.forecast_examples import examples_figure, read_examples
+from tune.report.charts.forecast_examples import examples_figure, read_examples
 from tune.report.tensorboard.callback import BEST, SUFFIX, SWEEP, TensorBoardCallback
 from tune.report.tensorboard.hyperparameters import hyperparameter_columns, hyperparameter_values
 from tune.report.tensorboard.messages import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -43,8 +44,11 @@ def trial_runs(folder: SweepFolder) -> dict[str, Path]:
 
 
 def step_of(report: Report, hyper: Mapping[str, object]) -> int:
-    """Return the step of a report: its epoch, or its number where a trial is evaluated several times an epoch."""
-    return min(round(report.epoch * evaluations_an_epoch(hyper)), MOST_STEPS)
+    """Return the step of a report: its epoch, or its number where a trial is evaluated several times an epoch.
+
+    One whose epoch was cut short comes after the one before all the same.
+    """
+    return min(math.ceil(report.epoch * evaluations_an_epoch(hyper) - 1e-6), MOST_STEPS)
 
 
 def evaluations_an_epoch(hyper: Mapping[str, object]) -> int:
