@@ -81,6 +81,8 @@ class ForecastTrainable(ABC, Generic[HyperT]):
             origin = get_origin(base)
             if isinstance(origin, type) and issubclass(origin, ForecastTrainable):
                 cls.hyper_type = next((a for a in get_args(base) if isinstance(a, type)), cls.hyper_type)
+        if "loss" in vars(cls) and "loss_and_parts" not in vars(cls):  # its terms are not those of the class above
+            cls.loss_parts, cls.loss_and_parts = (), ForecastTrainable.loss_and_parts  # type: ignore[method-assign]
 
     @abstractmethod
     def build(self, hyper: HyperT, task: ForecastTask) -> nn.Module:

@@ -90,9 +90,15 @@ def test_every_shipped_model_is_in_this_suite():
 @each
 def test_the_loss_is_a_finite_number_a_window_and_gradients_reach_what_trains_alone(name, strategy, task):
     model, _, batch = built(name, strategy, task)
+    torch.manual_seed(0)  # of dropout
+    whole, parts = model.loss_and_parts(batch)
+    torch.manual_seed(0)
     loss = model.loss(batch)
     assert loss.shape == (6,)
     assert loss.isfinite().all()
+    assert torch.equal(whole, loss)
+    assert list(parts) == [name for name in model.loss_parts if name in parts]
+    assert all(part.shape == (6,) for part in parts.values())
     loss.mean().backward()
     trains = set(trainable_tensors(model.module))
     for parameter_name, parameter in model.module.named_parameters():

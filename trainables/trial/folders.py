@@ -8,6 +8,7 @@ from pathlib import Path
 
 LATEST, BEST = "checkpoint", "best"  # a trial's slots: all that the next epoch needs, and the best epoch's weights
 STEP_FILE = "step.json"  # where a trial is inside an epoch, while it trains
+STEPS_FILE = "steps.csv"  # the training loss by optimiser step, see `trainables.trial.step_losses`
 MARK_FILE = "worker.json"  # of the process that works on a trial, see `trainables.device.host_memory`
 # Files of the best epoch:
 WEIGHTS_FILE, REPORT_FILE, WINDOWS_FILE = "trained.safetensors", "report.json", "windows.safetensors"

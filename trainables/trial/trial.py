@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from data.errors import DamagedFileError
 from data.files import check_readable, give_umask_mode, parse_json, read_object
@@ -38,6 +39,7 @@ from trainables.trial.folders import (
     MARK_FILE,
     REPORT_FILE,
     STEP_FILE,
+    STEPS_FILE,
     WEIGHTS_FILE,
     WINDOWS_FILE,
     SharedFolder,
@@ -46,6 +48,7 @@ from trainables.trial.frozen import FrozenFeatures
 from trainables.trial.pulse import Pulse
 from trainables.trial.report import Report, Scores, StopReason, best_report, whole
 from trainables.trial.shared_scores import baseline_scores, initial_scores
+from trainables.trial.step_losses import StepLosses
 from trainables.trial.training import DivergenceError, Segment, Training
 
 logger = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ class TrialSpec:
     folder: the trial's own; shared: the sweep's, for what its trials have in common.
     metric: one of METRICS, smaller is better; it decides the best epoch and the patience.
     reported_epoch: the last epoch that the sweep has on record, -1 if none; later ones are reported again on resume.
+    log_every: optimiser steps from one row of the training loss by step to the next; 0 for no such rows.
     """
 
     folder: Path
@@ -70,6 +74,7 @@ class TrialSpec:
     reported_epoch: float = -1.0
     gpu_memory_bytes: int | None = None
     card_limits: Limits = field(default_factory=Limits)
+    log_every: int = 0
 
 
 class Trial:
@@ -172,10 +177,29 @@ class Trial:
 
     def _train(self, first: int, stop: int, epoch: float) -> Segment:
         pulse = Pulse(self.spec.folder / STEP_FILE, self.card, epoch, stop - first)
+        losses = self._step_losses(first)
+
+        def after_step(done: int, measured: Tensor) -> None:
+            pulse.step_done(done, measured[-1, :2])
+            if losses is not None:
+                losses.step_done(done, measured)
+
         try:
-            return self.training.run(first, stop, after_step=pulse.step_done)
+            return self.training.run(first, stop, after_step=after_step)
         finally:
             pulse.close()
+            if losses is not None:
+                losses.close()
+
+    def _step_losses(self, first_step: int) -> StepLosses | None:
+        if not self.spec.log_every:
+            return None
+        return StepLosses(
+            self.spec.folder / STEPS_FILE,
+            every=self.spec.log_every,
+            first_step=first_step,
+            loss_parts=self.model.loss_parts,
+        )
 
     def _complete(self, report: Report) -> Report:
         """Add what follows from the reports before it, the best epoch so far, and whether the trial ends here; and what

@@ -281,8 +281,11 @@ def _go_on_without(dead: str, sweep: Sweep, console: Console) -> NoReturn:
 
 def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:
     from tune.report.tensorboard.callback import TensorBoardCallback
+    from tune.report.tensorboard.step_curves import StepCurves
 
+    by_step = [StepCurves(journal, sweep.spec.search_space())] if sweep.spec.log_every else []
     return [
+        *by_step,
         Retention(journal, sweep.spec.keep or None),
         LeaderboardFile(sweep.spec, journal),
         TensorBoardCallback(journal, sweep.spec.search_space()),

@@ -80,6 +80,9 @@ def sweep(
         list[str] | None, option("An earlier sweep whose best is tried first; again for more.", SEARCH)
     ] = None,
     seed: Annotated[int | None, option("Seed of everything.", SEARCH)] = None,
+    log_every: Annotated[
+        int | None, option("Training loss by step in TensorBoard, a point every so many steps; 0 for none.", SEARCH)
+    ] = None,
     max_concurrent: Annotated[
         str | None, option("Trials at once: a number, or auto for as many as fit and pay; default: 1 a GPU.", MACHINE)
     ] = None,
@@ -134,6 +137,7 @@ def sweep(
             stop_when_flat=stop_when_flat,
             repeats=repeats,
             seed=seed,
+            log_every=log_every,
             max_concurrent=max_concurrent,
             gpus=gpus,
             gpu_memory=gpu_memory,

@@ -31,6 +31,7 @@ class WorkerSettings:
     gpu_memory_bytes: int | None
     max_gpu_temp: float | None = None
     max_gpu_power: float | None = None
+    log_every: int = 0
 
     @classmethod
     def of(
@@ -46,6 +47,7 @@ class WorkerSettings:
             gpu_memory_bytes=gpu_memory_bytes,
             max_gpu_temp=spec.max_gpu_temp,
             max_gpu_power=spec.max_gpu_power,
+            log_every=spec.log_every,
         )
 
     @property

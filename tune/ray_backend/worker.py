@@ -68,6 +68,7 @@ class RayTrial(ray_tune.Trainable):
             reported_epoch=reports[-1].epoch if reports else -1.0,
             gpu_memory_bytes=settings.gpu_memory_bytes,
             card_limits=Limits(settings.max_gpu_temp, settings.max_gpu_power),
+            log_every=settings.log_every,
         )
         device = torch.device("cuda" if settings.use_gpu else "cpu")
         try:

@@ -84,7 +84,7 @@ class SweepSettings(BaseModel):
     search ends early where nothing comes near the initial model, or nothing gets better. repeats: how often the best
     `repeated` configurations are trained again with other seeds, after the search. keep: how many trials' weights stay
     on the disk, 0 for all. max_gpu_temp: degrees Celsius above which trials wait. max_gpu_power: watts above which it
-    is said.
+    is said. log_every: optimiser steps from one point of the training loss by step to the next, 0 for none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -108,6 +108,7 @@ class SweepSettings(BaseModel):
     keep: int = Field(default=0, ge=0, le=10**6)
     repeats: int = Field(default=0, ge=0, le=MOST_REPEATS)
     repeated: int = Field(default=3, ge=1, le=MOST_REPEATS)
+    log_every: int = Field(default=0, ge=0, le=10**9)
 
     @property
     def repetition(self) -> Repeats:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.trial.folders import MARK_FILE, STEP_FILE, SharedFolder
+from trainables.trial.folders import MARK_FILE, STEP_FILE, STEPS_FILE, SharedFolder
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ class TrialFolder:
     def step(self) -> Path:
         """Where it is inside an epoch; missing while it does not train."""
         return self.path / STEP_FILE
+
+    @property
+    def steps(self) -> Path:
+        """Its training loss by optimiser step, as CSV; missing where that is not logged."""
+        return self.path / STEPS_FILE
 
     @property
     def worker_mark(self) -> Path:

@@ -50,6 +50,14 @@ def test_the_loss_weighs_the_teacher_with_alpha_and_what_is_observed_of_the_targ
     assert model.loss(window(TARGET, [TEACHER])).item() == pytest.approx(expected, **CLOSE)
 
 
+def test_the_terms_of_the_loss_are_given_before_alpha_weighs_them(build):
+    _, parts = answering(build, STEPS, alpha=0.25).loss_and_parts(window(TARGET, [TEACHER]))
+    assert parts["distill"].item() == pytest.approx(5 / 12, **CLOSE)
+    assert parts["hard"].item() == pytest.approx(5 / 2, **CLOSE)
+    _, parts = answering(build, STEPS, alpha=0.0).loss_and_parts(window(TARGET, [TEACHER]))
+    assert list(parts) == ["hard"]
+
+
 def test_with_quantile_heads_every_level_is_held_against_the_teachers_and_the_target_by_the_pinball_loss(build):
     model = answering(build, np.zeros((9, 12)), alpha=0.25, quantile_heads=True)
     teacher = [[float(level)] * 12 for level in range(1, 10)]  # mean square 285/9

@@ -126,7 +126,11 @@ class Scripted(Toy):
 
 def spec_in(folder: Path, name: str = "t0000", **changed: Any) -> TrialSpec:
     """A trial's spec; keyword arguments that are no field of it are hyperparameters."""
-    own = {key: changed.pop(key) for key in ("metric", "seed", "reported_epoch") if key in changed}
+    own = {
+        key: changed.pop(key)
+        for key in ("metric", "seed", "reported_epoch", "log_every", "max_steps")
+        if key in changed
+    }
     return TrialSpec(
         **{"folder": folder / name, "shared": SharedFolder(folder / "shared"), "metric": "val_loss", "seed": 0, **own},
         hyper={**HYPER, **changed},

@@ -24,7 +24,7 @@ from tune.report.tensorboard.messages import (
     session_end,
     session_start,
 )
-from tune.report.tensorboard.runs import run_name, step_of, trial_runs
+from tune.report.tensorboard.runs import RunFolders, step_of
 
 CURVES = ("train_loss", "gradient_norm", "lr", "seconds", "waited_seconds", "peak_memory_bytes", *CARD_COLUMNS)
 BEST = "best/"
@@ -46,7 +46,7 @@ class TensorBoardCallback:
         self.folder, self.journal = journal.folder, journal
         self.columns = hyperparameter_columns(space)
         self._runs: dict[str, _Run] = {}
-        self._folders = trial_runs(self.folder)
+        self._folders = RunFolders(self.folder, self.columns)
         if hparams.EXPERIMENT_TAG not in _Past.read(self.folder.tensorboard / SWEEP, concluded=True).tags:
             self._write_experiment(space, metrics)
         for record in journal.records:
@@ -92,10 +92,7 @@ class TensorBoardCallback:
         return _Past.read(folder)
 
     def _folder(self, record: TrialRecord) -> Path:
-        if record.trial_id not in self._folders:
-            name = run_name(record.trial_id, record.hyper, self.columns)
-            self._folders[record.trial_id] = self.folder.tensorboard / name
-        return self._folders[record.trial_id]
+        return self._folders.of(record.trial_id, record.hyper)
 
     def _open(self, record: TrialRecord, past: _Past) -> _Run:
         run = _Run(self._folder(record), record.hyper, past, self.columns)

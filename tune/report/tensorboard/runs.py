@@ -36,6 +36,19 @@ def folder_name(text: str) -> str:
     return str(sanitize_filename(plain(text), replacement_text="-", platform="universal"))[:LONGEST].rstrip(" .")
 
 
+class RunFolders:
+    """Where each trial's run is, or will be. varying: the hyperparameters that may differ between trials."""
+
+    def __init__(self, folder: SweepFolder, varying: Collection[str]) -> None:
+        self.folder, self.varying = folder, varying
+        self._known = trial_runs(folder)
+
+    def of(self, trial_id: str, hyper: Mapping[str, object]) -> Path:
+        if trial_id not in self._known:
+            self._known[trial_id] = self.folder.tensorboard / run_name(trial_id, hyper, self.varying)
+        return self._known[trial_id]
+
+
 def trial_runs(folder: SweepFolder) -> dict[str, Path]:
     """Return the folders of the trials' runs that there are, by trial."""
     known = {trial.trial_id for trial in folder.trials()}
