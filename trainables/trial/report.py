@@ -40,14 +40,24 @@ Row = dict[str, object]  # a report as JSON and CSV hold it
 
 
 class StopReason(StrEnum):
-    """Why a trial ended. asha, median: the scheduler stopped it; epochs: it came to its own end."""
+    """Why a trial ended.
+
+    asha, median: the scheduler stopped it; epochs: it came to its own end; max_steps: to the end of the optimiser
+    steps that every trial of the sweep has at most.
+    """
 
     EPOCHS = "epochs"
+    MAX_STEPS = "max_steps"
     PATIENCE = "patience"
     DIVERGED = "diverged"
     ASHA = "asha"
     MEDIAN = "median"
     ERROR = "error"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the trial has trained for as long as it was to."""
+        return self in (StopReason.EPOCHS, StopReason.MAX_STEPS)
 
     @property
     def is_of_scheduler(self) -> bool:

@@ -55,7 +55,9 @@ class Training:
         seed: int,
         micro_batch: MicroBatch,
         features: FeatureStore | None = None,
+        max_steps: int | None = None,
     ) -> None:
+        """max_steps: of the whole training, for which the learning rate is then planned; None for all its epochs."""
         self.model, self.hyper, self.windows = model, hyper, windows
         self.precision = hyper.precision
         self.seed, self.micro_batch, self.features = seed, micro_batch, features
@@ -64,7 +66,8 @@ class Training:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=hyper.precision == "fp16")
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.steps_per_epoch = steps_an_epoch(hyper, len(windows))
-        self.total_steps = self.steps_per_epoch * hyper.epochs
+        of_epochs = self.steps_per_epoch * hyper.epochs
+        self.total_steps = of_epochs if max_steps is None else min(max_steps, of_epochs)
         self.schedule = Schedule(hyper.schedule, hyper.warmup_of(self.total_steps), self.total_steps, hyper.floor_ratio)
         self.look_every = LOOK_EVERY[self.device.type]
         self._shuffled: tuple[int, torch.Tensor] | None = None

@@ -63,6 +63,7 @@ class TrialSpec:
     folder: the trial's own; shared: the sweep's, for what its trials have in common.
     metric: one of METRICS, smaller is better; it decides the best epoch and the patience.
     reported_epoch: the last epoch that the sweep has on record, -1 if none; later ones are reported again on resume.
+    max_steps: optimiser steps after which the trial ends, with a validation; None for no such end.
     log_every: optimiser steps from one row of the training loss by step to the next; 0 for no such rows.
     """
 
@@ -75,6 +76,7 @@ class TrialSpec:
     gpu_memory_bytes: int | None = None
     card_limits: Limits = field(default_factory=Limits)
     log_every: int = 0
+    max_steps: int | None = None
 
 
 class Trial:
@@ -112,6 +114,7 @@ class Trial:
             seed=spec.seed,
             micro_batch=MicroBatch(self.hyper.micro_batch_size or self.hyper.batch_size, fitted, remedy=remedy),
             features=self.train_features,
+            max_steps=spec.max_steps,
         )
         self.latest = CheckpointSlot(spec.folder, LATEST)
         # a worker is up to one report ahead of the record, whose best epoch must stay
@@ -164,7 +167,7 @@ class Trial:
         number = len(self.history)  # evaluations done after epoch 0 so far, plus 1
         first, stop = self._steps_before(number - 1), self._steps_before(number)
         parts = dict.fromkeys(self.model.loss_parts)
-        report = Report(epoch=whole(number / self.hyper.evals_per_epoch), scores=Scores(), loss_parts=parts)
+        report = Report(epoch=self._epoch_of(number), scores=Scores(), loss_parts=parts)
         try:
             with self.timeline.of(Activity.TRAINING):
                 segment = self._train(first, stop, report.epoch)
@@ -228,12 +231,21 @@ class Trial:
             return StopReason.DIVERGED
         if trained[-1].epoch >= self.hyper.epochs:
             return StopReason.EPOCHS
+        if self._steps_before(len(trained)) >= self.training.total_steps:
+            return StopReason.MAX_STEPS
         without_better = len(trained) - 1 - (trained.index(best) if best else 0)
         return StopReason.PATIENCE if without_better >= self.hyper.patience * self.hyper.evals_per_epoch else None
 
     def _steps_before(self, evaluation: int) -> int:
         """Optimiser steps done when evaluation number `evaluation` is due (0 = epoch 0)."""
-        return round(self.training.steps_per_epoch * evaluation / self.hyper.evals_per_epoch)
+        due = round(self.training.steps_per_epoch * evaluation / self.hyper.evals_per_epoch)
+        return min(due, self.training.total_steps)
+
+    def _epoch_of(self, evaluation: int) -> float:
+        """How many epochs have been trained at an evaluation; a fraction where the last one is cut short."""
+        planned = evaluation / self.hyper.evals_per_epoch
+        steps, due = self._steps_before(evaluation), round(self.training.steps_per_epoch * planned)
+        return whole(planned if steps == due else steps / self.training.steps_per_epoch)
 
     # --- measuring
 

@@ -80,6 +80,9 @@ def sweep(
         list[str] | None, option("An earlier sweep whose best is tried first; again for more.", SEARCH)
     ] = None,
     seed: Annotated[int | None, option("Seed of everything.", SEARCH)] = None,
+    max_steps: Annotated[
+        int | None, option("End each trial after so many optimiser steps in all, to see that everything runs.", SEARCH)
+    ] = None,
     log_every: Annotated[
         int | None, option("Training loss by step in TensorBoard, a point every so many steps; 0 for none.", SEARCH)
     ] = None,
@@ -137,6 +140,7 @@ def sweep(
             stop_when_flat=stop_when_flat,
             repeats=repeats,
             seed=seed,
+            max_steps=max_steps,
             log_every=log_every,
             max_concurrent=max_concurrent,
             gpus=gpus,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from trainables.hyper import Hyper
@@ -168,11 +168,21 @@ class Estimate:
         start = max(rate.operation_seconds for rate in rates.values())
         source += f", {start * 1e6:.0f} µs an operation" if start else ""
         shared = f", shared by {self.budget.concurrent} trials" if self._share < 1 else ""
-        longest = max(s * x.hyper.epochs for s, x in zip(seconds, self.loads, strict=True))
+        longest = max(self._trial_seconds(x, rates[x.hyper.precision]) for x in self.loads)
         return {
             "time an epoch": f"about {_span(seconds, long_duration)} (from {source}{shared})",
             "whole search": self._search(math.ceil(self.settings.planned_trials / self.budget.concurrent) * longest),
         }
+
+    def _trial_seconds(self, load: Load, speed: Speed) -> float:
+        """Seconds of a trial that nothing stops before its last epoch or step."""
+        share, epoch_steps = self._share_of(load), steps_an_epoch(load.hyper, load.train_windows)
+        steps = min(epoch_steps * load.hyper.epochs, self.settings.max_steps or math.inf)
+        epochs, rest = divmod(steps, epoch_steps)
+        seconds = epochs * load.epoch_seconds(speed, share)
+        if rest:
+            seconds += replace(load, train_windows=int(rest) * load.hyper.batch_size).epoch_seconds(speed, share)
+        return seconds
 
     @property
     def _share(self) -> float:

@@ -195,6 +195,7 @@ def describe_plan(plan: Plan) -> dict[str, str]:
         "windows": f"{_span(train_windows)} train ({cut}), {windows['val']} validation and {windows['test']} test "
         f"(stride {spec.task.eval_stride})",
         "optimiser steps an epoch": steps or "depends on the batch size",
+        **({} if spec.max_steps is None else {"optimiser steps a trial": f"{spec.max_steps} at most (--max-steps)"}),
         "space": f"{plan.space.name}, trainable {plan.space.trainable}",
         "searched": searched or "nothing: a list of points",
         "trials": f"{spec.trials}, searcher {spec.searcher}, scheduler {spec.scheduler}, metric {spec.metric}, "

@@ -122,6 +122,7 @@ class _Windows:
 def notes_on(proposals: Proposals, settings: SweepSettings, model: Model, task: ForecastTask) -> Iterator[str]:
     """Say what of a sweep is allowed and does little, each with what to change."""
     yield from _warmup_notes(proposals.extremes)
+    yield from _max_steps_notes(proposals.extremes, settings.max_steps)
     yield from _batch_notes(proposals.extremes, model)
     yield from _grace_notes(proposals.extremes, settings)
     yield from _validation_notes(task)
@@ -141,6 +142,17 @@ def _warmup_notes(proposals: Iterable[Proposal]) -> Iterator[str]:
             f"a warm-up of {hyper.warmup_of(total)} steps is longer than the whole training with epochs {hyper.epochs} "
             f"and batch_size {hyper.batch_size}, {steps}: there the learning rate never reaches lr; take "
             f"--set warmup_steps=int:0:{total}, or --set warmup_steps=0 --set warmup_fraction=0.1"
+        )
+
+
+def _max_steps_notes(proposals: Iterable[Proposal], max_steps: int | None) -> Iterator[str]:
+    if max_steps is None:
+        return
+    longest = max(proposal.hyper.warmup_of(min(max_steps, proposal.total_steps)) for proposal in proposals)
+    if longest > max_steps:
+        yield (
+            f"--max-steps {max_steps} ends trials in their warm-up of up to {count_text(longest, 'step')}: their "
+            f"learning rate never reaches lr; take --set warmup_steps=0, or {longest} steps and more"
         )
 
 

@@ -32,6 +32,7 @@ class WorkerSettings:
     max_gpu_temp: float | None = None
     max_gpu_power: float | None = None
     log_every: int = 0
+    max_steps: int | None = None
 
     @classmethod
     def of(
@@ -48,6 +49,7 @@ class WorkerSettings:
             max_gpu_temp=spec.max_gpu_temp,
             max_gpu_power=spec.max_gpu_power,
             log_every=spec.log_every,
+            max_steps=spec.max_steps,
         )
 
     @property

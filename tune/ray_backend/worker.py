@@ -69,6 +69,7 @@ class RayTrial(ray_tune.Trainable):
             gpu_memory_bytes=settings.gpu_memory_bytes,
             card_limits=Limits(settings.max_gpu_temp, settings.max_gpu_power),
             log_every=settings.log_every,
+            max_steps=settings.max_steps,
         )
         device = torch.device("cuda" if settings.use_gpu else "cpu")
         try:

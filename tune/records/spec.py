@@ -85,6 +85,7 @@ class SweepSettings(BaseModel):
     `repeated` configurations are trained again with other seeds, after the search. keep: how many trials' weights stay
     on the disk, 0 for all. max_gpu_temp: degrees Celsius above which trials wait. max_gpu_power: watts above which it
     is said. log_every: optimiser steps from one point of the training loss by step to the next, 0 for none.
+    max_steps: optimiser steps after which a trial ends, whatever its epochs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -109,6 +110,7 @@ class SweepSettings(BaseModel):
     repeats: int = Field(default=0, ge=0, le=MOST_REPEATS)
     repeated: int = Field(default=3, ge=1, le=MOST_REPEATS)
     log_every: int = Field(default=0, ge=0, le=10**9)
+    max_steps: int | None = Field(default=None, ge=1, le=10**9)
 
     @property
     def repetition(self) -> Repeats:

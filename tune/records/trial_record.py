@@ -80,7 +80,7 @@ class TrialRecord:
         match self.stopped_by:
             case None:
                 return "running" if sweep_is_running else "interrupted"
-            case StopReason.EPOCHS:
+            case StopReason.EPOCHS | StopReason.MAX_STEPS:
                 return "completed"
             case StopReason.ERROR:
                 return "failed"

@@ -140,7 +140,8 @@ def _test_disagrees(board: Leaderboard) -> Iterator[Advice]:
 
 
 def _ended_in_warmup(curves: Sequence[_Curve]) -> Iterator[Advice]:
-    stopped = [c for c in curves if c.record.stopped_by not in (None, StopReason.EPOCHS, StopReason.ERROR)]
+    ends = ((c, c.record.stopped_by) for c in curves)
+    stopped = [c for c, end in ends if end not in (None, StopReason.ERROR) and not end.is_complete]
     found = [c for c in stopped if c.ended_in_warmup]
     if len(found) >= max(LEAST_TRIALS, MANY * len(stopped)):
         epochs = math.ceil(max(c.record.reports[-1].epoch for c in found)) + 1

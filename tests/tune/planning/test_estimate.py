@@ -155,6 +155,20 @@ def test_the_whole_search_is_every_trial_at_the_most_epochs() -> None:
 
 
 @pytest.mark.parametrize(
+    ("max_steps", "seconds"),
+    [
+        (126, 455.3),  # one epoch: 1,001 x 2 + 126 x 5 + 100 x 1 GFLOP, / 6 GFLOP/s
+        (10, 51.67),  # 80 windows: 80 x 2 + 10 x 5 + 100 x 1 = 310 GFLOP
+        (136, 507.0),
+        (10**6, 1366.0),  # all three epochs
+    ],
+)
+def test_a_smoke_run_takes_its_steps_and_a_validation(max_steps: int, seconds: float) -> None:
+    found = estimate(load(8), max_steps=max_steps)
+    assert found._trial_seconds(load(8), Speed(1e10)) == pytest.approx(seconds, rel=1e-3)
+
+
+@pytest.mark.parametrize(
     ("hours", "scheduler", "stride"),
     [
         (2, "asha", None),  # 13,660 s are 1.9 times the budget, and ASHA trains a third

@@ -97,13 +97,15 @@ def test_tensorboard_shows_steps_beside_the_epochs_of_a_trial(tmp_path: Path, te
     curves.trial_started(config("t0000", FULL))
     session.report("t0000", row(0, 0.5))
     write(session.journal, f"{HEADER}50,0.75,1\n100,0.5,1\n")
-    session.report("t0000", row(1, 0.25, best_epoch=1, stopped_by="epochs", loss_parts={"hard": 0.125}))
+    session.report("t0000", row(1, 0.25, best_epoch=1, loss_parts={"hard": 0.125}))
+    session.report("t0000", row(1.4, 0.375, best_epoch=1, stopped_by="max_steps"))  # cut short in its second epoch
     curves.trial_ended("t0000")
     session.end("t0000")
     session.close()
     with tensorboard_server(tmp_path) as url:
         board = Board(url)
         assert board.curve(f"{RUN}/steps", "train/loss_by_step") == {50: 0.75, 100: 0.5}
-        assert board.curve(RUN, "val_loss") == {0: 0.5, 1: 0.25}
+        assert board.curve(RUN, "val_loss") == {0: 0.5, 1: 0.25, 2: 0.375}
+        assert board.curve(RUN, "epoch") == pytest.approx({2: 1.4})
         assert board.curve(RUN, "train_hard") == {1: 0.125}
         assert list(board.sessions()) == [RUN]

@@ -65,6 +65,15 @@ def test_dry_run_tells_every_flag_of_the_search(foretune: Foretune) -> None:
     assert "lr log:5e-7:1e-5," in told["searched"]
 
 
+def test_dry_run_tells_the_steps_that_a_trial_has_at_most(foretune: Foretune) -> None:
+    """Of quickstart, whose warm-up is up to 30 steps."""
+    out = foretune("sweep", "--dry-run", "--max-steps", 20, "--log-every", 5).out
+    assert facts(out)["optimiser steps a trial"] == "20 at most (--max-steps)"
+    assert "note: --max-steps 20 ends trials in their warm-up of up to 30 steps" in out
+    out = foretune("sweep", "--dry-run", "--max-steps", 30).out
+    assert "note: --max-steps" not in out
+
+
 def test_dry_run_with_a_gpu_names_it(foretune: Foretune, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request, "look_at_machine", lambda: ONE_GPU)
     told = facts(foretune("sweep", "--dry-run", "--gpu-memory", "8GB").out)
