@@ -64,6 +64,11 @@ MaxGpuTemp = Annotated[
     float | None, option("Let trials wait while the GPU is hotter, in degrees Celsius: 85.", MACHINE)
 ]
 MaxGpuPower = Annotated[float | None, option("Say when the GPU draws more watts; limits nothing.", MACHINE)]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the verdict, the best checkpoint and errors alone.")]
+LogTo = Annotated[
+    Path | None,
+    typer.Option("--log-file", help="A file that gets every line with its time, beside the sweep's own log.txt."),
+]
 Name = Annotated[str, typer.Argument(help="A sweep's name.", autocompletion=sweep_names)]
 Space = Annotated[
     str, typer.Argument(help="A shipped search space, or a YAML file of your own.", autocompletion=space_names)

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import psutil
-from rich.console import Console
 
 from data.samples.bundled import SAMPLES
 from trainables.timeline import Activity, Timeline
-from tune.cli.console import make_console, print_facts
-from tune.cli.live.progress import LogFile, view_of
+from tune.cli.console import print_facts
+from tune.cli.live.progress import Lines, LogFile, PlainProgress, view_of
 from tune.cli.live.sweep_state import state_of
-from tune.cli.tables.sweeps import print_leaderboard
+from tune.cli.session_console import Output, SessionConsole, session_console
+from tune.cli.tables.sweeps import print_leaderboard, verdict_sentence
 from tune.command_text import command_text
 from tune.export.finalize import finalize
 from tune.export.live_page import LivePage
@@ -45,12 +45,19 @@ if TYPE_CHECKING:
     from tune.planning.plan import Plan
 
 OK, NO_TRIAL_SUCCEEDED, INTERRUPTED = 0, 1, 130
+ALL = Output()
 RESTARTED = "FORETUNE_RAY_RESTARTED"  # set in the environment of a process that goes on after Ray has died
 
 
-def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: bool) -> int:
+def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: bool, output: Output = ALL) -> int:
     """Plan a sweep and those that follow it, run and finish them; return the exit status."""
-    console, storage = _console(), storage.absolute()
+    if dry_run and output.quiet:
+        raise SweepError("--dry-run prints what would be done, and --quiet does not; leave one of them out")
+    with _console(output) as console:
+        return _start(requests, storage.absolute(), console, dry_run=dry_run)
+
+
+def _start(requests: Sequence[CheckedRequest], storage: Path, console: SessionConsole, *, dry_run: bool) -> int:
     earlier = [Sweep.open(storage, name) for name in requests[0].typed.start_from]
     if not dry_run and requests[0].settings.max_concurrent != "auto":  # else a plan says how many run at once
         first = requests[0]
@@ -72,7 +79,7 @@ def start_sweep(requests: Sequence[CheckedRequest], storage: Path, *, dry_run: b
     return _go_on_with_next(*_create_and_run(plan, storage, console), console)
 
 
-def _print_plan(plan: Plan, console: Console) -> None:
+def _print_plan(plan: Plan, console: SessionConsole) -> None:
     from tune.planning.plan import describe_plan
 
     print_facts(console, describe_plan(plan))
@@ -91,14 +98,14 @@ def _check_room(plan: Plan, storage: Path) -> None:
         )
 
 
-def _create_and_run(plan: Plan, storage: Path, console: Console) -> tuple[Sweep, int]:
+def _create_and_run(plan: Plan, storage: Path, console: SessionConsole) -> tuple[Sweep, int]:
     with _storable(storage):
         sweep = Sweep.create(storage, plan.spec, plan.panel)
     with sweep.held():
         return sweep, _run(sweep, console)
 
 
-def _go_on_with_next(sweep: Sweep, status: int, console: Console) -> int:
+def _go_on_with_next(sweep: Sweep, status: int, console: SessionConsole) -> int:
     """Run the sweep that follows one that is done, from its best, and those after it; return the last exit status."""
     if status != OK or not sweep.spec.then:
         return status
@@ -138,13 +145,13 @@ class Resumption:
     stop_when_flat: bool | None = None
 
 
-def resume_sweep(name: str, storage: Path, changes: Resumption) -> int:
+def resume_sweep(name: str, storage: Path, changes: Resumption, output: Output = ALL) -> int:
     """Go on with a sweep; return the exit status."""
-    console = _console()
-    return _go_on_with_next(*_resume(Sweep.open(storage, name), changes, console), console)
+    with _console(output) as console:
+        return _go_on_with_next(*_resume(Sweep.open(storage, name), changes, console), console)
 
 
-def _resume(sweep: Sweep, changes: Resumption, console: Console) -> tuple[Sweep, int]:
+def _resume(sweep: Sweep, changes: Resumption, console: SessionConsole) -> tuple[Sweep, int]:
     with sweep.held():
         sweep = sweep.extended(
             trials=changes.trials,
@@ -172,9 +179,8 @@ def _resume(sweep: Sweep, changes: Resumption, console: Console) -> tuple[Sweep,
 
 def repeat_best(name: str, storage: Path, *, top: int, seeds: int) -> int:
     """Train the best again with other seeds, decide again; return the exit status."""
-    console = _console()
     sweep = Sweep.open(storage, name)
-    with sweep.held():
+    with _console() as console, sweep.held():
         sweep = sweep.with_repeats(top=top, seeds=seeds)
         if not sweep.spec.repetition.left(read_records(sweep.folder)):
             console.print(f"the best of {name} have been repeated {count_text(seeds, 'time')}; --seeds N repeats on")
@@ -185,9 +191,8 @@ def repeat_best(name: str, storage: Path, *, top: int, seeds: int) -> int:
 
 def finish_sweep(name: str, storage: Path) -> int:
     """Score, export and report what a sweep has found so far; return the exit status."""
-    console = _console()
     sweep = Sweep.open(storage, name)
-    with sweep.held():
+    with _console() as console, sweep.held():
         return _finish(sweep, console, SearchTime.read(sweep.folder).ended or Ending.INTERRUPTED)
 
 
@@ -196,19 +201,19 @@ def report_sweep(name: str, storage: Path, pictures: Mapping[str, Path | None]) 
 
     pictures: by their format, png or svg, the folder into which they are written too; None for none.
     """
-    console = _console()
     sweep = Sweep.open(storage, name)
     board = write_summary(sweep)
-    console.print(f"report: {sweep.folder.report}", soft_wrap=True)
-    for format, target in pictures.items():
-        if target is not None:
-            written = write_paper_pictures(sweep, board, target, format)
-            names = ", ".join(path.name for path in written)
-            console.print(f"{format}: {target}: {names}", soft_wrap=True)
+    with _console() as console:
+        console.print(f"report: {sweep.folder.report}", soft_wrap=True)
+        for format, target in pictures.items():
+            if target is not None:
+                written = write_paper_pictures(sweep, board, target, format)
+                names = ", ".join(path.name for path in written)
+                console.print(f"{format}: {target}: {names}", soft_wrap=True)
     return OK
 
 
-def _prepare(sweep: Sweep, console: Console) -> None:
+def _prepare(sweep: Sweep, console: SessionConsole) -> None:
     """Check that what a sweep needs is still there; raises a UserError."""
     with console.status("reading the data, loading the model"):
         from tune.registry import find_trainable  # torch: seconds
@@ -227,15 +232,17 @@ def _storable(storage: Path) -> Iterator[None]:
         raise SweepError(f"--storage must be a folder that can hold the sweep, got {storage}: {reason}") from error
 
 
-def _console() -> Console:
+@contextmanager
+def _console(output: Output = ALL) -> Iterator[SessionConsole]:
     """Where a sweep prints, with the libraries below it silent: what they warn of, we report."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # read when it is imported; the level below holds after that
     for name in ("huggingface_hub", "filelock", "alembic", "optuna"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    return make_console()
+    with session_console(output) as console:
+        yield console
 
 
-def _run(sweep: Sweep, console: Console, *, repeats_alone: bool = False) -> int:
+def _run(sweep: Sweep, console: SessionConsole, *, repeats_alone: bool = False) -> int:
     timeline, began = Timeline(sweep.folder.timeline), _session_begins()
     timeline.write(Activity.SESSION, began, None)
     try:
@@ -263,11 +270,11 @@ def _session_begins() -> float:
     return psutil.Process().create_time()
 
 
-def _go_on_without(dead: str, sweep: Sweep, console: Console) -> NoReturn:
+def _go_on_without(dead: str, sweep: Sweep, console: SessionConsole) -> NoReturn:
     """Become `foretune resume`, once: this process's own part of Ray cannot be ended any more. Else exit."""
     name, storage = sweep.spec.name, sweep.folder.path.parent
     if RESTARTED in os.environ or os.name != "posix":
-        console.print(
+        console.result(
             f"Ray has died ({dead}); go on with: {command_text('resume', name, storage=storage)}", soft_wrap=True
         )
         sys.stdout.flush()
@@ -276,10 +283,10 @@ def _go_on_without(dead: str, sweep: Sweep, console: Console) -> NoReturn:
     sys.stdout.flush()
     os.environ[RESTARTED] = "1"
     program = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv) + 1]
-    os.execv(sys.executable, [*program, "resume", name, "--storage", str(storage)])
+    os.execv(sys.executable, [*program, "resume", name, "--storage", str(storage), *console.output.flags()])
 
 
-def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCallback]:
+def _callbacks(sweep: Sweep, journal: Journal, console: SessionConsole) -> list[SweepCallback]:
     from tune.report.tensorboard.callback import TensorBoardCallback
     from tune.report.tensorboard.step_curves import StepCurves
 
@@ -290,6 +297,7 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
         LeaderboardFile(sweep.spec, journal),
         TensorBoardCallback(journal, sweep.spec.search_space()),
         LogFile(sweep.folder.log, journal, state_of(sweep)),
+<<<<<<< HEAD
         view_of(sweep, journal, console),
         LivePage(sweep.folder),
     ]
@@ -297,10 +305,26 @@ def _callbacks(sweep: Sweep, journal: Journal, console: Console) -> list[SweepCa
 
 def _print_interrupted(sweep: Sweep, console: Console) -> int:
     board = write_summary(sweep)
+=======
+        *_views(sweep, journal, console),
+    ]
+
+
+def _views(sweep: Sweep, journal: Journal, console: SessionConsole) -> list[SweepCallback]:
+    """Show what happens on the console, and write it into the user's log file: beside a live view by itself."""
+    if not console.is_live:
+        return [PlainProgress(console, journal, state_of(sweep))]
+    view = view_of(sweep, journal, console)
+    return [view] if (write := console.write_line) is None else [view, Lines(write, journal, state_of(sweep))]
+
+
+def _print_interrupted(sweep: Sweep, console: SessionConsole) -> int:
+    board = _write_summary(sweep)
+>>>>>>> 6b2a418 (--quiet: the verdict, the best checkpoint and errors alone; --log-file FILE: every line of a session with its time, also beside the live view)
     print_leaderboard(console, board, sweep.advice(board))
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
     left, name, storage = sweep.unfinished_trials(), sweep.spec.name, sweep.folder.path.parent
-    console.print(
+    console.result(
         f"interrupted with {left} trials to go; go on with: {command_text('resume', name, storage=storage)}, "
         f"or score and export what is there: {command_text('finish', name, storage=storage)}",
         soft_wrap=True,
@@ -308,10 +332,25 @@ def _print_interrupted(sweep: Sweep, console: Console) -> int:
     return INTERRUPTED
 
 
+<<<<<<< HEAD
 def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
+=======
+def _write_summary(sweep: Sweep) -> Leaderboard:
+    """Write leaderboard.csv and report.html from what is on record."""
+    from tune.report.page import write_report
+
+    board = sweep.leaderboard()
+    board.write_csv(sweep.folder)
+    write_report(sweep.folder, board, sweep.spec)
+    return board
+
+
+def _finish(sweep: Sweep, console: SessionConsole, ending: Ending) -> int:
+>>>>>>> 6b2a418 (--quiet: the verdict, the best checkpoint and errors alone; --log-file FILE: every line of a session with its time, also beside the live view)
     with console.status("scoring the best on the test part, exporting the winner"):
         board = finalize(sweep)
     print_leaderboard(console, board, sweep.advice(board))
+    console.repeat_if_quiet(verdict_sentence(board))
     name, storage = sweep.spec.name, sweep.folder.path.parent
     if ending is Ending.TIME_BUDGET:
         more = command_text("resume", name, "--time-budget", "1h", storage=storage)
@@ -323,17 +362,17 @@ def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
     if board.best is None:
         for record in read_records(sweep.folder):
             if record.error:
-                console.print(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}")
+                console.result(f"{record.trial_id} failed: {record.error.strip().splitlines()[-1]}")
                 break
         return NO_TRIAL_SUCCEEDED
     if exported := sweep.folder.best.is_dir():
-        console.print(f"best checkpoint: {sweep.folder.best}", soft_wrap=True)
+        console.result(f"best checkpoint: {sweep.folder.best}", soft_wrap=True)
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
     _print_next_commands(sweep, console, exported=exported)
     return OK
 
 
-def _print_next_commands(sweep: Sweep, console: Console, *, exported: bool) -> None:
+def _print_next_commands(sweep: Sweep, console: SessionConsole, *, exported: bool) -> None:
     name, storage = sweep.spec.name, sweep.folder.path.parent
     commands = [
         command_text("tensorboard", name, storage=storage),

@@ -15,9 +15,11 @@ from tune.cli.options import (
     MACHINE,
     SEARCH,
     Data,
+    LogTo,
     MaxGpuPower,
     MaxGpuTemp,
     Name,
+    Quiet,
     Space,
     Storage,
     folder,
@@ -105,6 +107,8 @@ def sweep(
         Path | None,
         typer.Option(help="A YAML file of options; foretune init writes one.", callback=from_config, is_eager=True),
     ] = None,
+    quiet: Quiet = False,
+    log_file: LogTo = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
     """Search for the best fine-tune; without arguments, a small one on bundled data that needs no network."""
@@ -154,9 +158,10 @@ def sweep(
         then=tuple(then or ()),
     )
     checked = check_requests(request, storage)  # before what takes longer to import
+    from tune.cli.session_console import Output
     from tune.cli.sweep_steps import start_sweep
 
-    raise typer.Exit(start_sweep(checked, storage, dry_run=dry_run))
+    raise typer.Exit(start_sweep(checked, storage, dry_run=dry_run, output=Output.of(quiet, log_file)))
 
 
 def resume(
@@ -183,9 +188,12 @@ def resume(
     gpu_memory: Annotated[str | None, option("Memory to use of each GPU from now on: 8GB.", MACHINE)] = None,
     max_gpu_temp: MaxGpuTemp = None,
     max_gpu_power: MaxGpuPower = None,
+    quiet: Quiet = False,
+    log_file: LogTo = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Go on with a sweep that was stopped, killed or finished; nothing is run twice."""
+    from tune.cli.session_console import Output
     from tune.cli.sweep_steps import Resumption, resume_sweep
     from tune.planning.budget import parse_duration, parse_memory, parse_number_at_once
 
@@ -201,7 +209,7 @@ def resume(
         futility=futility,
         stop_when_flat=stop_when_flat,
     )
-    raise typer.Exit(resume_sweep(name, storage, changes))
+    raise typer.Exit(resume_sweep(name, storage, changes, Output.of(quiet, log_file)))
 
 
 def repeat(
