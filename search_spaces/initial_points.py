@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from data.errors import near_names
@@ -10,6 +11,19 @@ from search_spaces.domain import Domain, distinct_key, is_scalar, show
 from search_spaces.mistakes import Mistakes
 
 Point = dict[str, object]
+NAME = "name"  # the key in a point that is no parameter: what its trial is called
+_NAME_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_TAKEN = re.compile(r"t\d+(_.*)?|.*-r\d+")  # what trials without a name are called, and repeats
+
+
+def values_of(point: Mapping[str, object]) -> Point:
+    """Return a point's parameters, without its name."""
+    return {key: value for key, value in point.items() if key != NAME}
+
+
+def name_of(point: Mapping[str, object]) -> str:
+    """Return what a point's trial is called; '' where it has no name."""
+    return str(point.get(NAME, ""))
 
 
 class InitialPointsReader:
@@ -42,19 +56,33 @@ class InitialPointsReader:
             return ()  # without these sections the values cannot be checked
         points: list[Point] = []
         seen: dict[tuple[object, ...], int] = {}
+        names: dict[str, int] = {}
         for number, entry in enumerate(value or [], start=1):
             place = f"first, entry {number}"
             if not isinstance(entry, dict):
                 self._mistakes.add(place, f"must be a mapping such as {{lr: 1e-5}}, got {show(entry)}")
                 continue
-            point = self._cast(place, {branch_name(name): item for name, item in entry.items()})
+            entry = {branch_name(name): item for name, item in entry.items()}
+            point = self._cast(place, values_of(entry))
             first = seen.setdefault(_key(point), number)
             if first < number:
                 self._mistakes.add(place, f"repeats entry {first}; leave one out")
-            points.append(point)
+            points.append({NAME: self._name(place, entry[NAME], names, number), **point} if NAME in entry else point)
         if not self._search and not self._broken:
             self._check_shape(points)
         return tuple(points)
+
+    def _name(self, place: str, name: object, seen: dict[str, int], number: int) -> object:
+        """Check what a trial is to be called: it becomes a part of a folder's name, whatever the system."""
+        if not isinstance(name, str) or not _NAME_TEXT.fullmatch(name):
+            rule = "must be up to 32 letters, digits, _ and -, the first a letter or a digit"
+            quoted = "; put it in quotes" if is_scalar(name) and _NAME_TEXT.fullmatch(str(name)) else "; change it"
+            self._mistakes.add(f"{place}: {NAME}", f"{rule}, got {show(name)}{quoted}")
+        elif _TAKEN.fullmatch(name):
+            self._mistakes.add(f"{place}: {NAME}", f"{name} is what foretune calls a trial by itself; take another")
+        elif (first := seen.setdefault(name.casefold(), number)) < number:
+            self._mistakes.add(f"{place}: {NAME}", f"{name} is the name of entry {first} too; change one")
+        return name
 
     def _cast(self, place: str, entry: Point) -> Point:
         if self._search or self._broken:
@@ -111,10 +139,11 @@ class InitialPointsReader:
         """Check a list of points: at least one, and all with the same keys."""
         if not points:
             self._mistakes.add("search", "must hold a domain, or first a point; there would be nothing to try")
-        for number, point in enumerate(points, start=1):
-            if missing := [name for name in points[0] if name not in point]:
+        shapes = list(map(values_of, points))
+        for number, point in enumerate(shapes, start=1):
+            if missing := [name for name in shapes[0] if name not in point]:
                 self._mistakes.add(f"first, entry {number}", f"misses {', '.join(missing)}, which entry 1 has")
-            if added := [name for name in point if name not in points[0]]:
+            if added := [name for name in point if name not in shapes[0]]:
                 self._mistakes.add(f"first, entry {number}", f"has {', '.join(added)}, which entry 1 lacks")
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from data.errors import near_names
 from search_spaces.branch import Branch, branch_name
 from search_spaces.domain import Domain, Scalar, parse_domain, show
+from search_spaces.initial_points import values_of
 from search_spaces.mistakes import Mistakes, SpaceError
 from search_spaces.space import SearchSpace
 
@@ -155,7 +156,7 @@ def _settle(space: SearchSpace) -> SearchSpace:
     """Merge the initial points that became equal; if nothing is left to search, they are the whole space."""
     points: list[Mapping[str, object]] = []
     for point in space.initial_points:
-        if point not in points:
+        if values_of(point) not in map(values_of, points):
             points.append(point)
     notes = list(space.notes)
     trials = space.trials

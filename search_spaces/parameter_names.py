@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from data.errors import near_names
+from search_spaces.initial_points import values_of
 from search_spaces.mistakes import Mistakes
 from search_spaces.space import SearchSpace
 
@@ -50,5 +51,5 @@ def _places(space: SearchSpace) -> list[tuple[str, Iterable[str]]]:
             places.append((f"conditional.{decider}.{name}.fixed", branch.fixed))
             places.append((f"conditional.{decider}.{name}.search", branch.search))
     if space.is_points:
-        places.append(("first", space.initial_points[0] if space.initial_points else ()))
+        places.append(("first", values_of(space.initial_points[0]) if space.initial_points else ()))
     return places

@@ -10,6 +10,7 @@ from search_spaces.branch import Branch, Conditional, branch_name, complete_path
 from search_spaces.domain import Domain, Scalar, distinct_key, is_scalar
 from search_spaces.extremes import list_extremes
 from search_spaces.grid import list_grid
+from search_spaces.initial_points import name_of, values_of
 from search_spaces.mistakes import Mistakes
 from search_spaces.reader import read_fields
 
@@ -19,8 +20,9 @@ class SearchSpace:
     """One space, checked when it was read.
 
     fixed, search: what holds on every path. conditional: the deciding parameter, at most one, and its branches.
-    initial_points: the configurations tried first, without the fixed values; 'first' in files. A space that searches
-    nothing is a list of points: it has its initial points and no others.
+    initial_points: the configurations tried first, without the fixed values; 'first' in files. Under 'name' one may
+    have what its trial is called, which is no parameter. A space that searches nothing is a list of points: it has its
+    initial points and no others.
     trials: the default number of trials. task: defaults of the forecast task.
     recommended_space: for a space of bundled data, the one to use with the user's own; '' if there is none.
     notes: what overriding left out or filled in.
@@ -84,7 +86,7 @@ class SearchSpace:
         if self.is_points:
             return {
                 name: Domain("choice", values=tuple(_distinct(point[name] for point in self.initial_points)))
-                for name in (self.initial_points[0] if self.initial_points else ())
+                for name in (values_of(self.initial_points[0]) if self.initial_points else ())
             }
         scoped = {
             f"{branch.name}/{name}": domain
@@ -110,14 +112,18 @@ class SearchSpace:
     def enqueued(self) -> list[dict[str, object]]:
         """Return the initial points by the names that `sample` suggests."""
         return [
-            {self._scoped(name, self.path_name(point)): value for name, value in point.items()}
+            {self._scoped(name, self.path_name(point)): value for name, value in values_of(point).items()}
             for point in self.initial_points
         ]
+
+    def point_names(self) -> list[str]:
+        """List what the trials of the initial points are called; '' for one without a name."""
+        return [name_of(point) for point in self.initial_points]
 
     def grid(self) -> list[dict[str, object]]:
         """List every configuration of a finite space, or of a list of points; raises SpaceError as `list_grid` does."""
         if self.is_points:
-            return [self._config(point) for point in self.initial_points]
+            return [self._config(values_of(point)) for point in self.initial_points]
         return list_grid(self.name, self.paths(), self.parameters())
 
     def grid_points(self) -> list[dict[str, object]]:
@@ -135,7 +141,7 @@ class SearchSpace:
         """List whole configurations: the initial points, and some with every path and each domain's ends or choices."""
         if self.is_points:
             return self.grid()
-        configs = [self._config(point) for point in self.initial_points]
+        configs = [self._config(values_of(point)) for point in self.initial_points]
         for path in self.paths().values():
             marks = {name: domain.values or domain.ends() for name, domain in path.search.items()}
             for i in range(max(map(len, marks.values()), default=1)):

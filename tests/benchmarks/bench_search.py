@@ -33,7 +33,8 @@ from search_spaces.space import SearchSpace
 from trainables.trial.report import Report, Scores
 from tune.ray_backend.messages import to_result
 from tune.ray_backend.scheduler import TrialKey, make_scheduler
-from tune.ray_backend.search import _suggest, derived_seed, make_sampler, trial_id_of
+from tune.ray_backend.search import _suggest, derived_seed, make_sampler
+from tune.records.trial_record import TrialId
 
 SEEDS = 10
 ORDERS = 50
@@ -117,7 +118,7 @@ def stop_grid(
     goal, spent, found = run_grid(grid)[0], 0, False
     scheduler = make_scheduler(scheduler_name, grace_period=1, reduction_factor=3, past=())
     for number in np.random.default_rng(seed).permutation(len(grid)):
-        point, key, best = grid[number], TrialKey(trial_id_of(int(number))), math.inf
+        point, key, best = grid[number], TrialKey(str(TrialId(int(number)))), math.inf
         scheduler.on_trial_add(None, key)
         last = lasting(point["losses"], point["patience"])
         for epoch, loss in enumerate(point["losses"][1 : last + 1], start=1):
@@ -145,7 +146,7 @@ def epochs_to(goal: float, table: Table, space: SearchSpace, searcher: str, sche
         hyper = space.sample(lambda name, domain, trial=trial: _suggest(trial, name, domain))
         losses = table.curve(hyper).tolist()
         warm_up = hyper["warmup_steps"] / STEPS_AN_EPOCH[hyper["batch_size"]]
-        key, best = TrialKey(trial_id_of(number)), math.inf
+        key, best = TrialKey(str(TrialId(number))), math.inf
         scheduler.on_trial_add(None, key)
         last = lasting(losses)
         for epoch, loss in enumerate(losses[1 : last + 1], start=1):

@@ -10,6 +10,7 @@ from search_spaces.domain import Domain
 from search_spaces.library import load_space
 from search_spaces.mistakes import SpaceError
 from search_spaces.override import override_space
+from search_spaces.space import SearchSpace
 from tests.search_spaces.my_space import VALID, read
 
 
@@ -125,3 +126,13 @@ def test_all_wrong_settings_are_reported_at_once() -> None:
         "moirai-small: --set strategy=ful: must be one of head_only, freeze_ffn, full, got 'ful'; did you mean 'full'?"
     ) in lines
     assert "moirai-small: --set lr=log:1e-4:1e-6: low must be below high, got [1e-4, 1e-6]; swap them" in lines
+
+
+def test_names_of_initial_points_survive_what_is_set_and_do_not_keep_equal_ones_apart() -> None:
+    document = {"trainable": "t", "search": {"lr": {"log": [1e-6, 1e-3]}, "size": {"choice": [16, 32]}}}
+    points = [{"name": "a", "lr": 1e-5, "size": 16}, {"name": "b", "lr": 1e-5, "size": 32}, {"lr": 1e-4, "size": 32}]
+    space = SearchSpace.from_dict({**document, "name": "s", "first": points})
+    assert override_space(space, {"lr": "log:5e-5:1e-3"}).point_names() == ["a", "b", ""]
+    merged = override_space(space, {"size": "16"})
+    assert merged.point_names() == ["a", ""]
+    assert merged.enqueued() == [{"lr": 1e-5}, {"lr": 1e-4}]

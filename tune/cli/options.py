@@ -46,11 +46,14 @@ def sweep_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def trial_names(ctx: typer.Context, incomplete: str) -> list[str]:
-    """List a sweep's trials whose names begin so, for the shell."""
+    """List a sweep's trials whose ids, or names of their own, begin so, for the shell."""
     from tune.records.sweep_folder import SweepFolder
+    from tune.records.trial_record import TrialId
 
     folder = SweepFolder(Path(str(ctx.params.get("storage") or STORAGE)) / str(ctx.params.get("name") or "."))
-    return [trial.trial_id for trial in folder.trials() if trial.trial_id.startswith(incomplete)]
+    ids = [trial.trial_id for trial in folder.trials()]
+    named = [found.nicknames[1] for i in ids if (found := TrialId.parse(i)) is not None and found.name]
+    return [each for each in (*ids, *named) if each.startswith(incomplete)]
 
 
 def space_names(incomplete: str) -> list[str]:

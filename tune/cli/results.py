@@ -12,7 +12,7 @@ import typer
 
 from data.errors import UserError, near_names
 from tune.cli.console import make_console
-from tune.cli.options import Name, Storage, folder
+from tune.cli.options import Name, Storage, folder, trial_names
 from tune.command_text import STORAGE, command_text
 from tune.storage import sweep_folders
 from tune.sweep import Sweep
@@ -113,7 +113,10 @@ def dashboard(
 def export(
     name: Name,
     to: Annotated[Path, typer.Option(help="A new folder.", callback=folder)],
-    trial: Annotated[str | None, typer.Option(help="A trial or a blend; else what the verdict says.")] = None,
+    trial: Annotated[
+        str | None,
+        typer.Option(help="A trial or a blend; else what the verdict says.", autocompletion=trial_names),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Even if the verdict is against it.")] = False,
     storage: Storage = STORAGE,
 ) -> None:

@@ -74,7 +74,7 @@ def space_facts(space: SearchSpace) -> dict[str, str]:
     facts |= {f"fixed {key}": number(value) for key, value in space.fixed.items()}
     facts |= {f"searched {key}": domain_text(domain) for key, domain in space.parameters().items()}
     facts |= {
-        f"first {i}": ", ".join(f"{k} {number(v)}" for k, v in point.items())
+        f"first {i}": ", ".join(f"{k} {number(v)}" for k, v in point.items())  # its name among them
         for i, point in enumerate(space.initial_points, start=1)
     }
     return facts | {"trials": str(space.trials)}

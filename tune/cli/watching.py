@@ -14,6 +14,7 @@ from tune.cli.console import make_console
 from tune.cli.options import Name, Storage, trial_names
 from tune.command_text import STORAGE, command_text
 from tune.records.journal import Journal, read_record
+from tune.records.trial_record import full_id
 from tune.sweep import Sweep
 
 HINT = "Ctrl+C leaves this view; the sweep goes on."
@@ -64,6 +65,7 @@ def log(
             others = f"name one: {', '.join(there)}" if there else "it has no other either"
             raise UserError(f"{name} has no trial that has trained for an epoch yet; {others}")
         trial = best.run.trial_id
+    trial = full_id(trial, there)
     if trial not in there:
         raise UserError(f"{name} has no trial {trial!r}{near_names(trial, there) or '; see foretune leaderboard'}")
     record = read_record(sweep.folder.trial(trial))

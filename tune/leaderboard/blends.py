@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from trainables.trial.report import Scores, finite
 from trainables.trial.shared_scores import windows_beside
 from tune.leaderboard.standing import Standing
 from tune.records.sweep_folder import SweepFolder
+from tune.records.trial_record import TrialId
 
 if TYPE_CHECKING:  # numpy: a fifth of a second, and a leaderboard is read without it
     from trainables.trial.window_errors import WindowErrors
@@ -103,5 +105,6 @@ def blend_standing(
 
 
 def _file(folder: SweepFolder, parts: Mapping[str, float]) -> Path:
-    name = "_".join(f"{trial_id}-{round(share * 1000):03d}" for trial_id, share in parts.items())
+    ids = {trial_id: replace(found, name="") for trial_id in parts if (found := TrialId.parse(trial_id)) is not None}
+    name = "_".join(f"{ids.get(trial_id, trial_id)}-{round(share * 1000):03d}" for trial_id, share in parts.items())
     return folder.blends / f"{name}.json"

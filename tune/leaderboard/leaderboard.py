@@ -19,7 +19,7 @@ from tune.records.comparison import Comparison
 from tune.records.journal import read_records
 from tune.records.scores_on_test import TestScores, read_test_scores, rows_on_test
 from tune.records.sweep_folder import SweepFolder
-from tune.records.trial_record import TrialRecord
+from tune.records.trial_record import TrialRecord, full_id
 from tune.records.verdict import CONFIDENCE, Decision, Verdict
 
 ALWAYS_SHOWN = ("val_loss", "val_mae", "val_mse")
@@ -191,8 +191,9 @@ class Leaderboard:
         return [*main, *sorted({name for s in self.standings for name in s.scores.extra})]
 
     def find(self, trial_id: str) -> Standing | None:
-        """Return a trial's or a blend's line, or a repeat; None where there is none."""
-        return next((s for s in (*self.standings, *self.blends, *self.trials) if s.trial_id == trial_id), None)
+        """Return a trial's or a blend's line, or a repeat; None where there is none. trial_id: or a trial's name."""
+        lines = {s.trial_id: s for s in (*self.trials, *self.blends, *self.standings)}
+        return lines.get(full_id(trial_id, lines))
 
     @property
     def is_repeated(self) -> bool:

@@ -11,6 +11,7 @@ from statistics import geometric_mean
 from data.portable import file_name
 from search_spaces.branch import Branch
 from search_spaces.domain import Domain
+from search_spaces.initial_points import values_of
 from search_spaces.library import list_spaces
 from search_spaces.space import SearchSpace
 from tune.format import count_text, short_number
@@ -75,7 +76,7 @@ def with_points_of(
             continue
         notes.append(f"tried first, from {name}: {', '.join(taken)}")
     points = [point for round_ in zip_longest(*found) for point in round_ if point is not None]
-    own = [point for point in space.initial_points if point not in points]
+    own = [point for point in space.initial_points if values_of(point) not in points]
     return replace(space, initial_points=(*points, *own), notes=(*space.notes, *notes))
 
 

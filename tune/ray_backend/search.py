@@ -22,7 +22,7 @@ from tune.ray_backend.study import CONFIG, add_report, finish, open_study
 from tune.records.earlier_trial import EarlierTrial
 from tune.records.journal import Journal
 from tune.records.spec import lists_points
-from tune.records.trial_record import TrialConfig
+from tune.records.trial_record import TrialConfig, TrialId
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +30,6 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 # multivariate TPE and the GP sampler are marked so; their versions are pinned and their results tested
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 warnings.filterwarnings("ignore", message="Clip non-finite values")  # of trials that diverged; so it is meant
-
-
-def trial_id_of(number: int) -> str:
-    """t0007 for the eighth trial: also its folder, short enough for Windows."""
-    return f"t{number:04d}"
 
 
 def derived_seed(base: int, number: int) -> int:
@@ -106,6 +101,7 @@ class StudySearch(OptunaSearch):
         self.journal, self.space, self.searcher_name, self.base_seed = journal, space, searcher, seed
         self.is_list = lists_points(searcher, space)
         self.points = space.grid_points() if self.is_list else space.enqueued()
+        self.names = [] if self.is_list and not space.is_points else space.point_names()  # a grid has its own order
         self.total_trials = min(trials, len(self.points)) if self.is_list else trials
         self._by_ray_id: dict[str, _Running] = {}
         self.places = Places()
@@ -168,7 +164,7 @@ class StudySearch(OptunaSearch):
             self.study.enqueue_trial(self.points[number])
         trial = self.study.ask()
         config = TrialConfig(
-            trial_id=trial_id_of(number),
+            trial_id=str(TrialId(number, self.names[number] if number < len(self.names) else "")),
             seed=derived_seed(self.base_seed, number),
             hyper=self.space.sample(lambda name, domain: _suggest(trial, name, domain)),
         )

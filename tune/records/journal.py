@@ -15,7 +15,7 @@ from data.errors import DamagedFileError
 from data.files import read_object, replace_text
 from trainables.trial.report import COLUMNS, TEXTS, TRAIN_PART, Report, Row
 from tune.records.sweep_folder import SweepFolder, TrialFolder
-from tune.records.trial_record import TrialConfig, TrialRecord, of_search
+from tune.records.trial_record import TrialConfig, TrialId, TrialRecord, of_search
 
 
 def read_records(folder: SweepFolder) -> list[TrialRecord]:
@@ -65,7 +65,8 @@ class Journal:
     @property
     def next_number(self) -> int:
         """The number of the next trial of the search: one more than the highest on record."""
-        return 1 + max((int(record.trial_id[1:]) for record in self.searched), default=-1)
+        ids = (TrialId.parse(record.trial_id) for record in self.searched)
+        return 1 + max((found.number for found in ids if found is not None), default=-1)
 
     def record(self, trial_id: str) -> TrialRecord:
         """One trial; KeyError if it has not started."""

@@ -49,11 +49,11 @@ def _beyond(records: list[TrialRecord], keep: int) -> list[TrialRecord]:
 
     A repeated one, and its repeats, are judged together: their weights all stay.
     """
-    repeated = {record.trial_id.partition("-")[0] for record in records if "-" in record.trial_id}
+    repeated = {record.repeat_of for record in records}
     valued = [
         (record.trained[-1].best_so_far, number, record)
         for number, record in enumerate(records)
         if record.trained and record.trained[-1].best_so_far is not None
     ]
     worse = [record for _, _, record in sorted(valued)[keep:]]
-    return [r for r in worse if r.is_finished and r.trial_id.partition("-")[0] not in repeated]
+    return [r for r in worse if r.is_finished and r.repeat_of is None and r.trial_id not in repeated]

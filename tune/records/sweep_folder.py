@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.trial.folders import MARK_FILE, STEP_FILE, STEPS_FILE, SharedFolder
+from tune.records.trial_record import TrialId
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class SweepFolder:
 
         A folder without any of its files has not started.
         """
-        names = {path: re.fullmatch(r"t(\d{4,})(?:-r(\d+))?", path.name) for path in self.path.glob("t*")}
-        places = {TrialFolder(path): (int(m[2] or 0), int(m[1])) for path, m in names.items() if m is not None}
+        ids = {path: TrialId.parse(path.name) for path in self.path.glob("t*")}
+        places = {TrialFolder(path): (found.repeat, found.number) for path, found in ids.items() if found is not None}
         found = [trial for trial in places if trial.params.exists() or trial.result.exists()]
         return sorted(found, key=places.__getitem__)

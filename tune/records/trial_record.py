@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from trainables.trial.report import Report, StopReason, best_report
 
 REPEAT = "-r"  # between a trial's id and the number of a repeat of it
+_ID = re.compile(rf"(?P<place>t(?P<number>\d{{4,}}))(?:_(?P<name>.+?))?(?:{REPEAT}(?P<repeat>\d+))?")
+
+
+@dataclass(frozen=True)
+class TrialId:
+    """A trial's id, which is its folder's name: t0003, of a named configuration t0003_paper, of repeats t0003_paper-r1.
+
+    repeat: 0 for the trial of the search itself.
+    """
+
+    number: int
+    name: str = ""
+    repeat: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> TrialId | None:
+        """Read an id; None for a text that is none."""
+        found = _ID.fullmatch(text)
+        return None if found is None else cls(int(found["number"]), found["name"] or "", int(found["repeat"] or 0))
+
+    def __str__(self) -> str:
+        return f"{self.place}{f'_{self.name}' if self.name else ''}{self._end}"
+
+    @property
+    def place(self) -> str:
+        """The id without name and repeat: short, and one in a sweep."""
+        return f"t{self.number:04d}"
+
+    @property
+    def nicknames(self) -> tuple[str, ...]:
+        """What else the user may type for it: t0003, and paper, each with the end of a repeat."""
+        return (f"{self.place}{self._end}", f"{self.name}{self._end}") if self.name else ()
+
+    @property
+    def _end(self) -> str:
+        return f"{REPEAT}{self.repeat}" if self.repeat else ""
+
+
+def full_id(typed: str, ids: Collection[str]) -> str:
+    """Return the id among these that the user means by an id, its number or its name; what was typed where none is."""
+    if typed in ids:
+        return typed
+    return next((i for i in ids if (known := TrialId.parse(i)) is not None and typed in known.nicknames), typed)
 
 
 @dataclass(frozen=True)
 class TrialConfig:
     """What is decided of a trial before it runs. hyper: its hyperparameters by name, as plain values.
 
-    A repeat, t0003-r1, has the hyperparameters of the trial that it is named after, and a seed of its own.
+    A repeat, t0003-r1, has the hyperparameters of the trial that it is named after, and a seed of its own. A trial of a
+    named configuration has the name in its id.
     """
 
     trial_id: str
@@ -24,8 +69,8 @@ class TrialConfig:
     @property
     def repeat_of(self) -> str | None:
         """The trial that this one repeats; None for one of the search."""
-        original, separator, _ = self.trial_id.partition(REPEAT)
-        return original if separator else None
+        found = TrialId.parse(self.trial_id)
+        return str(replace(found, repeat=0)) if found is not None and found.repeat else None
 
     def to_row(self) -> dict[str, object]:
         return {"trial_id": self.trial_id, "seed": self.seed, "hyper": dict(self.hyper)}

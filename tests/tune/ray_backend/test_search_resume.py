@@ -14,7 +14,16 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from search_spaces.library import load_space
-from tests.tune.ray_backend.search_session import Session, loss_of_two, objective_of, run_trial, two_numbers
+from search_spaces.space import SearchSpace
+from tests.tune.ray_backend.search_session import (
+    TWO_NUMBERS,
+    Session,
+    loss_of_two,
+    objective_of,
+    run_trial,
+    two_numbers,
+)
+from tune.records.repeats import Repeats
 
 # pytest forgets the filter that tune/search.py sets
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -238,3 +247,26 @@ def test_what_ray_saves_of_the_searcher_is_nothing(open_session: Callable[..., S
     session.suggest()
     session.search.restore(str(tmp_path / "state"))
     assert session.suggest()["trial_id"] == "t0001"
+
+
+def test_a_trial_of_a_named_point_has_the_name_in_its_id_also_after_a_resume(tmp_path: Path) -> None:
+    named = [{"name": "paper", "lr": 1e-5, "batch_size": 16}, {"lr": 1e-6, "batch_size": 32}]
+    named.append({"name": "big-recipe", "lr": 2e-6, "batch_size": 32})
+    space = SearchSpace.from_dict({**TWO_NUMBERS, "first": named})
+    first = Session(tmp_path / "s", space, searcher="random", trials=4)
+    config = first.suggest()
+    assert config["trial_id"] == "t0000_paper"
+    first.end("t0000_paper", 1, 0.5, "epochs")
+    assert first.suggest()["trial_id"] == "t0001"
+    first.end("t0001", 1, 0.5, "epochs")
+    opened = first.suggest()
+    resumed = Session(tmp_path / "s", SearchSpace.from_dict(space.to_dict()), searcher="random", trials=4)
+    assert resumed.suggest() == opened
+    assert opened["trial_id"] == "t0002_big-recipe"
+    resumed.end("t0002_big-recipe", 1, 0.5, "epochs")
+    assert resumed.suggest()["trial_id"] == "t0003"
+    assert [trial.trial_id for trial in resumed.journal.folder.trials()] == [
+        "t0000_paper", "t0001", "t0002_big-recipe", "t0003",
+    ]  # fmt: skip
+    repeats = Repeats(top=1, seeds=1, metric="val_loss", seed=0).planned(resumed.journal.records)
+    assert [config.trial_id for config in repeats] == ["t0000_paper-r1"]

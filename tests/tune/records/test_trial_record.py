@@ -8,7 +8,7 @@ import pytest
 
 from tests.tune.reports import report, to_its_end
 from trainables.trial.report import StopReason
-from tune.records.trial_record import TrialConfig, TrialRecord
+from tune.records.trial_record import TrialConfig, TrialId, TrialRecord, full_id
 
 CONFIG = TrialConfig("t0007", 41, {"lr": 5e-7, "strategy": "head_only", "patience": None})
 
@@ -67,3 +67,45 @@ def test_seconds_add_up_and_memory_is_the_highest() -> None:
 def test_without_epoch_0_there_is_no_initial_report() -> None:
     assert TrialRecord(CONFIG).initial is None
     assert TrialRecord(CONFIG, (report(1, 0.5),)).initial is None
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("t0003", TrialId(3)),
+        ("t12345", TrialId(12345)),
+        ("t0003-r2", TrialId(3, repeat=2)),
+        ("t0003_paper", TrialId(3, "paper")),
+        ("t0003_big-recipe", TrialId(3, "big-recipe")),
+        ("t0003_big-recipe-r12", TrialId(3, "big-recipe", 12)),
+    ],
+)
+def test_an_id_is_read_back_as_it_was_made(text: str, parsed: TrialId) -> None:
+    assert TrialId.parse(text) == parsed
+    assert str(parsed) == text
+
+
+@pytest.mark.parametrize("text", ["", "t3", "trial", "t0003_", "xt0003", "t0003-r", "t0003 paper"])
+def test_what_is_no_id_is_none(text: str) -> None:
+    assert TrialId.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("t0000_paper", "t0000_paper"),
+        ("t0000", "t0000_paper"),
+        ("paper", "t0000_paper"),
+        ("paper-r1", "t0000_paper-r1"),
+        ("t0000-r1", "t0000_paper-r1"),
+        ("t0001", "t0001"),
+        ("pap", "pap"),
+    ],
+)
+def test_a_trial_may_be_called_by_its_number_or_by_its_name(typed: str, meant: str) -> None:
+    assert full_id(typed, ["t0000_paper", "t0001", "t0000_paper-r1"]) == meant
+
+
+def test_a_repeat_of_a_named_trial_repeats_it() -> None:
+    assert TrialConfig("t0000_big-recipe-r1", 0, {}).repeat_of == "t0000_big-recipe"
+    assert TrialConfig("t0000_big-recipe", 0, {}).repeat_of is None

@@ -21,7 +21,7 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "ray_results").mkdir()
     for name in ("night1", "morning"):
         make_sweep(tmp_path / "ray_results" / name, {}, "zero-shot")
-    for trial_id in ("t0000", "t0001"):
+    for trial_id in ("t0000", "t0001_paper"):
         write_trial(tmp_path / "ray_results" / "night1", trial_id, {}, [report(0, 0.5)])
     return tmp_path
 
@@ -48,7 +48,8 @@ def offered(line: str, cwd: Path) -> list[str]:
         ("foretune lea", ["leaderboard"]),
         ("foretune leaderboard ", ["night1", "morning"]),
         ("foretune resume n", ["night1"]),
-        ("foretune log night1 ", ["t0000", "t0001"]),
+        ("foretune log night1 ", ["t0000", "t0001_paper", "paper"]),
+        ("foretune log night1 p", ["paper"]),
         ("foretune sweep moirai-g", ["moirai-grid"]),
         ("foretune resume --retry", ["--retry-failed"]),
     ],

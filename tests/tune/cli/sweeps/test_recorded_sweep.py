@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.tune.cli.command_line import Ended, Foretune, write
+from tests.tune.reports import to_its_end, write_trial
 from trainables.timeline import Activity, Timeline
+from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.sweep_folder import SweepFolder
 
 
@@ -46,6 +48,21 @@ def test_status_shows_where_the_time_of_a_sweep_went(foretune: Foretune, night1:
     assert ["training", "40.0", "40.0%", "1"] in rows
     assert ["together", "100.0"] in rows
     assert "training and evaluation: 40% of the clock" in ended.out
+
+
+@pytest.mark.parametrize("typed", ["paper", "t0000", "t0000_paper"])
+def test_a_trial_of_a_named_point_is_found_by_its_name_or_its_number(
+    foretune: Foretune, new_sweep: Path, typed: str
+) -> None:
+    write_trial(new_sweep, "t0000_paper", {"lr": 1e-5}, to_its_end([0.5, 0.25]))
+    ended = foretune("log", "night1", typed, "--storage", new_sweep.parent)
+    assert ended.status == 0
+    assert "t0000_paper ended (epochs)" in ended.out
+    assert "t0000_paper" in foretune("leaderboard", "night1", "--storage", new_sweep.parent).out
+    (found,) = SweepFolder(new_sweep).trials()
+    line = Leaderboard.read(SweepFolder(new_sweep), metric="val_loss", sweep_is_running=False).find(typed)
+    assert line is not None
+    assert line.trial_id == found.trial_id
 
 
 def test_a_sweep_of_before_has_no_timeline(foretune: Foretune, night1: Path, rejected: Callable[..., str]) -> None:
