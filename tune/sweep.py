@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from tune.command_text import command_text
 from tune.leaderboard.leaderboard import Leaderboard
 from tune.records.journal import read_records
 from tune.records.search_time import SearchTime
-from tune.records.spec import MOST_REPEATS, SweepError, SweepSettings, SweepSpec, check_trials
+from tune.records.spec import MOST_REPEATS, SweepError, SweepSettings, SweepSpec, Units, check_trials
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import of_search
 from tune.storage import check_name, sweep_folders
@@ -194,9 +194,26 @@ class Sweep:
     def leaderboard(self) -> Leaderboard:
         """Rank what is on record now."""
         spec = self.spec
-        return Leaderboard.read(
+        board = Leaderboard.read(
             self.folder, metric=spec.metric, sweep_is_running=self.is_running, initial_name=spec.initial_name
         )
+        return replace(board, units=spec.units)
+
+    def leaderboard_in(self, units: Units | None) -> Leaderboard:
+        """Rank what is on record, errors in these units, or in the sweep's own; SweepError where they are not known.
+
+        A sweep of before the errors in the units of the data were recorded has none, and its scaled ones cannot be
+        converted: each series has a scale of its own.
+        """
+        board = self.leaderboard()
+        board = board if units is None else replace(board, units=units)
+        measured = [line for line in board.trials if line.rank is not None or line.best_epoch is not None]
+        if board.units == "data" and measured and all(line.scores.val_data_mae is None for line in measured):
+            raise SweepError(
+                f"--units data needs errors in the units of the data, and {self.spec.name} is of before they were "
+                "recorded; leave it out, or measure its checkpoint in them with foretune evaluate"
+            )
+        return board
 
     def advice(self, board: Leaderboard) -> list[Advice]:
         """Say what to try next, from the curves on record."""

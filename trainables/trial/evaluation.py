@@ -179,6 +179,7 @@ def _evaluation(
         **{name: float(values.sum()) / len(values) for name, values in own.items()},
         **{f"val_{name}": in_scale[name] for name in ("mae", "mse", "rmse", "width")},
         **{f"val_{name}": in_units[name] for name in ("wql", "smape", "coverage")},
+        **{f"val_data_{name}": in_units[name] for name in ("mae", "mse", "rmse")},
         "val_mase": units.mase(scale),
     }
     of_units, of_scale = units.shares(scale), scaled.shares(scale)

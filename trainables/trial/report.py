@@ -10,7 +10,8 @@ from enum import StrEnum
 from trainables.device.card_use import CARD_COLUMNS, CardUse
 
 METRICS = ("val_loss", "val_mae", "val_mse", "val_rmse", "val_mase", "val_wql", "val_smape")  # smaller is better
-MEASURES = (*METRICS, "val_coverage", "val_width")  # of every evaluation
+DATA_MEASURES = ("val_data_mae", "val_data_mse", "val_data_rmse")  # in the units of the data
+MEASURES = (*METRICS, "val_coverage", "val_width", *DATA_MEASURES)  # of every evaluation
 WARMUP_EPOCHS = "warmup_epochs"
 COLUMNS = (
     "epoch",
@@ -72,6 +73,8 @@ class Scores:
     val_loss: mean loss a window. val_mae, val_mse, val_rmse: of the point forecast over observed points, and val_width
     of the 80 % interval, in the scale of the task. val_mase, val_wql, val_smape, val_coverage: of values in the units
     of the data; see `data.metrics.ForecastErrors`. A point forecast has no coverage and no width.
+    val_data_mae, val_data_mse, val_data_rmse: of the point forecast over all observed points of all series, in the
+    units of the data, so that large series weigh most; None in records from before they were measured.
     extra: a model's further scores by name, each a mean over windows.
     """
 
@@ -84,6 +87,9 @@ class Scores:
     val_smape: float | None = None
     val_coverage: float | None = None
     val_width: float | None = None
+    val_data_mae: float | None = None
+    val_data_mse: float | None = None
+    val_data_rmse: float | None = None
     extra: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -6,13 +6,16 @@ import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from data.errors import UserError
+from data.errors import UserError, near_names
 from data.files import expand
 from tune.command_text import STORAGE
+
+if TYPE_CHECKING:
+    from tune.records.spec import Units
 
 DATA, READING, SEARCH, MACHINE = "Data and task", "Reading files", "Search", "Machine"
 
@@ -35,6 +38,18 @@ def folder(param: typer.CallbackParam, path: Path | None) -> Path | None:
 
 Data = Annotated[str | None, option("File, folder, or the name of a bundled dataset.", DATA)]
 Storage = Annotated[Path, typer.Option("--storage", help="Folder of the sweeps.", callback=folder)]
+
+
+def known_units(typed: str | None) -> Units | None:
+    """Return what --units names; UserError for what it cannot be."""
+    from tune.records.spec import Units  # pydantic
+
+    for units in get_args(Units):
+        if typed == units:
+            return units  # type: ignore[no-any-return]
+    if typed is None:
+        return None
+    raise UserError(f"--units must be scaled or data, got {typed!r}{near_names(typed, get_args(Units))}")
 
 
 def sweep_names(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -71,6 +86,14 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print the verdict, the bes
 LogTo = Annotated[
     Path | None,
     typer.Option("--log-file", help="A file that gets every line with its time, beside the sweep's own log.txt."),
+]
+UnitsOfErrors = Annotated[
+    str | None,
+    typer.Option(
+        "--units",
+        help="MAE, MSE and RMSE scaled as the models see them, or of the data, over all points of all series; csv and "
+        "json have both.",
+    ),
 ]
 Name = Annotated[str, typer.Argument(help="A sweep's name.", autocompletion=sweep_names)]
 Space = Annotated[

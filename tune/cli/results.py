@@ -12,7 +12,7 @@ import typer
 
 from data.errors import UserError, near_names
 from tune.cli.console import make_console
-from tune.cli.options import Name, Storage, folder, trial_names
+from tune.cli.options import Name, Storage, UnitsOfErrors, folder, known_units, trial_names
 from tune.command_text import STORAGE, command_text
 from tune.storage import sweep_folders
 from tune.sweep import Sweep
@@ -50,6 +50,7 @@ def status(
 def leaderboard(
     name: Name,
     format: Annotated[str, typer.Option(help="table, csv, json or md.")] = "table",
+    units: UnitsOfErrors = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Rank a sweep's trials beside zero-shot."""
@@ -57,7 +58,7 @@ def leaderboard(
     from tune.report.leaderboard_text import leaderboard_markdown
 
     sweep = Sweep.open(storage, name)
-    board = sweep.leaderboard()
+    board = sweep.leaderboard_in(known_units(units))
     texts: dict[str, Callable[[], str]] = {
         "csv": board.to_csv,
         "json": lambda: board.to_json(advice=[line.to_dict() for line in sweep.advice(board)]),

@@ -36,7 +36,7 @@ from tune.ray_backend.session import begin_ray, wait_for_begun_ray
 from tune.records.journal import Journal, read_records
 from tune.records.retention import Retention
 from tune.records.search_time import Ending, SearchTime
-from tune.records.spec import SweepError
+from tune.records.spec import SweepError, Units
 from tune.records.sweep_callback import SweepCallback
 from tune.registry import own_modules
 from tune.sweep import Sweep
@@ -196,13 +196,16 @@ def finish_sweep(name: str, storage: Path) -> int:
         return _finish(sweep, console, SearchTime.read(sweep.folder).ended or Ending.INTERRUPTED)
 
 
-def report_sweep(name: str, storage: Path, pictures: Mapping[str, Path | None]) -> int:
+def report_sweep(
+    name: str, storage: Path, pictures: Mapping[str, Path | None], units: Units | None = None
+) -> int:
     """Write the leaderboard and the report of what a sweep has found so far, also of one that runs.
 
-    pictures: by their format, png or svg, the folder into which they are written too; None for none.
+    pictures: by their format, png or svg, the folder into which they are written too; None for none. units: of errors
+    in them, None for those of the sweep.
     """
     sweep = Sweep.open(storage, name)
-    board = write_summary(sweep)
+    board = write_summary(sweep, units)
     with _console() as console:
         console.print(f"report: {sweep.folder.report}", soft_wrap=True)
         for format, target in pictures.items():
@@ -297,16 +300,8 @@ def _callbacks(sweep: Sweep, journal: Journal, console: SessionConsole) -> list[
         LeaderboardFile(sweep.spec, journal),
         TensorBoardCallback(journal, sweep.spec.search_space()),
         LogFile(sweep.folder.log, journal, state_of(sweep)),
-<<<<<<< HEAD
-        view_of(sweep, journal, console),
-        LivePage(sweep.folder),
-    ]
-
-
-def _print_interrupted(sweep: Sweep, console: Console) -> int:
-    board = write_summary(sweep)
-=======
         *_views(sweep, journal, console),
+        LivePage(sweep.folder),
     ]
 
 
@@ -319,8 +314,7 @@ def _views(sweep: Sweep, journal: Journal, console: SessionConsole) -> list[Swee
 
 
 def _print_interrupted(sweep: Sweep, console: SessionConsole) -> int:
-    board = _write_summary(sweep)
->>>>>>> 6b2a418 (--quiet: the verdict, the best checkpoint and errors alone; --log-file FILE: every line of a session with its time, also beside the live view)
+    board = write_summary(sweep)
     print_leaderboard(console, board, sweep.advice(board))
     console.print(f"report: {sweep.folder.report}", soft_wrap=True)
     left, name, storage = sweep.unfinished_trials(), sweep.spec.name, sweep.folder.path.parent
@@ -332,21 +326,7 @@ def _print_interrupted(sweep: Sweep, console: SessionConsole) -> int:
     return INTERRUPTED
 
 
-<<<<<<< HEAD
-def _finish(sweep: Sweep, console: Console, ending: Ending) -> int:
-=======
-def _write_summary(sweep: Sweep) -> Leaderboard:
-    """Write leaderboard.csv and report.html from what is on record."""
-    from tune.report.page import write_report
-
-    board = sweep.leaderboard()
-    board.write_csv(sweep.folder)
-    write_report(sweep.folder, board, sweep.spec)
-    return board
-
-
 def _finish(sweep: Sweep, console: SessionConsole, ending: Ending) -> int:
->>>>>>> 6b2a418 (--quiet: the verdict, the best checkpoint and errors alone; --log-file FILE: every line of a session with its time, also beside the live view)
     with console.status("scoring the best on the test part, exporting the winner"):
         board = finalize(sweep)
     print_leaderboard(console, board, sweep.advice(board))

@@ -22,7 +22,9 @@ from tune.cli.options import (
     Quiet,
     Space,
     Storage,
+    UnitsOfErrors,
     folder,
+    known_units,
     option,
     takes_read_options,
 )
@@ -80,6 +82,10 @@ def sweep(
     ] = None,
     start_from: Annotated[
         list[str] | None, option("An earlier sweep whose best is tried first; again for more.", SEARCH)
+    ] = None,
+    units: Annotated[
+        str | None,
+        option("Of MAE, MSE and RMSE in leaderboards: scaled, or data, over all points of all series.", SEARCH),
     ] = None,
     seed: Annotated[int | None, option("Seed of everything.", SEARCH)] = None,
     max_steps: Annotated[
@@ -144,6 +150,7 @@ def sweep(
             stop_when_flat=stop_when_flat,
             repeats=repeats,
             seed=seed,
+            units=units,
             max_steps=max_steps,
             log_every=log_every,
             max_concurrent=max_concurrent,
@@ -240,12 +247,13 @@ def report(
         Path | None, typer.Option(help="Also write its pictures into this folder, for a paper.", callback=folder)
     ] = None,
     svg: Annotated[Path | None, typer.Option(help="The same as SVG.", callback=folder)] = None,
+    units: UnitsOfErrors = None,
     storage: Storage = STORAGE,
 ) -> None:
     """Write report.html and leaderboard.csv of what a sweep has found so far, also while it runs."""
     from tune.cli.sweep_steps import report_sweep
 
-    raise typer.Exit(report_sweep(name, storage, {"png": png, "svg": svg}))
+    raise typer.Exit(report_sweep(name, storage, {"png": png, "svg": svg}, known_units(units)))
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tune.command_text import command_text
 from tune.format import count_text
 from tune.leaderboard.leaderboard import Leaderboard
-from tune.records.spec import SweepError
+from tune.records.spec import SweepError, Units
 from tune.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ def write_page(sweep: Sweep, board: Leaderboard) -> Path:
     return write_report(sweep.folder, board, sweep.spec, life=life_of(sweep, board), importances=importances)
 
 
-def write_summary(sweep: Sweep) -> Leaderboard:
-    """Write leaderboard.csv, report.html and TensorBoard's conclusion from what is on record."""
+def write_summary(sweep: Sweep, units: Units | None = None) -> Leaderboard:
+    """Write leaderboard.csv, report.html and TensorBoard's conclusion from what is on record; errors in these units."""
     from tune.report.tensorboard.conclusion import write_conclusion
 
-    board = sweep.leaderboard()
+    board = sweep.leaderboard_in(units)
     board.write_csv(sweep.folder)
     write_page(sweep, board)
     write_conclusion(sweep.folder, board, sweep.spec)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from data.files import replace_text, safe_cell
-from trainables.trial.report import MEASURES, METRICS, ZERO_SHOT, Scores
+from trainables.trial.report import DATA_MEASURES, MEASURES, METRICS, ZERO_SHOT, Scores
 from tune.leaderboard.blends import read_blends
 from tune.leaderboard.initial_model import InitialModel
 from tune.leaderboard.standing import Standing
@@ -18,12 +18,14 @@ from tune.records.baselines import Baseline, Pair, read_baselines, unbeaten_by
 from tune.records.comparison import Comparison
 from tune.records.journal import read_records
 from tune.records.scores_on_test import TestScores, read_test_scores, rows_on_test
+from tune.records.spec import Units
 from tune.records.sweep_folder import SweepFolder
 from tune.records.trial_record import TrialRecord, full_id
 from tune.records.verdict import CONFIDENCE, Decision, Verdict
 
 ALWAYS_SHOWN = ("val_loss", "val_mae", "val_mse")
 SHOWN = (*ALWAYS_SHOWN, "val_mase", "val_wql")  # where they are known; the others are in the files
+SCALED_ERRORS = ("val_mae", "val_mse")  # in whose place those in the units of the data are shown
 UNDECIDED = "no trial has trained for an epoch yet"
 
 _PLAIN_COLUMNS = (
@@ -50,6 +52,7 @@ class Leaderboard:
     damaged: why trials cannot be read, a sentence each.
     blends: averages of trials' weights, the best first.
     decided: the verdict; None while the trials on record are not those that it was about.
+    units: whether MAE and MSE are shown in the scale of the task, or in the units of the data.
     comparison: what else the best trial's model is worth, a sentence by name, where its kind has something to say.
 
     >>> from trainables.trial.report import Report
@@ -73,6 +76,7 @@ class Leaderboard:
     decided: Verdict | None = None
     blends: Sequence[Standing] = ()
     damaged: Sequence[str] = ()
+    units: Units = "scaled"
 
     @classmethod
     def of(
@@ -188,6 +192,8 @@ class Leaderboard:
         """The scores to look at: the metric and the main ones of all models, then their own model's further ones."""
         known = {name for s in self.standings for name in METRICS if s.scores[name] is not None}
         main = [n for n in METRICS if n in (*ALWAYS_SHOWN, self.metric) or (n in SHOWN and n in known)]
+        if self.units == "data":
+            main = [*DATA_MEASURES, *(name for name in main if name not in SCALED_ERRORS or name == self.metric)]
         return [*main, *sorted({name for s in self.standings for name in s.scores.extra})]
 
     def find(self, trial_id: str) -> Standing | None:

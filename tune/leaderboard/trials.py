@@ -76,15 +76,16 @@ def _value(standing: Standing, metric: str) -> float:
 
 
 def _mean(found: Sequence[Scores]) -> Scores:
-    """Return the mean of each score that all have; val_rmse is the root of the mean val_mse."""
+    """Return the mean of each score that all have; an RMSE is the root of the mean MSE."""
     names = [*MEASURES, *dict.fromkeys(name for scores in found for name in scores.extra)]
     means: dict[str, float | None] = {}
     for name in names:
         values = [scores[name] for scores in found]
         known = [value for value in values if value is not None]
         means[name] = fmean(known) if len(known) == len(values) else None
-    if (mse := means.get("val_mse")) is not None and means.get("val_rmse") is not None:
-        means["val_rmse"] = math.sqrt(mse)
+    for root, square in (("val_rmse", "val_mse"), ("val_data_rmse", "val_data_mse")):
+        if (mse := means.get(square)) is not None and means.get(root) is not None:
+            means[root] = math.sqrt(mse)
     return Scores.of(means)
 
 

@@ -27,6 +27,7 @@ FORMAT_VERSION = 2  # of a sweep's folder; one of another version is rejected
 ASHA_SHARE = 1 / 3  # of all epochs, that a search with ASHA trains
 MOST_REPEATS = 100  # of a configuration, and configurations with repeats
 Metric = Literal["val_loss", "val_mae", "val_mse", "val_rmse", "val_mase", "val_wql", "val_smape"]
+Units = Literal["scaled", "data"]
 Searcher = Literal["tpe", "gp", "cmaes", "random", "grid"]
 Scheduler = Literal["asha", "median", "none"]
 
@@ -85,7 +86,7 @@ class SweepSettings(BaseModel):
     `repeated` configurations are trained again with other seeds, after the search. keep: how many trials' weights stay
     on the disk, 0 for all. max_gpu_temp: degrees Celsius above which trials wait. max_gpu_power: watts above which it
     is said. log_every: optimiser steps from one point of the training loss by step to the next, 0 for none.
-    max_steps: optimiser steps after which a trial ends, whatever its epochs.
+    max_steps: optimiser steps after which a trial ends, whatever its epochs. units: in which leaderboards show errors.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,6 +111,7 @@ class SweepSettings(BaseModel):
     repeats: int = Field(default=0, ge=0, le=MOST_REPEATS)
     repeated: int = Field(default=3, ge=1, le=MOST_REPEATS)
     log_every: int = Field(default=0, ge=0, le=10**9)
+    units: Units = "scaled"
     max_steps: int | None = Field(default=None, ge=1, le=10**9)
 
     @property

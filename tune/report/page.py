@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from data.files import replace_text
 from search_spaces.domain import Domain
 from search_spaces.space import SearchSpace
-from trainables.trial.report import METRICS
+from trainables.trial.report import DATA_MEASURES, METRICS
 from tune.format import (
     NOTHING,
     count_text,
@@ -24,11 +24,11 @@ from tune.format import (
     short_number,
     warmup_text,
 )
-from tune.leaderboard.leaderboard import Leaderboard
+from tune.leaderboard.leaderboard import SCALED_ERRORS, Leaderboard
 from tune.leaderboard.ranking import Line, leaderboard_lines
 from tune.leaderboard.standing import HYPERPARAMETERS, varying
 from tune.records.scores_on_test import name_on_test, rows_on_test
-from tune.records.spec import SweepSpec
+from tune.records.spec import SweepSpec, Units
 from tune.records.sweep_folder import SweepFolder
 from tune.records.timeline import read_timeline, time_spent
 from tune.records.trial_record import TrialRecord
@@ -97,7 +97,7 @@ def write_report(
         extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
         has_strategy=any("strategy" in s.hyper for s in leaderboard.standings),
         time_spent=_time_spent(folder),
-        test=_test_table(rows_on_test(leaderboard.test)),
+        test=_test_table(rows_on_test(leaderboard.test), leaderboard.units),
         worse_on_test=_worse_on_test(rows_on_test(leaderboard.test), leaderboard.initial_name),
         facts=facts_of(spec),
         space=space,
@@ -159,10 +159,12 @@ def _errors(records: Iterable[TrialRecord]) -> dict[str, list[str]]:
 
 
 def _test_table(
-    test: Mapping[str, Mapping[str, float | None]],
+    test: Mapping[str, Mapping[str, float | None]], units: Units
 ) -> tuple[list[str], dict[str, list[float | None]]]:
-    """Give the columns of the test scores, and each model's values in them."""
-    columns = list(dict.fromkeys(name for row in test.values() for name, value in row.items() if value is not None))
+    """Give the columns of the test scores, and each model's values in them; errors in these units."""
+    hidden = {name_on_test(name) for name in (DATA_MEASURES if units == "scaled" else SCALED_ERRORS)}
+    known = dict.fromkeys(name for row in test.values() for name, value in row.items() if value is not None)
+    columns = [name for name in known if name not in hidden]
     values = {name: [row.get(column) for column in columns] for name, row in test.items()}
     return columns, {name: numbers for name, numbers in values.items() if any(n is not None for n in numbers)}
 

@@ -52,6 +52,25 @@ def test_evaluation_counts_every_observed_point_once_whatever_the_batches(built:
         assert scores.val_mae == pytest.approx(np.abs(errors).mean(), rel=1e-5)
 
 
+def test_errors_in_the_units_of_the_data_are_over_all_points_of_all_series(task: ForecastTask) -> None:
+    """Two scaled series of sizes 10 and 1,000; a forecast of 0 is each one's mean of the 160 train rows."""
+    noise = np.random.default_rng(1).normal(size=(2, ROWS))
+    values = {"small": 10 * noise[0] + 50, "large": 1000 * noise[1] - 300}
+    scaled = ForecastTask(Panel.from_series("two", values), task.spec.model_copy(update={"scale": "standard"}))
+    model = Toy()
+    model.build(check_hyper(Toy, HYPER), scaled)
+    with torch.no_grad():
+        for parameter in model.module.parameters():
+            parameter.zero_()
+    scores = evaluate(model, scaled, "val", micro_batch=MicroBatch(256)).scores
+    errors = np.concatenate([series[160:180] - series[:160].mean() for series in values.values()])
+    assert scores.val_data_mae == pytest.approx(np.abs(errors).mean(), rel=1e-4)
+    assert scores.val_data_mse == pytest.approx((errors**2).mean(), rel=1e-4)
+    assert scores.val_data_rmse == pytest.approx((errors**2).mean() ** 0.5, rel=1e-4)
+    assert scores.val_mae is not None
+    assert scores.val_mae < 2  # in deviations of each series
+
+
 def test_evaluation_leaves_missing_targets_out(built: Toy, task: ForecastTask) -> None:
     values = np.zeros(ROWS)
     values[160:180] = np.nan

@@ -31,11 +31,14 @@ if TYPE_CHECKING:  # torch: seconds
     from tune.comparing import Comparison
 
 LESS_IMPORTANT = (
+    "val_data_mse",
+    "val_data_rmse",
     "val_mse",
     SKILL,
     "val_mase",
     "val_wql",
     "val_mae",
+    "val_data_mae",
     TOP_SET,
 )  # the first goes first on a narrow terminal
 LEFT = ("trial", "ended by", "strategy")
