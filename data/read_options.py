@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from data.errors import near_names
 
@@ -22,6 +22,7 @@ class ReadOptions(BaseModel):
     time_column: the column of the time. id_columns: those that together name a series of a long file.
     date_format: of strptime, such as '%d/%m/%Y %H:%M'. timezone: of the clock that local times are read from.
     freq: the step of the grid, a pandas alias; resample: how the rows within a step become one.
+    max_rows_per_file: rows of each series of a file that are taken, the last ones.
     decimal: '.' or ','. encoding: of text. na: words and numbers that mean a missing value.
     """
 
@@ -35,6 +36,7 @@ class ReadOptions(BaseModel):
     timezone: str | None = None
     freq: str | None = None
     resample: Resampling | None = None
+    max_rows_per_file: int | None = Field(default=None, ge=1)
     decimal: str | None = None
     encoding: str | None = None
     na: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from data.read_options import FORMATS, ReadOptions
 from data.readers.csv_file import read_csv
 from data.readers.flat import flat_notes
 from data.readers.jsonlines import panel_from_jsonl
+from data.readers.last_rows import last_rows
 from data.readers.parquet_file import read_parquet
 from data.readers.sheets import read_tsf, read_xlsx
 from data.readers.tabular.table import Table, is_long
@@ -41,6 +42,8 @@ def read_file(path: Path, options: ReadOptions, *, corpus: bool = False) -> Pane
         if path.stat().st_size == 0:
             raise DataError(f"{path}: a file of series must not be empty; check how it was written")
         panel = _read(path, options, corpus=corpus)
+        if options.max_rows_per_file is not None:
+            panel = last_rows(panel, options.max_rows_per_file)
     except UnicodeError as error:
         raise DataError(f"{path}: text must be UTF-8, but {error}; save it as UTF-8, or name its --encoding") from error
     except OSError as error:

@@ -112,6 +112,7 @@ _READ_OPTIONS: dict[str, Any] = {
     "timezone": option("The zone of local times: Europe/Berlin.", READING),
     "freq": option("The step of the series: h, 15min, D, B, MS.", READING),
     "resample": option("Bring rows to that step by their mean, sum, last or max.", READING),
+    "max_rows_per_file": option("Of each series of a file, the last so many rows: the most recent.", READING),
     "decimal": option("The decimal mark: . or ,", READING),
     "encoding": option("Of text, where it is neither UTF-8 nor recognised: gbk, latin-1.", READING),
     "na": option("Words and numbers that mean a missing value, separated by commas: --na=-999,off.", READING),

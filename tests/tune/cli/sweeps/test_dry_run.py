@@ -98,3 +98,13 @@ def test_dry_run_says_what_became_of_the_initial_points(foretune: Foretune) -> N
 def test_a_model_from_outside_is_planned_like_ours(foretune: Foretune) -> None:
     told = facts(foretune("sweep", TOY, "--dry-run").out)
     assert told["space"].startswith("toy, trainable ")
+
+
+def test_dry_run_tells_what_the_last_rows_of_a_file_leave_out(foretune: Foretune, two_series: Path) -> None:
+    lengths = ("--context-length", 32, "--prediction-length", 8)
+    out = foretune("sweep", "--data", two_series, "--dry-run", *lengths, "--max-rows-per-file", 300).out
+    assert facts(out)["data"] == "two: 2 series, 600 rows, frequency h"
+    assert "note: the last 300 rows of each series taken, as --max-rows-per-file says; 200 earlier ones left out" in out
+    ended = foretune("sweep", "--data", two_series, "--dry-run", *lengths, "--max-rows-per-file", 0)
+    assert ended.status == 2
+    assert ended.err.startswith("foretune: --max-rows-per-file")
