@@ -68,6 +68,11 @@ class SweepTrainable(ForecastTrainable[HyperT]):
         self.build(hyper, task)
         return len(windows_to_train_on(self, hyper, task, torch.device("cpu")))
 
+    def fall_backs(self, hyper: HyperT) -> dict[str, str]:
+        """Name what a configuration leaves open and this machine cannot do best: in a few words for a trial's record,
+        and in a sentence, with the reason, for the plan."""
+        return {}
+
     @classmethod
     def workload(cls, hyper: HyperT, task: ForecastTask) -> Workload | None:
         """Count what a trial costs, from configuration files alone; None where it is not known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +82,14 @@ def read_config(pretrained: str) -> dict[str, Any]:
 
 
 def _unreachable(pretrained: str, error: Exception, family: Family) -> CheckpointError:
+    mirror = os.environ.get("HF_ENDPOINT")
+    where = f" at {mirror}, which HF_ENDPOINT names" if mirror else ""
+    other = (
+        "where that mirror is out of reach, name another"
+        if mirror
+        else ("where the Hub is out of reach, HF_ENDPOINT names a mirror of it")
+    )
     return CheckpointError(
-        f"{pretrained} cannot be had from the Hub ({type(error).__name__}: {str(error).splitlines()[0]}); give a "
-        f"folder with a downloaded copy, or what is bundled: {family.bundled}; where the Hub is out of reach, "
-        "HF_ENDPOINT names a mirror of it"
+        f"{pretrained} cannot be had from the Hub{where} ({type(error).__name__}: {str(error).splitlines()[0]}); give "
+        f"a folder with a downloaded copy, or what is bundled: {family.bundled}; {other}"
     )

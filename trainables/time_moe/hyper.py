@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trainables.checkpoints.pretrained import Family
 from trainables.hyper import Hyper
@@ -19,6 +19,7 @@ class TimeMoeHyper(Hyper):
     max_length: steps of a training window; stride: rows from one to the next, max_length where it is not given.
     normalization: of each training sequence as a whole. norm: of what is forecast from, undone afterwards: by the
     window's own context, by its series' training rows, or not at all.
+    attention: flash_attention_2 is flash; auto is flash where the machine and the precision allow it, else sdpa.
     """
 
     checkpoints: ClassVar[Mapping[str, Family]] = {"pretrained": TIME_MOE}
@@ -29,8 +30,13 @@ class TimeMoeHyper(Hyper):
     stride: int | None = Field(default=None, ge=1)
     normalization: Literal["zero", "max", "none"] = "zero"
     norm: Literal["context", "series", "none"] = "context"
-    attention: Literal["eager", "sdpa", "flash"] = "sdpa"
+    attention: Literal["auto", "eager", "sdpa", "flash"] = "sdpa"
     gradient_checkpointing: bool = False
+
+    @field_validator("attention", mode="before")
+    @classmethod
+    def _name_of_transformers(cls, name: object) -> object:
+        return "flash" if name == "flash_attention_2" else name
 
     @property
     def initial_model(self) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers.utils import is_flash_attn_2_available
 
 from data.files import check_readable
 from data.missing import fill_forward
@@ -27,6 +26,7 @@ from trainables.checkpoints.weights import check_numbers, reject_beyond, reject_
 from trainables.errors import HyperError
 from trainables.parameters import AdamW, freeze, frozen_weights_hash
 from trainables.sweep_trainable import SweepTrainable
+from trainables.time_moe.attention import check_attention, implementation_of, why_not_flash
 from trainables.time_moe.config import TimeMoeConfig
 from trainables.time_moe.hyper import TIME_MOE, TimeMoeHyper
 from trainables.time_moe.losses import HUBER_DELTA
@@ -43,7 +43,6 @@ STRATEGIES: dict[str, Callable[[str], bool]] = {
     "heads_only": lambda name: name.startswith("lm_heads."),
 }
 WEIGHT_FILES = ("*.safetensors", "*.bin")
-IMPLEMENTATIONS = {"eager": "eager", "sdpa": "sdpa", "flash": "flash_attention_2"}
 
 
 def decays(name: str, parameter: nn.Parameter) -> bool:
@@ -71,10 +70,14 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
         return config.get("model_type") == "time_moe"
 
     def check(self, hyper: TimeMoeHyper, task: ForecastTask) -> None:
-        if hyper.attention == "flash" and not is_flash_attn_2_available():
-            raise HyperError("attention flash needs the package flash-attn and a GPU, and they are not there; use sdpa")
-        if hyper.attention == "flash" and hyper.precision == "fp32":
-            raise HyperError("attention flash needs precision bf16 or fp16, got fp32; change one of them")
+        check_attention(hyper)
+
+    def fall_backs(self, hyper: TimeMoeHyper) -> dict[str, str]:
+        """Say where attention auto is sdpa, and why."""
+        reason = why_not_flash(hyper) if hyper.attention == "auto" else None
+        if reason is None:
+            return {}
+        return {f"attention sdpa: {reason}": f"attention auto is sdpa here, not flash attention: {reason}"}
 
     @classmethod
     def workload(cls, hyper: TimeMoeHyper, task: ForecastTask) -> Workload:
@@ -83,7 +86,7 @@ class TimeMoe(SweepTrainable[TimeMoeHyper]):
 
     def build(self, hyper: TimeMoeHyper, task: ForecastTask) -> nn.Module:
         self.check(hyper, task)
-        self.module = load_time_moe(hyper.pretrained, IMPLEMENTATIONS[hyper.attention])
+        self.module = load_time_moe(hyper.pretrained, implementation_of(hyper))
         longest = self.module.config.max_position_embeddings
         self._check_length("context_length + prediction_length", task.context_length + task.prediction_length, longest)
         self._check_length("max_length", hyper.max_length, longest)

@@ -122,7 +122,8 @@ class Report:
     seconds: of training and evaluation since then. waited_seconds: for a card that was too hot, not among them; None
     without a card.
     micro_batch_size: windows that go through the model at once. fall_backs: what was done beside it because memory ran
-    out. card: what the driver said of it meanwhile; all None without one.
+    out, and what the model does otherwise because the machine cannot do it. card: what the driver said of it meanwhile;
+    all None without one.
     warmup_epochs: how long the trial's learning rate rises, in epochs; no trial is judged by others before that.
     best_epoch: the best of the epochs after 0, None while there is none.
     best_so_far: the metric at best_epoch, or of this report while there is none.

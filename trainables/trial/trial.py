@@ -116,6 +116,7 @@ class Trial:
             features=self.train_features,
             max_steps=spec.max_steps,
         )
+        self._own_fall_backs = model.fall_backs(self.hyper) if isinstance(model, SweepTrainable) else ()
         self.latest = CheckpointSlot(spec.folder, LATEST)
         # a worker is up to one report ahead of the record, whose best epoch must stay
         self.best = CheckpointSlot(spec.folder, BEST, keep=2)
@@ -216,7 +217,7 @@ class Trial:
             waited_seconds=waited,
             card=card,
             micro_batch_size=self.training.micro_batch.size,
-            fall_backs=" + ".join(self.training.micro_batch.taken) or None,
+            fall_backs=" + ".join([*self._own_fall_backs, *self.training.micro_batch.taken]) or None,
             peak_memory_bytes=peak_memory_bytes(self.device),
             warmup_epochs=self.training.schedule.warmup_steps / self.training.steps_per_epoch,
             best_epoch=best.epoch if best else None,

@@ -33,7 +33,11 @@ MOST_DRAWN = 12  # forecasts in a picture
 
 
 Checkpoint = Annotated[
-    str, typer.Argument(help="An exported folder, a folder with a config.json, a bundled model, or a Hub id.")
+    str,
+    typer.Argument(
+        help="An exported folder, a folder with a config.json, a bundled model, or a Hub id; HF_ENDPOINT may name a "
+        "mirror of the Hub."
+    ),
 ]
 Checkpoints = Annotated[
     list[str],

@@ -117,7 +117,10 @@ def sweep(
     log_file: LogTo = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
-    """Search for the best fine-tune; without arguments, a small one on bundled data that needs no network."""
+    """Search for the best fine-tune; without arguments, a small one on bundled data that needs no network.
+
+    Published weights come from the Hugging Face Hub, or from the mirror that HF_ENDPOINT names.
+    """
     from tune.planning.request import SweepRequest, check_requests
 
     request = SweepRequest(

@@ -126,6 +126,9 @@ def notes_on(proposals: Proposals, settings: SweepSettings, model: Model, task: 
     yield from _batch_notes(proposals.extremes, model)
     yield from _grace_notes(proposals.extremes, settings)
     yield from _validation_notes(task)
+    yield from dict.fromkeys(
+        sentence for proposal in proposals.corners for sentence in model().fall_backs(proposal.hyper).values()
+    )
 
 
 def has_own_windows(model: Model) -> bool:

@@ -17,6 +17,7 @@ from tests.paths import SHARED
 from trainables.base import check_hyper
 from trainables.device.memory import MicroBatch
 from trainables.errors import CheckpointError, HyperError
+from trainables.time_moe import attention
 from trainables.time_moe.hyper import TimeMoeHyper
 from trainables.time_moe.trainable import TimeMoe, load_time_moe
 from trainables.trial.schedule import Schedule
@@ -193,9 +194,37 @@ def test_training_beyond_the_models_positions_is_rejected(task):
         TimeMoe().build(hyper(max_length=5000), task)
 
 
-def test_flash_attention_that_is_not_there_is_an_error_not_a_fallback(task):
-    with pytest.raises(HyperError, match="attention flash needs the package flash-attn and a GPU"):
-        TimeMoe().build(hyper(attention="flash", precision="bf16"), task)
+@pytest.mark.parametrize("name", ["flash", "flash_attention_2"])
+def test_flash_attention_that_is_not_there_is_an_error_not_a_fallback(task, name):
+    with pytest.raises(HyperError, match=r"attention flash needs the package flash-attn, a GPU .*use sdpa, or auto"):
+        TimeMoe().build(hyper(attention=name, precision="bf16"), task)
+
+
+@pytest.mark.parametrize(
+    ("has_gpu", "capability", "is_installed", "precision", "reason"),
+    [
+        (False, (9, 0), True, "bf16", "no GPU"),
+        (True, (7, 5), True, "fp16", "compute capability 7.5, below 8.0"),
+        (True, (8, 0), False, "bf16", "flash-attn not installed"),
+        (True, (8, 0), True, "fp32", "precision fp32"),
+        (True, (8, 0), True, "bf16", None),
+    ],
+)
+def test_attention_auto_is_flash_where_it_can_be_and_else_sdpa_with_the_reason(
+    monkeypatch, has_gpu, capability, is_installed, precision, reason
+):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(attention, "is_flash_attn_2_available", lambda: is_installed)
+    settings = hyper(attention="auto", precision=precision)
+    assert attention.implementation_of(settings) == ("sdpa" if reason else "flash_attention_2")
+    assert list(TimeMoe().fall_backs(settings)) == ([f"attention sdpa: {reason}"] if reason else [])
+    assert TimeMoe().fall_backs(hyper(attention="sdpa", precision=precision)) == {}
+    if reason:
+        with pytest.raises(HyperError, match=reason):
+            attention.check_attention(hyper(attention="flash", precision=precision))
+    else:
+        attention.check_attention(hyper(attention="flash", precision=precision))
 
 
 def test_eager_and_sdpa_forecast_alike(task):

@@ -132,7 +132,8 @@ def test_a_hub_that_refuses_connections_is_reported_without_the_noise_of_its_ret
     ended = process("-m", "tune", "sweep", "moirai-small", "--dry-run", cwd=tmp_path, **nobody)
     assert ended.status == 2
     assert len(ended.err.splitlines()) == 1
-    assert "cannot be had from the Hub" in ended.err
+    assert "cannot be had from the Hub at http://127.0.0.1:9, which HF_ENDPOINT names (" in ended.err
+    assert ended.err.rstrip().endswith("where that mirror is out of reach, name another")
 
 
 @pytest.mark.parametrize(("option", "parameter"), [("--epochs", "epochs"), ("--lr", "lr"), ("--learning-rate", "lr")])

@@ -108,3 +108,11 @@ def test_dry_run_tells_what_the_last_rows_of_a_file_leave_out(foretune: Foretune
     ended = foretune("sweep", "--data", two_series, "--dry-run", *lengths, "--max-rows-per-file", 0)
     assert ended.status == 2
     assert ended.err.startswith("foretune: --max-rows-per-file")
+
+
+def test_dry_run_tells_once_why_attention_auto_is_not_flash_attention(foretune: Foretune) -> None:
+    out = foretune("sweep", "time-moe-quickstart", "--dry-run", "--gpus", 0, "--set", "attention=auto").out
+    assert out.count("note: attention auto is sdpa here, not flash attention: ") == 1
+    ended = foretune("sweep", "time-moe-quickstart", "--dry-run", "--gpus", 0, "--set", "attention=flash_attention_2")
+    assert ended.status == 2
+    assert "attention flash needs the package flash-attn" in ended.err
