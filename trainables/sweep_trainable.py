@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from data.naive import season_length, seasonal_naive
 from data.task.task import ForecastTask
 from data.task.windows import Batch
-from trainables.base import ForecastTrainable, HyperT, Trainable, windows_to_train_on
+from trainables.base import Forecast, ForecastTrainable, HyperT, Trainable, windows_to_train_on
 from trainables.hyper import ONLY_FORECASTS, Hyper
 from trainables.trial.report import ZERO_SHOT, Scores
 from trainables.workload import Workload
@@ -56,6 +56,13 @@ class SweepTrainable(ForecastTrainable[HyperT]):
     def rebuild(self, folder: Path, hyper: HyperT, task: ForecastTask) -> nn.Module:
         """Build the model from what `save_pretrained` wrote."""
         return self.build(hyper.model_copy(update={"pretrained": str(folder)}), task)
+
+    def forecast_apart(self, batch: Batch, seed: int) -> Forecast:
+        """Forecast each window as if it were alone, whatever is beside it; a model that draws samples seeds each.
+
+        Equal to `forecast` of one window after `torch.manual_seed(seed)`, but for the rounding of batched products.
+        """
+        return self.forecast(batch)
 
     def about(self) -> list[str]:
         """Give sentences of Markdown for the model card: what one must know to use the checkpoint."""

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Raw = Mapping[str, Tensor]  # what the head gives for each argument, of any real value
+Draw = Callable[..., Tensor]  # of torch's: takes parameters and a generator
 
 LOG_ROOT_TAU, LOG_PI = 0.5 * math.log(2 * math.pi), math.log(math.pi)
 
@@ -36,13 +37,41 @@ def _normal_quantile(uniform: Tensor) -> Tensor:
     return quantile
 
 
+@dataclass(frozen=True)
+class Randomness:
+    """Where draws come from that have no formula: torch's own generator, or one for each window.
+
+    generators: one a window, none for torch's own. counts: how many of the parameters, in their order, each window has.
+    """
+
+    generators: tuple[torch.Generator, ...] = ()
+    counts: tuple[int, ...] = ()
+
+    def gamma(self, shape: Tensor) -> Tensor:
+        """Draw from gamma distributions of scale 1; shape: (draws, ...), window after window."""
+        return self._draw(torch._standard_gamma, shape)
+
+    def poisson(self, rate: Tensor) -> Tensor:
+        """Draw counts; rate: (draws, ...), window after window."""
+        return self._draw(torch.poisson, rate)
+
+    def _draw(self, draw: Draw, parameter: Tensor) -> Tensor:
+        if not self.generators:
+            return draw(parameter)
+        parts = zip(parameter.split(self.counts), self.generators, strict=True)
+        return torch.cat([draw(part, generator=generator) for part, generator in parts])
+
+
+SHARED = Randomness()
+
+
 class Distribution(Protocol):
     """One distribution. arguments: the names of what the head gives.
 
     parameters: from what the head gives to what the others take. support: where the density is above zero; None is
     everywhere. log_prob: of values in the support. slopes: its derivative by each of what the head gives, in the order
     of arguments. sample: a draw for each parameter, from a uniform number each: its inverse cumulative distribution
-    where there is a formula; else the number decides a part of the draw.
+    where there is a formula; else the number decides a part of the draw, and `randomness` the rest.
     """
 
     arguments: ClassVar[tuple[str, ...]]
@@ -51,7 +80,7 @@ class Distribution(Protocol):
     def support(self, values: Tensor, *parameters: Tensor) -> Tensor | None: ...
     def log_prob(self, values: Tensor, *parameters: Tensor) -> Tensor: ...
     def slopes(self, raw: Raw, values: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]: ...
-    def sample(self, uniform: Tensor, *parameters: Tensor) -> Tensor: ...
+    def sample(self, uniform: Tensor, *parameters: Tensor, randomness: Randomness = SHARED) -> Tensor: ...
 
 
 class _Everywhere:
@@ -81,8 +110,10 @@ class StudentT(_Everywhere):
         by_scale = (pull * ratio * df - 1) / scale
         return by_df * raw["df"].sigmoid(), pull * standard / scale, by_scale * _scale_slope(raw["scale"], scale)
 
-    def sample(self, uniform: Tensor, df: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
-        chi_squared = 2 * torch._standard_gamma(0.5 * df)
+    def sample(
+        self, uniform: Tensor, df: Tensor, loc: Tensor, scale: Tensor, randomness: Randomness = SHARED
+    ) -> Tensor:
+        chi_squared = 2 * randomness.gamma(0.5 * df)
         return loc + scale * _normal_quantile(uniform) * torch.rsqrt(chi_squared / df)
 
 
@@ -109,7 +140,7 @@ class Normal(_Everywhere):
             return (standard / scale,)
         return standard / scale, (standard.square() - 1) / scale * _scale_slope(raw["scale"], scale)
 
-    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, randomness: Randomness = SHARED) -> Tensor:
         return loc + scale * _normal_quantile(uniform)
 
 
@@ -137,7 +168,7 @@ class Laplace(_Everywhere):
             return (by_loc,)
         return by_loc, (distance.abs() / scale - 1) / scale * _scale_slope(raw["scale"], scale)
 
-    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, randomness: Randomness = SHARED) -> Tensor:
         centred = uniform - 0.5
         return loc - scale * centred.sign() * torch.log1p(-2 * centred.abs())
 
@@ -161,7 +192,7 @@ class LogNormal:
         standard = (values.log() - loc) / scale
         return standard / scale, (standard.square() - 1) / scale * _scale_slope(raw["scale"], scale)
 
-    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor) -> Tensor:
+    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, randomness: Randomness = SHARED) -> Tensor:
         return (loc + scale * _normal_quantile(uniform)).exp()
 
 
@@ -186,8 +217,8 @@ class NegativeBinomial:
         by_count = F.logsigmoid(-logits) + torch.digamma(1 + both) - torch.digamma(total_count) - 1 / both
         return by_count * raw["total_count"].sigmoid(), values - both * logits.sigmoid()
 
-    def sample(self, uniform: Tensor, total_count: Tensor, logits: Tensor) -> Tensor:
-        return torch.poisson(torch._standard_gamma(total_count) * logits.exp())
+    def sample(self, uniform: Tensor, total_count: Tensor, logits: Tensor, randomness: Randomness = SHARED) -> Tensor:
+        return randomness.poisson(randomness.gamma(total_count) * logits.exp())
 
 
 @dataclass(frozen=True)
@@ -216,7 +247,7 @@ class Pareto:
             return (by_scale,)
         return by_scale, (1 / alpha + scale.log() - values.log()) * _scale_slope(raw["alpha"], _scale(raw["alpha"]))
 
-    def sample(self, uniform: Tensor, scale: Tensor, alpha: Tensor) -> Tensor:
+    def sample(self, uniform: Tensor, scale: Tensor, alpha: Tensor, randomness: Randomness = SHARED) -> Tensor:
         return scale * (1 - uniform).pow(-1 / alpha)
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.moirai.distributions import KNOWN, PACKAGE, Distribution, Pareto, Raw
+from trainables.moirai.distributions import KNOWN, PACKAGE, SHARED, Distribution, Pareto, Randomness, Raw
 
 WEIGHTS = "weights_logits"
 MIXTURE = f"{PACKAGE}.mixture.MixtureOutput"
@@ -117,21 +117,38 @@ class Prediction:
         return [component.slopes(raw, values, *parameters) for component, raw, values, parameters in of_each]
 
     @torch.no_grad()
-    def sample(self, count: int) -> Tensor:
+    def sample(self, count: int, seed: int | None = None) -> Tensor:
         """Draw `count` values for each point, (…, count), in no random order.
 
         They come from uniform numbers a `count`-th apart, with a random offset for each point (systematic sampling):
         each component gets its share of them to within one, and within a component they are spread evenly too. A
         quantile of 25 such draws is as good as one of 100 independent ones, see docs/benchmarks.md.
+        seed: of each window, the first of the dimensions: its draws are those that it has alone after
+        `torch.manual_seed(seed)`, whatever is beside it. None takes torch's own generator for all windows in turn.
         """
         shape = self.parameters[0][0].shape
         flat = [tuple(p.flatten() for p in parameters) for parameters in self.parameters]
         device, dtype = flat[0][0].device, flat[0][0].dtype
+        points, windows = len(flat[0][0]), 1 if seed is None else shape[0]
+        generators = () if seed is None else tuple(torch.Generator(device).manual_seed(seed) for _ in range(windows))
         steps = torch.arange(count, device=device, dtype=dtype)
-        uniform = (steps + torch.rand(len(flat[0][0]), 1, device=device, dtype=dtype)) / count  # (points, count)
+        offsets = [
+            torch.rand(points // windows, 1, device=device, dtype=dtype, generator=generator)
+            for generator in generators or (None,)
+        ]
+        uniform = (steps + torch.cat(offsets)) / count  # (points, count)
+
+        def randomness(point: Tensor) -> Randomness:
+            """Of draws for these points, in order."""
+            if seed is None:
+                return SHARED
+            counts = torch.bincount(point // (points // windows), minlength=windows)
+            return Randomness(generators, tuple(counts.tolist()))
+
         if self.log_weights is None:
-            alone: Tensor = self.components[0].sample(
-                _inside(uniform), *(p[:, None].expand_as(uniform) for p in flat[0])
+            own = [p[:, None].expand_as(uniform) for p in flat[0]]
+            alone = self.components[0].sample(
+                _inside(uniform), *own, randomness=randomness(torch.arange(points, device=device))
             )
             return alone.unflatten(0, shape)  # type: ignore[no-any-return]
         shares = self.log_weights.exp().movedim(0, -1).flatten(0, -2)
@@ -142,17 +159,19 @@ class Prediction:
             low, high = bounds[:, number, None], bounds[:, number + 1, None]
             where = ((uniform >= low) & (uniform < high)).nonzero(as_tuple=True)
             point = where[0]
-            own = (uniform[where] - low[point, 0]) / shares[point, number]
-            values[where] = component.sample(_inside(own), *(p[point] for p in parameters))
+            place = (uniform[where] - low[point, 0]) / shares[point, number]
+            values[where] = component.sample(
+                _inside(place), *(p[point] for p in parameters), randomness=randomness(point)
+            )
         drawn: Tensor = values.unflatten(0, shape)
         return drawn
 
-    def quantiles(self, levels: Sequence[float], count: int) -> Tensor:
+    def quantiles(self, levels: Sequence[float], count: int, seed: int | None = None) -> Tensor:
         """Estimate quantiles from `count` draws, (…, levels); between two draws, by a straight line.
 
-        The draw of rank i, from 0, is the quantile of (i + 0.5) / count (Hazen 1914).
+        The draw of rank i, from 0, is the quantile of (i + 0.5) / count (Hazen 1914). seed: as of `sample`.
         """
-        ranked = self.sample(count).sort(dim=-1).values
+        ranked = self.sample(count, seed).sort(dim=-1).values
         places = (torch.tensor(levels, device=ranked.device) * count - 0.5).clamp(0, count - 1)
         below, above = ranked[..., places.floor().long()], ranked[..., places.ceil().long()]
         estimated: Tensor = torch.lerp(below, above, places.frac().to(ranked.dtype))

@@ -101,6 +101,10 @@ class Moirai(SweepTrainable[MoiraiHyper]):
         standardised = self.module.standardise(batch.context)
         return self._forecast(standardised, self._predict(batch, standardised))
 
+    def forecast_apart(self, batch: Batch, seed: int) -> Forecast:
+        standardised = self.module.standardise(batch.context)
+        return self._forecast(standardised, self._predict(batch, standardised), seed)
+
     def validate(self, batch: Batch) -> Validation:
         standardised = self.module.standardise(batch.context)
         prediction = self._predict(batch, standardised)
@@ -143,8 +147,8 @@ class Moirai(SweepTrainable[MoiraiHyper]):
         density = density - standardised.scale.log()
         return -torch.where(observed, density, 0.0).sum(1) / observed.sum(1).clamp_min(1)
 
-    def _forecast(self, standardised: Standardised, prediction: Prediction) -> Forecast:
-        estimated = prediction.quantiles(QUANTILE_LEVELS, self.num_samples).flatten(1, 2)  # (batch, step, level)
+    def _forecast(self, standardised: Standardised, prediction: Prediction, seed: int | None = None) -> Forecast:
+        estimated = prediction.quantiles(QUANTILE_LEVELS, self.num_samples, seed).flatten(1, 2)  # (batch, step, level)
         quantiles = estimated[:, : self.prediction_length].transpose(1, 2)
         quantiles = quantiles * standardised.scale[:, None] + standardised.loc[:, None]
         return Forecast(quantiles[:, QUANTILE_LEVELS.index(0.5)], quantiles)

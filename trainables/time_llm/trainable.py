@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -99,6 +100,13 @@ class TimeLlm(ScratchTrainable[TimeLlmHyper, TimeLlmConfig]):
 
     def forecast(self, batch: Batch) -> Forecast:
         return Forecast(self._points(batch))
+
+    def forecast_apart(self, batch: Batch, seed: int) -> Forecast:
+        """One window after the other where padding is attended to; else as they are."""
+        if self.module.config.prompt == "masked":
+            return self.forecast(batch)
+        contexts = batch.context.split(1)
+        return Forecast(torch.cat([self._points(replace(batch, context=one, features=None)) for one in contexts]))
 
     def validate(self, batch: Batch) -> Validation:
         points = self._points(batch)

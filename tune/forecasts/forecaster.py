@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from trainables.device.precision import autocast, resolved
 from trainables.errors import CheckpointError
 from trainables.hyper import Hyper
 from trainables.sweep_trainable import SweepModel
+from trainables.trial.evaluation import SAMPLING_SEED, same_draws
 from tune.records.spec import DataSource
 from tune.registry import find_checkpoints_trainable, find_trainable, recognise_trainable
 from tune.validation_messages import validation_messages
@@ -169,14 +171,22 @@ class Forecaster:
     def device(self) -> torch.device:
         return self.loaded.device
 
-    @torch.no_grad()
     def forecast(self, batch: Batch) -> Forecast:
         """Forecast each window in the units of the batch and the type of its context."""
+        return self._forecast(batch, self.loaded.model.forecast)
+
+    def forecast_apart(self, batch: Batch) -> Forecast:
+        """Do the same, each window as if it were alone: its draws do not depend on what is beside it."""
+        with same_draws(self.device):
+            return self._forecast(batch, lambda batch: self.loaded.model.forecast_apart(batch, SAMPLING_SEED))
+
+    @torch.no_grad()
+    def _forecast(self, batch: Batch, model: Callable[[Batch], Forecast]) -> Forecast:
         mean, deviation = self.normalization(batch)
         context = ((batch.context - mean) / deviation).float()
         unknown = torch.full_like(batch.target, torch.nan, dtype=torch.float32)  # no forecast can look at it
         with autocast(self.device, self.loaded.precision):
-            found = self.loaded.model.forecast(Batch(context, unknown, batch.series, batch.ids))
+            found = model(Batch(context, unknown, batch.series, batch.ids))
         kind = batch.context.dtype
         point = found.point.float().to(kind) * deviation + mean
         if found.quantiles is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from data.panel import Panel
 from data.task.windows import Batch
 from trainables.device.memory import MicroBatch
-from trainables.trial.evaluation import ProgressCallback, same_draws
+from trainables.trial.evaluation import ProgressCallback
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
 from tune.forecasts.prediction import SeriesGrid, find_series
 from tune.forecasts.quantiles import check_levels, quantiles_at
@@ -98,13 +98,12 @@ class ForecastPlan:
         def work(size: int) -> None:
             for first in range(0, len(known), size):
                 part = known[first : first + size]
-                found = forecaster.forecast(self._batch(context[part], series[part], forecaster.device))
+                found = forecaster.forecast_apart(self._batch(context[part], series[part], forecaster.device))
                 point[part] = found.point.double().cpu().numpy()
                 if self.levels:
                     quantiles[part] = quantiles_at(found, self.levels)
 
-        with same_draws(forecaster.device):
-            micro_batch.attempt(work)
+        micro_batch.attempt(work)
         return Block(series, rows, point + center, quantiles + center[:, None], self._actual(series, rows) + center)
 
     def _batch(self, context: NDArray[np.float64], series: NDArray[np.int64], device: torch.device) -> Batch:

@@ -17,7 +17,6 @@ from data.panel import Panel
 from data.task.task import ForecastTask
 from data.task.windows import Batch
 from trainables.device.memory import MicroBatch
-from trainables.trial.evaluation import same_draws
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
 from tune.forecasts.quantiles import quantiles_at
 from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
@@ -172,8 +171,7 @@ def predict(
         ends = np.where(task.split.train_end > 0, task.split.train_end, ends)
     loaded = assignment.checkpoint.load(task, assignment.device)
     forecaster = Forecaster(loaded, assignment.norm, assignment.normalization(task, ends))
-    with same_draws(forecaster.device):
-        forecast = MicroBatch(1).attempt(lambda _: forecaster.forecast(batch))
+    forecast = MicroBatch(1).attempt(lambda _: forecaster.forecast_apart(batch))
     center = float(panel.centers[i])
 
     def shown(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -195,3 +195,23 @@ def test_a_prediction_of_one_component_needs_no_weights() -> None:
     assert isinstance(prediction, Prediction)
     assert prediction.log_weights is None
     assert prediction.sample(7).shape == (*SHAPE, 7)
+
+
+def test_a_window_with_a_seed_has_the_draws_that_it_has_alone() -> None:
+    """All three windows at once, and each by itself with torch's own generator; a mixture with gamma and count draws."""
+    mixture = Mixture.of(PUBLISHED)
+    raw = raw_numbers(mixture)
+    together = mixture.predict(raw).sample(25, seed=5)
+    for i in range(SHAPE[0]):
+        torch.manual_seed(5)
+        alone = mixture.predict({path: numbers[i : i + 1] for path, numbers in raw.items()}).sample(25)
+        assert torch.allclose(together[i], alone[0], rtol=1e-12, atol=1e-12)
+
+
+def test_a_seeded_window_of_one_component_has_the_draws_that_it_has_alone() -> None:
+    mixture = Mixture.of({"_target_": f"{PACKAGE}.student_t.StudentTOutput"})
+    raw = raw_numbers(mixture)
+    together = mixture.predict(raw).quantiles((0.1, 0.5), 9, seed=5)
+    torch.manual_seed(5)
+    alone = mixture.predict({path: numbers[2:] for path, numbers in raw.items()}).quantiles((0.1, 0.5), 9)
+    assert torch.allclose(together[2], alone[0], rtol=1e-12, atol=1e-12)

@@ -329,6 +329,17 @@ def test_published_prompts_are_measured_in_batches_that_fit_any_memory(task):
     assert built(task, prompt="masked").eval_batch_size == 256
 
 
+@pytest.mark.parametrize("prompt", ["published", "masked"])
+def test_windows_apart_are_forecast_as_each_is_alone(task, prompt):
+    model = built(task, prompt=prompt)
+    model.module.eval()
+    windows = task.gather("train")
+    with torch.no_grad():
+        apart = model.forecast_apart(windows.batch(torch.arange(3)), 0).point
+        alone = [model.forecast(windows.batch(torch.tensor([i]))).point for i in range(3)]
+    assert torch.allclose(apart, torch.cat(alone), atol=1e-5)
+
+
 def test_a_gap_at_the_start_of_a_context_is_its_first_value(task):
     model = built(task)
     model.module.eval()

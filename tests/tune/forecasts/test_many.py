@@ -19,6 +19,7 @@ from tune.forecasts import many
 from tune.forecasts.files import Tables, writer
 from tune.forecasts.many import ForecastPlan, adjusted, plan_forecasts
 from tune.forecasts.plot import plot_forecasts
+from tune.forecasts.prediction import predict
 from tune.forecasts.quantiles import parse_levels, quantiles_at
 from tune.forecasts.request import ForecastRequest
 
@@ -81,6 +82,16 @@ def test_batches_change_nothing(folder: Path, batch: int, monkeypatch: pytest.Mo
         continue
     pd.testing.assert_frame_equal(table(cut), whole)
     assert seen[-1] == (4, 4)
+
+
+def test_drawn_forecasts_are_those_of_each_series_alone(waves: Path) -> None:
+    """Moirai's quantiles come from draws: those of `predict` for one series, whatever else is in the batch."""
+    request = ForecastRequest("moirai-tiny", data=str(waves), context_length=64, prediction_length=8, gpus=0)
+    (block,) = plan_forecasts(request, levels=(0.1, 0.9)).blocks()
+    for i in range(3):
+        alone = predict(request, series=f"s{i}", levels=(0.1, 0.9))
+        np.testing.assert_allclose(block.point[i], alone.values, rtol=1e-5)
+        np.testing.assert_allclose(block.quantiles[i], list(alone.quantiles.values()), rtol=1e-5)
 
 
 def test_a_series_that_is_too_short_is_left_out_of_all_and_rejected_by_name(export: Export, jsonl: Jsonl) -> None:
