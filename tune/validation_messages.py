@@ -24,6 +24,10 @@ _RULES = {
     "float_type": "a number",
     "finite_number": "a finite number",
     "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "an object",
+    "model_attributes_type": "an object",
+    "too_short": "{min_length} long or longer",
 }
 
 
@@ -42,11 +46,12 @@ def _message(items: Sequence[Mapping[str, Any]]) -> str:
         return MISSING
     if first["type"] == "value_error":  # a check of ours: its message is whole
         return str(first["ctx"]["error"])
-    rules = " or ".join(dict.fromkeys(_rule(item) for item in items))
+    rules = " or ".join(dict.fromkeys(rule_of(item) for item in items))
     return f"must be {rules}, got {show(first['input'])}"
 
 
-def _rule(item: Mapping[str, Any]) -> str:
+def rule_of(item: Mapping[str, Any]) -> str:
+    """Say which rule one of pydantic's findings is about, to follow 'must be'."""
     if item["type"] == "literal_error":
         return str(item["ctx"]["expected"])
     known = _RULES.get(item["type"])

@@ -59,7 +59,7 @@ def rooms() -> Iterator[tuple[str, set[str]]]:
     yield "tune/cli", {"torch", "ray", "optuna"}
     yield "tune/records", {"torch", "ray", "optuna"}
     yield "tune/leaderboard", {"torch", "ray", "optuna"}
-    for room in ("tune/planning", "tune/report", "tune/forecasts", "tune/export", "trainables", "data"):
+    for room in ("tune/planning", "tune/report", "tune/forecasts", "tune/export", "tune/serving", "trainables", "data"):
         yield room, {"ray", "optuna"}
 
 

@@ -111,7 +111,7 @@ class StudentT(_Everywhere):
         return by_df * raw["df"].sigmoid(), pull * standard / scale, by_scale * _scale_slope(raw["scale"], scale)
 
     def sample(
-        self, uniform: Tensor, df: Tensor, loc: Tensor, scale: Tensor, randomness: Randomness = SHARED
+        self, uniform: Tensor, df: Tensor, loc: Tensor, scale: Tensor, *, randomness: Randomness = SHARED
     ) -> Tensor:
         chi_squared = 2 * randomness.gamma(0.5 * df)
         return loc + scale * _normal_quantile(uniform) * torch.rsqrt(chi_squared / df)
@@ -140,7 +140,7 @@ class Normal(_Everywhere):
             return (standard / scale,)
         return standard / scale, (standard.square() - 1) / scale * _scale_slope(raw["scale"], scale)
 
-    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, randomness: Randomness = SHARED) -> Tensor:
+    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, *, randomness: Randomness = SHARED) -> Tensor:
         return loc + scale * _normal_quantile(uniform)
 
 
@@ -168,7 +168,7 @@ class Laplace(_Everywhere):
             return (by_loc,)
         return by_loc, (distance.abs() / scale - 1) / scale * _scale_slope(raw["scale"], scale)
 
-    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, randomness: Randomness = SHARED) -> Tensor:
+    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, *, randomness: Randomness = SHARED) -> Tensor:
         centred = uniform - 0.5
         return loc - scale * centred.sign() * torch.log1p(-2 * centred.abs())
 
@@ -192,7 +192,7 @@ class LogNormal:
         standard = (values.log() - loc) / scale
         return standard / scale, (standard.square() - 1) / scale * _scale_slope(raw["scale"], scale)
 
-    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, randomness: Randomness = SHARED) -> Tensor:
+    def sample(self, uniform: Tensor, loc: Tensor, scale: Tensor, *, randomness: Randomness = SHARED) -> Tensor:
         return (loc + scale * _normal_quantile(uniform)).exp()
 
 
@@ -217,7 +217,9 @@ class NegativeBinomial:
         by_count = F.logsigmoid(-logits) + torch.digamma(1 + both) - torch.digamma(total_count) - 1 / both
         return by_count * raw["total_count"].sigmoid(), values - both * logits.sigmoid()
 
-    def sample(self, uniform: Tensor, total_count: Tensor, logits: Tensor, randomness: Randomness = SHARED) -> Tensor:
+    def sample(
+        self, uniform: Tensor, total_count: Tensor, logits: Tensor, *, randomness: Randomness = SHARED
+    ) -> Tensor:
         return randomness.poisson(randomness.gamma(total_count) * logits.exp())
 
 
@@ -247,7 +249,7 @@ class Pareto:
             return (by_scale,)
         return by_scale, (1 / alpha + scale.log() - values.log()) * _scale_slope(raw["alpha"], _scale(raw["alpha"]))
 
-    def sample(self, uniform: Tensor, scale: Tensor, alpha: Tensor, randomness: Randomness = SHARED) -> Tensor:
+    def sample(self, uniform: Tensor, scale: Tensor, alpha: Tensor, *, randomness: Randomness = SHARED) -> Tensor:
         return scale * (1 - uniform).pow(-1 / alpha)
 
 

@@ -90,7 +90,7 @@ def evaluate(
     An exported checkpoint knows its data and lengths: alone, it gives the leaderboard's figures again. Several are
     compared on the windows of the first export among them, or of the flags, and with the naive forecast of these.
     """
-    _silence_libraries()
+    silence_libraries()
     from tune.cli.tables.forecasts import print_evaluations
     from tune.forecasts.evaluation import check_csv
     from tune.forecasts.request import ForecastRequest
@@ -168,7 +168,7 @@ def predict(
     json_: Json = False,
 ) -> None:
     """Forecast series from the rows before a time, and write, print or draw what comes."""
-    _silence_libraries()
+    silence_libraries()
     from tune.cli.tables.forecasts import print_prediction
     from tune.forecasts.prediction import predict
     from tune.forecasts.quantiles import parse_levels
@@ -261,7 +261,7 @@ def _predict_many(
         console.print(f"picture of {count_text(drawn, 'forecast')}: {plot}", soft_wrap=True)
 
 
-def _silence_libraries() -> None:
+def silence_libraries() -> None:
     """What the Hub's client warns of, we report ourselves."""
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     for name in ("huggingface_hub", "filelock"):

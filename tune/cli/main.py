@@ -73,6 +73,9 @@ COMMANDS = {
         "tune.cli.forecasts:predict",
         "Forecast series from the rows before a time, and write, print or draw what comes.",
     ),
+    "serve": LazyCommand(
+        "tune.cli.serving:serve", "Answer requests for forecasts over HTTP with a checkpoint, on this machine only."
+    ),
     "completion": LazyCommand(
         "tune.cli.setup.completion:completion",
         "Print what makes a shell complete commands, options, sweeps and spaces.",

@@ -40,9 +40,11 @@ NORMS: tuple[Norm, ...] = ("context", "series", "none")
 
 
 class RecordedTask(TaskSpec):
-    """A task's spec among its other facts."""
+    """A task's spec among its other facts. freq: the step of its series, None if it is unknown."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    freq: str | None = None
 
 
 class ExportRecord(BaseModel):

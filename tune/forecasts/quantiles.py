@@ -24,11 +24,11 @@ def parse_levels(text: str) -> tuple[float, ...]:
     return levels
 
 
-def check_levels(levels: Sequence[float]) -> None:
-    """Reject levels beyond those that the models give, which are not known; RequestError."""
+def check_levels(levels: Sequence[float], *, name: str = "--quantiles") -> None:
+    """Reject levels beyond those that the models give, which are not known; RequestError. name: what they came as."""
     for level in levels:
         if not math.isfinite(level) or not LOWEST <= level <= HIGHEST:
-            raise RequestError(f"--quantiles must be from {LOWEST} to {HIGHEST}, got {level:g}; models give no others")
+            raise RequestError(f"{name} must be from {LOWEST} to {HIGHEST}, got {level:g}; models give no others")
 
 
 def quantiles_at(forecast: Forecast, levels: Sequence[float]) -> NDArray[np.float64]:
@@ -38,7 +38,11 @@ def quantiles_at(forecast: Forecast, levels: Sequence[float]) -> NDArray[np.floa
     """
     if forecast.quantiles is None:
         raise RequestError("--quantiles needs a model that forecasts a distribution, and this one forecasts points")
-    found = forecast.quantiles.double().cpu().numpy()
+    return between_levels(forecast.quantiles.double().cpu().numpy(), levels)
+
+
+def between_levels(found: NDArray[np.float64], levels: Sequence[float]) -> NDArray[np.float64]:
+    """Return (batch, levels, prediction_length) of (batch, QUANTILE_LEVELS, prediction_length), by a straight line."""
     places = np.interp(levels, QUANTILE_LEVELS, np.arange(len(QUANTILE_LEVELS)))
     below = np.floor(places).astype(int)
     above = np.minimum(below + 1, len(QUANTILE_LEVELS) - 1)

@@ -91,7 +91,7 @@ def assign(request: ForecastRequest, checkpoint: Checkpoint) -> Assignment:
     """Read the series and fill in what was left out; UserErrors for whatever cannot be."""
     DataSource.checked(**request.reading, path="")  # what was typed comes before what must be read
     _reject_missing(request, checkpoint)
-    device = _device(request.gpus)
+    device = choose_device(request.gpus)
     data = _read(request, checkpoint)
     spec, norm = _spec(request, checkpoint, data)
     return Assignment(checkpoint, data, spec, norm, device)
@@ -102,7 +102,8 @@ def also(assignment: Assignment, checkpoint: Checkpoint, norm: str | None) -> As
     data, export = assignment.data, checkpoint.export
     is_recorded = export is not None and export.data.content_hash == data.panel.content_hash
     data = replace(data, is_recorded=is_recorded)
-    chosen = _default_norm(checkpoint, data, assignment.spec.scale) if norm is None else norm
+    scale = assignment.spec.scale
+    chosen = default_norm(checkpoint, is_recorded=is_recorded, scale=scale) if norm is None else norm
     return replace(assignment, checkpoint=checkpoint, data=data, norm=next(n for n in NORMS if n == chosen))
 
 
@@ -118,7 +119,8 @@ def _reject_missing(request: ForecastRequest, checkpoint: Checkpoint) -> None:
         )
 
 
-def _device(gpus: int | None) -> torch.device:
+def choose_device(gpus: int | None) -> torch.device:
+    """Return the GPU, or the CPU where there is none or gpus is 0; UserError for more than the machine has."""
     budget = plan_budget(look_at_machine(), gpus=gpus, max_concurrent=None, gpu_memory_bytes=None)
     return torch.device("cuda" if budget.gpus > 0 and torch.cuda.is_available() else "cpu")
 
@@ -182,7 +184,7 @@ def _sweeps_copy(checkpoint: Checkpoint, recorded: DataSource) -> Data:
 def _spec(request: ForecastRequest, checkpoint: Checkpoint, data: Data) -> tuple[TaskSpec, Norm]:
     """Return the task's spec and the norm; RequestError with all mistakes, as they were typed."""
     export = checkpoint.export
-    recorded = {} if export is None else export.task.model_dump(exclude={"train_stride"})
+    recorded = {} if export is None else export.task.model_dump(exclude={"train_stride", "freq"})
     if not data.is_recorded:
         of_its_data = ("split", "scale", "max_windows", "max_eval_windows", "window_seed")
         recorded = {key: value for key, value in recorded.items() if key not in of_its_data}
@@ -198,7 +200,8 @@ def _spec(request: ForecastRequest, checkpoint: Checkpoint, data: Data) -> tuple
     stride = max(1, length) if isinstance(length, int) else 1  # for another, the spec says what is wrong
     plain = {"eval_stride": stride, "split": _first_targets(data), "scale": "none"}
     values = {**plain, **recorded, **given}
-    norm = _default_norm(checkpoint, data, values["scale"]) if request.norm is None else request.norm
+    chosen = default_norm(checkpoint, is_recorded=data.is_recorded, scale=values["scale"])
+    norm = chosen if request.norm is None else request.norm
     mistakes = _norm_mistakes(norm)
     spec = None
     try:
@@ -228,7 +231,13 @@ def _first_targets(data: Data) -> str:
     return f"rows:{data.scales.target_start_idx if data.scales and is_validation else 0}"
 
 
-def _default_norm(checkpoint: Checkpoint, data: Data, scale: str) -> str:
+def check_norm(norm: str) -> None:
+    """Reject a norm that there is not; RequestError."""
+    if mistakes := _norm_mistakes(norm):
+        raise RequestError(mistakes[0])
+
+
+def default_norm(checkpoint: Checkpoint, *, is_recorded: bool, scale: str) -> str:
     """Show the model what a trial of a sweep shows it: contexts in the task's scale, or by its own norm.
 
     A model that was trained on scaled series gets them scaled where the task does not do it: by its training rows on
@@ -239,7 +248,7 @@ def _default_norm(checkpoint: Checkpoint, data: Data, scale: str) -> str:
         return "context" if export is None else str(export.hyperparameters.get("norm", "context"))
     if export is None or export.task.scale == "none" or scale == "standard":
         return "none"
-    return "series" if data.is_recorded else "context"
+    return "series" if is_recorded else "context"
 
 
 def without_windows(assignment: Assignment) -> ForecastTask:

@@ -198,7 +198,7 @@ def test_a_prediction_of_one_component_needs_no_weights() -> None:
 
 
 def test_a_window_with_a_seed_has_the_draws_that_it_has_alone() -> None:
-    """All three windows at once, and each by itself with torch's own generator; a mixture with gamma and count draws."""
+    """All three windows at once, and each by itself with torch's own generator; gamma and count draws among them."""
     mixture = Mixture.of(PUBLISHED)
     raw = raw_numbers(mixture)
     together = mixture.predict(raw).sample(25, seed=5)
