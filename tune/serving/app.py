@@ -114,6 +114,10 @@ class Served:
             raise UserError("\n".join(mistakes))
         return windows
 
+    def reject(self) -> None:
+        """Count a request that is answered with an error."""
+        self.rejected += 1
+
     def health(self) -> Health:
         """Say what the server is and does."""
         model, batcher = self.model, self.batcher
@@ -154,7 +158,7 @@ def make_app(served: Served, *, hosts: Sequence[str] = ("*",)) -> FastAPI:
         title="foretune", summary=served.model.checkpoint.title, description=DESCRIPTION, version=version("foretune"),
         lifespan=lifespan, redoc_url=None,
     )  # fmt: skip
-    app.add_middleware(BodyLimit, most=served.limits.body_bytes)
+    app.add_middleware(BodyLimit, most=served.limits.body_bytes, rejected=served.reject)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     _add_routes(app, served)
     _add_mistakes(app, served)
@@ -193,7 +197,8 @@ def _add_mistakes(app: FastAPI, served: Served) -> None:
 
     def rejects(code: int, say: Callable[[Exception], str]) -> Callable[[Request, Exception], JSONResponse]:
         def handle(request: Request, error: Exception) -> JSONResponse:
-            served.rejected += request.url.path == "/predict"
+            if request.url.path == "/predict":
+                served.reject()
             return JSONResponse({"detail": say(error)}, code)
 
         return handle

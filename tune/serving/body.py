@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,10 +13,10 @@ PATIENCE = 8  # times the limit that is read and thrown away, so that a client t
 
 
 class BodyLimit:
-    """Middleware. most: bytes of a body."""
+    """Middleware. most: bytes of a body. rejected: called for each that is larger."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app, self._most = app, most
+    def __init__(self, app: ASGIApp, most: int, rejected: Callable[[], None]) -> None:
+        self._app, self._most, self._rejected = app, most, rejected
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand on a request with its whole body, or answer 413."""
@@ -31,6 +33,7 @@ class BodyLimit:
             if not message.get("more_body", False) or size > PATIENCE * self._most:
                 break
         if size > self._most:
+            self._rejected()
             text = f"a body must have at most {self._most // MIB} MiB, and this one has more; send the series in parts"
             await JSONResponse({"detail": text}, 413, {"Connection": "close"})(scope, receive, send)
             return

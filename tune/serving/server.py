@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXTRA, PACKAGES = "serve", ("fastapi", "uvicorn", "fastapi_offline")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+HIGHEST_PORT = 65535
 GRACE_SECONDS = 10  # that requests at work have when the server is stopped
 
 
@@ -64,18 +65,19 @@ def serve(request: ServedRequest, limits: Limits, *, host: str, port: int, say: 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
     """Bind a socket; UserError where the port cannot be had."""
+    if not 0 <= port <= HIGHEST_PORT:  # the system would take the rest of a division
+        raise UserError(f"--port must be from 0 to {HIGHEST_PORT}, got {port}; 0 takes a free one")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (OSError, OverflowError, UnicodeError) as error:
-        wrong = f"--port {port}" if not 0 <= port < 65536 else f"--host {host!r}"
-        raise UserError(f"{wrong} cannot be had: {_reason(error)}; choose another") from error
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"--host {host!r} cannot be had: {_reason(error)}; choose another") from error
     with socket.socket(family, kind, protocol) as listener:
         if os.name != "nt":  # there, it would share a port that is in use
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(address)
             listener.listen(2048)
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise UserError(
                 f"--port {port} on {host} cannot be had: {_reason(error)}; choose another, or 0 for a free one"
             ) from error

@@ -19,6 +19,7 @@ from tune.cli import main as cli
 from tune.cli import sweep_steps
 from tune.report import study_server, tensorboard_server
 from tune.report.pictures import Shown
+from tune.serving import server as forecast_server
 
 pytestmark = pytest.mark.sweeps
 
@@ -78,6 +79,7 @@ COMMANDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("export",): (*WHOLE, "--to", "{}/out", "--force"),
     ("evaluate",): BEST,
     ("predict",): (*BEST, "--series", "site_1"),
+    ("serve",): (*BEST, "--port", "0"),
     ("completion",): ("bash",),
     ("doctor",): ("--quick", "--offline"),
     ("spaces", "show"): ("quickstart",),
@@ -115,6 +117,7 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     monkeypatch.setattr(Shown, "pictures", lambda shown: {"curve": shown._curves()})  # the others take seconds
     monkeypatch.setattr(tensorboard_server, "_launch", _interrupted)
     monkeypatch.setattr(study_server._Server, "serve_forever", _interrupted)
+    monkeypatch.setattr(forecast_server, "_run", _interrupted)
     return command
 
 
