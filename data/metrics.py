@@ -130,6 +130,18 @@ class ForecastErrors:
         absolute = np.bincount(series, weights=absolute, minlength=n_series).astype(np.float64)
         return _over(absolute, np.bincount(series, weights=points, minlength=n_series).astype(np.float64))
 
+    def per_group(self, group: NDArray[np.int64], count: int, scale: NDArray[np.float64]) -> Measures:
+        """Return the measures of groups of windows, `mase` and the number of `points` among them, each (count,).
+
+        group: (n_windows,), the group of each window, from 0 to count - 1. scale: of each window's MASE.
+        """
+        own, places = self._window_sums(), torch.from_numpy(group)
+        sums = torch.zeros((len(_Sum), count), dtype=torch.float64).index_add_(1, places, own.cpu())
+        absolute, points = (
+            np.bincount(group, weights=values, minlength=count).astype(np.float64) for values in self._scaled(scale)
+        )
+        return {**_measures(sums), "mase": _over(absolute, points), "points": sums[_Sum.POINTS].numpy()}
+
     def shares(self, scale: NDArray[np.float64]) -> Measures:
         """Return what each window adds to the measures, each (n_windows,): their mean is the measure over all points.
 

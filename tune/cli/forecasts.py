@@ -83,6 +83,12 @@ def evaluate(
     trust: Trust = None,
     top_k: Annotated[int, option("How many of the worst series.", OUTPUT)] = 5,
     csv: Annotated[Path | None, option("Write the errors of each series here; - is standard output.", OUTPUT)] = None,
+    save_forecasts: Annotated[
+        Path | None, option("Write every forecast here, a line a point: .csv, .parquet, .jsonl or .json.", OUTPUT)
+    ] = None,
+    plot: Annotated[
+        Path | None, option("Draw errors by horizon step, time and series here: .png, .svg or .pdf.", OUTPUT)
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Measure a checkpoint: MAE, MSE and RMSE in the units of the data, by horizon step and by series.
@@ -93,7 +99,9 @@ def evaluate(
     silence_libraries()
     from tune.cli.tables.forecasts import print_evaluations
     from tune.forecasts.evaluation import check_csv
+    from tune.forecasts.outputs import check_outputs
     from tune.forecasts.request import ForecastRequest
+    from tune.forecasts.saved import saving
     from tune.forecasts.side_by_side import evaluate_side_by_side
 
     request = ForecastRequest(
@@ -115,26 +123,37 @@ def evaluate(
     if to_stdout and json_:
         raise UserError("--csv - and --json both write to standard output; give --csv a file")
     csv = csv if csv is None or to_stdout else expand(csv).absolute()
+    save_forecasts, plot = _targets({"--save-forecasts": save_forecasts, "--plot": plot})
     if csv is not None:
         check_csv(csv)
-    with _progress() as progress:
+    check_outputs({"--csv": csv, "--save-forecasts": save_forecasts, "--plot": plot}, request, checkpoints)
+    with (
+        _progress() as progress,
+        nullcontext() if save_forecasts is None else saving(save_forecasts, has_several=len(checkpoints) > 1) as sink,
+    ):
         found = evaluate_side_by_side(
             request,
             checkpoints,
             part=part,  # type: ignore[arg-type]
             batch_size=batch_size,
             progress=progress,
+            sink=sink,
         )
     if csv is not None:
         found.write_csv(csv)
+    if plot is not None:
+        from tune.forecasts.evaluation_plot import plot_evaluation
+
+        plot_evaluation(found, plot)
     if to_stdout:
         return
     if json_:
         _print_json(found.to_dict(worst=top_k))
         return
     print_evaluations(make_console(), found, worst=top_k)
-    if csv is not None:
-        make_console().print(f"errors of each series: {csv}", soft_wrap=True)
+    for name, path in (("errors of each series", csv), ("forecasts", save_forecasts), ("picture", plot)):
+        if path is not None:
+            make_console().print(f"{name}: {path}", soft_wrap=True)
 
 
 @takes_read_options
@@ -160,7 +179,7 @@ def predict(
         str | None, option("Levels from 0.1 to 0.9: 0.1,0.5,0.9, of a model that forecasts a distribution.", OUTPUT)
     ] = None,
     to: Annotated[
-        Path | None, option("Write all forecasts here, a line a point: .csv, .parquet or .jsonl.", OUTPUT)
+        Path | None, option("Write all forecasts here, a line a point: .csv, .parquet, .jsonl or .json.", OUTPUT)
     ] = None,
     plot: Annotated[Path | None, option("Draw the first twelve forecasts here: .png, .svg or .pdf.", OUTPUT)] = None,
     clip_nonneg: Annotated[bool, option("Raise negative values to 0.", OUTPUT, "--clip-nonneg")] = False,
@@ -222,15 +241,14 @@ def _predict_many(
     shown: _Shown,
 ) -> None:
     """Forecast all series, or those named, and write or draw them."""
-    from tune.forecasts.files import PICTURES, SUFFIXES, Tables, check_target, writer
+    from tune.forecasts.files import Tables, writer
     from tune.forecasts.many import adjusted, plan_forecasts
+    from tune.forecasts.outputs import check_outputs
 
     if shown.as_json:
         raise UserError("--json prints one forecast; --to FILE.jsonl writes all")
-    to, plot = (None if path is None else expand(path).absolute() for path in (to, plot))
-    for flag, path, suffixes in (("--to", to, SUFFIXES), ("--plot", plot, PICTURES)):
-        if path is not None:
-            check_target(flag, path, suffixes, request.data)
+    to, plot = _targets({"--to": to, "--plot": plot})
+    check_outputs({"--to": to, "--plot": plot}, request, [request.checkpoint])
     kept: list[Block] = []
     empty, console = 0, make_console()
     with _progress() as progress:
@@ -259,6 +277,18 @@ def _predict_many(
 
         drawn = plot_forecasts(plan, kept, plot)
         console.print(f"picture of {count_text(drawn, 'forecast')}: {plot}", soft_wrap=True)
+
+
+def _targets(typed: Mapping[str, Path | None]) -> list[Path | None]:
+    """Make the files that flags name absolute; a mistake in one is reported before any work."""
+    from tune.forecasts.files import PICTURES, SUFFIXES, check_target
+
+    found: list[Path | None] = []
+    for flag, path in typed.items():
+        found.append(None if path is None else expand(path).absolute())
+        if found[-1] is not None:
+            check_target(flag, found[-1], PICTURES if flag == "--plot" else SUFFIXES)
+    return found
 
 
 def silence_libraries() -> None:

@@ -5,26 +5,32 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from data.files import safe_cell, write_output
 from data.metrics import ForecastErrors
 from data.task.split import parse_split
 from data.task.task import ForecastTask, Part
+from data.task.windows import Batch, WindowIndex
 from trainables.base import Forecast
 from trainables.device.memory import MicroBatch
 from trainables.trial.evaluation import Measured, ProgressCallback, measure
+from tune.forecasts.by_time import Spans
 from tune.forecasts.forecaster import Forecaster, open_checkpoint
+from tune.forecasts.many import Block
 from tune.forecasts.request import Assignment, ForecastRequest, assign, without_windows
 from tune.forecasts.scales import Normalization, RequestError
 
 WORST = 5
+BY_STEP = ("mae", "mse", "wql", "coverage")  # measures of each horizon step
+Sink = Callable[[Assignment, Block], None]  # takes forecasts as they are made
 PARTS: tuple[Part, ...] = ("val", "test")
 
 
@@ -73,8 +79,9 @@ class Evaluation:
     """What was measured, and the errors.
 
     units: in the units of the data. scaled: the same in the task's scale, as a leaderboard has them; None if it has
-    none. mae_by_step, mse_by_step: (prediction_length,), in the units of the data. windows, points, by_series:
-    (n_series,) each, in the order of the panel.
+    none. by_step: the measures of each horizon step, (prediction_length,) each, in the units of the data. windows,
+    points, by_series: (n_series,) each, in the order of the panel. spans: of the times that forecasts begin at;
+    by_time: their measures, points and windows, (n_spans,) each.
     """
 
     assignment: Assignment
@@ -82,13 +89,22 @@ class Evaluation:
     batch_size: int
     units: UnitErrors
     scaled: Errors | None
-    mae_by_step: NDArray[np.float64]
-    mse_by_step: NDArray[np.float64]
+    by_step: dict[str, NDArray[np.float64]]
     windows: NDArray[np.int64]
     points: NDArray[np.int64]
     by_series: dict[str, NDArray[np.float64]]
+    spans: Spans
+    by_time: dict[str, NDArray[np.float64]]
     seconds: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def mae_by_step(self) -> NDArray[np.float64]:
+        return self.by_step["mae"]
+
+    @property
+    def mse_by_step(self) -> NDArray[np.float64]:
+        return self.by_step["mse"]
 
     @property
     def forecasts_per_second(self) -> float:
@@ -128,14 +144,26 @@ class Evaluation:
             "points": int(self.points.sum()),
             **self.units.to_dict(),
             "scaled": None if self.scaled is None else self.scaled.to_dict(),
-            "mae_by_step": [_plain(value) for value in self.mae_by_step],
-            "mse_by_step": [_plain(value) for value in self.mse_by_step],
+            **{f"{name}_by_step": [_plain(value) for value in self.by_step[name]] for name in BY_STEP},
+            "by_time": self.spans_in_time(),
             "worst_series": self.worst(worst),
             "device": self.assignment.device.type,
             "seconds": self.seconds,
             "forecasts_per_second": self.forecasts_per_second,
             "notes": list(self.notes),
         }
+
+    def spans_in_time(self) -> list[dict[str, object]]:
+        """Return each span's beginning, its windows and points, and its measures."""
+        counts = {name: self.by_time[name].astype(int).tolist() for name in ("windows", "points")}
+        return [
+            {
+                "from": label,
+                **{name: values[i] for name, values in counts.items()},
+                **{name: _plain(values[i]) for name, values in self.by_time.items() if name not in counts},
+            }
+            for i, label in enumerate(self.spans.labels)
+        ]
 
     def rows(self) -> list[dict[str, object]]:
         """Return every series' line of the CSV."""
@@ -195,18 +223,27 @@ def check_flags(part: str, batch_size: int | None) -> None:
 
 
 def evaluate_assignment(
-    assignment: Assignment, *, part: Part, batch_size: int | None = None, progress: ProgressCallback | None = None
+    assignment: Assignment,
+    *,
+    part: Part,
+    batch_size: int | None = None,
+    progress: ProgressCallback | None = None,
+    sink: Sink | None = None,
 ) -> Evaluation:
-    """Forecast every window of a part of the assignment's task, and measure."""
+    """Forecast every window of a part of the assignment's task, and measure.
+
+    sink: called with the forecasts of each batch, with quantiles at all QUANTILE_LEVELS where the model has them.
+    """
     task = without_windows(assignment)
     normalization = assignment.normalization(task, _rows_before(task))
     forecaster = Forecaster(assignment.checkpoint.load(task, assignment.device), assignment.norm, normalization)
     task = ForecastTask(task.panel, task.spec, parts=(part,))
     micro_batch = MicroBatch(batch_size or forecaster.loaded.model.eval_batch_size)
+    keep = None if sink is None else _Keeper(assignment, task, part, sink)
     started = time.monotonic()
     measured = micro_batch.attempt(
         lambda size: measure(
-            lambda batch: _measured(forecaster.forecast(batch)),
+            lambda batch: _measured(forecaster, batch, keep),
             task,
             part,
             device=forecaster.device,
@@ -215,26 +252,64 @@ def evaluate_assignment(
         )
     )
     seconds = time.monotonic() - started
-    scale, by_step = task.past_seasonal_error(part), measured.units.per_step()
-    windows = np.bincount(getattr(task, part).series, minlength=len(task.panel)).astype(np.int64)
+    scale, index = task.past_seasonal_error(part), getattr(task, part)
+    windows = np.bincount(index.series, minlength=len(task.panel)).astype(np.int64)
+    spans = Spans.of(task.panel, index.series, _first_targets(task, part))
+    by_time = measured.units.per_group(spans.group, len(spans.labels), scale)
     return Evaluation(
         assignment=assignment,
         part=part,
         batch_size=micro_batch.size,
         units=UnitErrors.measured(measured.units, scale),
         scaled=Errors.of(measured.scaled) if task.spec.scale != "none" else None,
-        mae_by_step=by_step["mae"],
-        mse_by_step=by_step["mse"],
+        by_step=measured.units.per_step(),
         windows=windows,
         points=measured.units.points_per_series(),
         by_series={**measured.units.per_series(), "mase": measured.units.mase_per_series(scale)},
+        spans=spans,
+        by_time={"windows": np.bincount(spans.group, minlength=len(spans.labels)).astype(np.float64), **by_time},
         seconds=seconds,
         notes=(*assignment.data.notes, *_norm_notes(normalization), *_window_notes(assignment, windows)),
     )
 
 
-def _measured(forecast: Forecast) -> Measured:
+class _Keeper:
+    """Hands on forecasts in the units of the data, each window once: where memory runs out, all is done again."""
+
+    def __init__(self, assignment: Assignment, task: ForecastTask, part: Part, sink: Sink) -> None:
+        self._assignment, self._task, self._sink = assignment, task, sink
+        self._rows = _first_targets(task, part)
+        self._seen = 0
+
+    def take(self, batch: Batch, forecast: Forecast) -> None:
+        """Take a batch; those of a part come in the order of its windows."""
+        new = batch.ids >= self._seen
+        series, ids = batch.series[new], batch.ids[new].cpu().numpy()
+        if not len(ids):
+            return
+        self._seen = int(ids[-1]) + 1
+        point = self._in_units(forecast.point[new], series)
+        none = np.zeros((len(point), 0, point.shape[1]))
+        quantiles = none if forecast.quantiles is None else self._in_units(forecast.quantiles[new], series)
+        actual = self._in_units(batch.target[new], series)
+        self._sink(self._assignment, Block(series.cpu().numpy(), self._rows[ids], point, quantiles, actual))
+
+    def _in_units(self, values: Tensor, series: Tensor) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = self._task.unscale(values, series).cpu().numpy()
+        return found
+
+
+def _measured(forecaster: Forecaster, batch: Batch, keep: _Keeper | None) -> Measured:
+    forecast = forecaster.forecast(batch)
+    if keep is not None:
+        keep.take(batch, forecast)
     return Measured(forecast.point, quantiles=forecast.quantiles)
+
+
+def _first_targets(task: ForecastTask, part: Part) -> NDArray[np.int64]:
+    """Return the row that each window's forecast begins at, counted from its series' first, (n_windows,)."""
+    index: WindowIndex = getattr(task, part)
+    return index.starts - task.panel.offsets[index.series] + task.context_length
 
 
 def _rows_before(task: ForecastTask) -> NDArray[np.int64]:

@@ -1,38 +1,51 @@
-"""Forecasts as a table, a line a point: CSV, Parquet, or JSON Lines, written block after block."""
+"""Forecasts as a table, a line a point: CSV, Parquet, JSON Lines or JSON, written block after block."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from data.files import expand, safe_cell
-from tune.forecasts.many import Block, ForecastPlan
+from data.files import safe_cell
+from data.panel import Panel
+from tune.forecasts.many import Block
 from tune.forecasts.prediction import SeriesGrid
 from tune.forecasts.scales import RequestError
 
-SUFFIXES = (".csv", ".parquet", ".jsonl")
+SUFFIXES = (".csv", ".parquet", ".jsonl", ".json")
+MOST_TIMES = 4096  # of origins whose times are kept
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def check_target(flag: str, path: Path, suffixes: Sequence[str], data: str | None) -> None:
-    """Reject, before any work, a file whose name does not say what it is to be, that cannot be written, or that is
-    read; RequestError. data: as it was typed."""
+class Forecast(Protocol):
+    """What is known of forecasts before they are made: of which series, how many steps, at which levels."""
+
+    @property
+    def panel(self) -> Panel: ...
+    @property
+    def levels(self) -> tuple[float, ...]: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def series(self) -> NDArray[np.int64]: ...
+
+
+def check_target(flag: str, path: Path, suffixes: Sequence[str]) -> None:
+    """Reject, before any work, a file whose name does not say what it is to be, or that cannot be written."""
     if path.suffix.lower() not in suffixes:
         raise RequestError(f"{flag} must end in {', '.join(suffixes)}, got {path.name!r}")
     if path.is_dir():
         raise RequestError(f"{flag} must name a file, and {path} is a folder")
     if not path.parent.is_dir():
         raise RequestError(f"{path.parent} must be a folder that there is; make it, or name another")
-    if data is not None and path.resolve() == expand(data).resolve():
-        raise RequestError(f"{flag} must not be the file that is read, {path}; name another")
 
 
-def quantile_columns(plan: ForecastPlan) -> list[str]:
+def quantile_columns(plan: Forecast) -> list[str]:
     return [f"q{level:.15g}" for level in plan.levels]
 
 
@@ -43,16 +56,16 @@ class Tables:
     series have times: a column has one type.
     """
 
-    def __init__(self, plan: ForecastPlan) -> None:
+    def __init__(self, plan: Forecast) -> None:
         self.plan = plan
-        panel, (forecast,) = plan.panel, np.nonzero((plan.origins >= 0).any(axis=0))
-        timed = [panel.freq is not None and panel.starts[i] is not None for i in forecast]
+        panel = plan.panel
+        timed = [panel.freq is not None and panel.starts[i] is not None for i in plan.series.tolist()]
         self.are_timed = all(timed)
         self._are_mixed = any(timed) and not self.are_timed
         self._times: dict[tuple[str | None, int], list[str] | list[int]] = {}
 
     def of(self, block: Block) -> pd.DataFrame:
-        steps = self.plan.assignment.spec.prediction_length
+        steps = self.plan.steps
         times = [self._times_of(int(i), int(row)) for i, row in zip(block.series, block.rows, strict=True)]
         columns: dict[str, Any] = {
             "series": np.repeat(np.array([self.plan.panel.ids[i] for i in block.series], dtype=object), steps),
@@ -68,8 +81,10 @@ class Tables:
     def _times_of(self, i: int, row: int) -> list[str] | list[int]:
         key = self.plan.panel.starts[i], row
         if key not in self._times:
+            if len(self._times) >= MOST_TIMES:
+                self._times.clear()
             grid = SeriesGrid.of(self.plan.panel, i)
-            times = grid.times(row, self.plan.assignment.spec.prediction_length)
+            times = grid.times(row, self.plan.steps)
             self._times[key] = [str(moment) for moment in times] if self._are_mixed else times
         return self._times[key]
 
@@ -79,7 +94,7 @@ def writer(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Give what adds a table to a file, a link being followed; the file takes its name when all are in it."""
     path = path.resolve()
     unfinished = path.with_name(f".{path.name}.tmp")
-    opened = {".csv": _csv, ".jsonl": _json_lines, ".parquet": _parquet}[path.suffix.lower()]
+    opened = {".csv": _csv, ".jsonl": _json_lines, ".json": _json, ".parquet": _parquet}[path.suffix.lower()]
     try:
         with opened(unfinished) as add:
             yield add
@@ -107,6 +122,20 @@ def _json_lines(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
             file.write(table.to_json(orient="records", lines=True, force_ascii=False, double_precision=15))
 
         yield add
+
+
+@contextmanager
+def _json(path: Path) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """One list of objects, a line each."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+
+        def add(table: pd.DataFrame) -> None:
+            text = table.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
+            lines = text.rstrip("\n").replace("\n", ",\n")  # a line break within a value is written \\n
+            file.write(f"{',' if file.tell() else '['}\n{lines}")
+
+        yield add
+        file.write("\n]\n" if file.tell() else "[]\n")
 
 
 @contextmanager

@@ -60,6 +60,15 @@ class ForecastPlan:
         return self.assignment.data.panel
 
     @property
+    def steps(self) -> int:
+        return self.assignment.spec.prediction_length
+
+    @property
+    def series(self) -> NDArray[np.int64]:
+        """The numbers of the series that are forecast."""
+        return np.flatnonzero((self.origins >= 0).any(axis=0))
+
+    @property
     def windows(self) -> int:
         return int((self.origins >= 0).sum())
 

@@ -138,7 +138,7 @@ def _read(request: ForecastRequest, checkpoint: Checkpoint) -> Data:
             f"{request.data!r}{near_names(path.name, [*SAMPLES, *siblings]) or '; check the path'}"
         )
     path = path.resolve()
-    same_file = recorded is not None and _recorded_path(checkpoint, recorded) == path
+    same_file = recorded is not None and recorded_path(checkpoint.folder, recorded) == path
     panel = _panel(path, request, recorded if same_file else None)
     is_recorded = recorded is not None and recorded.content_hash == panel.content_hash
     return Data(panel, path, is_recorded, None if is_recorded else Scales.beside(path), panel.notes)
@@ -152,7 +152,7 @@ def _panel(path: Path, request: ForecastRequest, recorded: DataSource | None) ->
 
 def _read_recorded(request: ForecastRequest, checkpoint: Checkpoint, recorded: DataSource) -> Data:
     """Read the series of the sweep where they were, or from the sweep's own copy beside the export."""
-    path = _recorded_path(checkpoint, recorded)
+    path = recorded_path(checkpoint.folder, recorded)
     if not path.exists():
         return _sweeps_copy(checkpoint, recorded)
     panel = _panel(path, request, recorded)
@@ -162,13 +162,13 @@ def _read_recorded(request: ForecastRequest, checkpoint: Checkpoint, recorded: D
     return Data(panel, path, True, None, notes)
 
 
-def _recorded_path(checkpoint: Checkpoint, recorded: DataSource) -> Path:
+def recorded_path(folder: Path, recorded: DataSource) -> Path:
     """Return where the series were: bundled, or at a path as it is seen from the export's folder."""
-    return SAMPLES.get(recorded.path, checkpoint.folder / recorded.path).resolve()
+    return SAMPLES.get(recorded.path, folder / recorded.path).resolve()
 
 
 def _sweeps_copy(checkpoint: Checkpoint, recorded: DataSource) -> Data:
-    gone, copy = _recorded_path(checkpoint, recorded), SweepFolder(checkpoint.folder.parent).data
+    gone, copy = recorded_path(checkpoint.folder, recorded), SweepFolder(checkpoint.folder.parent).data
     try:
         panel = Panel.load(copy)
         if panel.content_hash != recorded.content_hash:

@@ -15,10 +15,12 @@ from data.metrics import skill_score
 from data.task.task import ForecastTask, Part
 from trainables.sweep_trainable import naive_baseline
 from trainables.trial.evaluation import Measured, ProgressCallback, measure
+from tune.forecasts.by_time import Spans
 from tune.forecasts.evaluation import (
     WORST,
     Errors,
     Evaluation,
+    Sink,
     UnitErrors,
     check_flags,
     evaluate_assignment,
@@ -39,6 +41,8 @@ class Baseline:
     units: UnitErrors
     scaled: Errors | None
     mae_by_series: NDArray[np.float64]
+    mae_by_step: NDArray[np.float64]
+    mae_by_time: NDArray[np.float64]
 
     def to_dict(self) -> dict[str, object]:
         scaled = None if self.scaled is None else self.scaled.to_dict()
@@ -87,10 +91,12 @@ def evaluate_side_by_side(
     part: Part = "val",
     batch_size: int | None = None,
     progress: ProgressCallback | None = None,
+    sink: Sink | None = None,
 ) -> SideBySide:
     """Measure checkpoints on the windows that the flags say, or that the first export among them records.
 
-    request: its checkpoint is not looked at. Raises UserErrors for what the user can fix.
+    request: its checkpoint is not looked at. sink: takes each checkpoint's forecasts as they are made. Raises
+    UserErrors for what the user can fix.
     """
     check_flags(part, batch_size)
     if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -104,10 +110,11 @@ def evaluate_side_by_side(
             part,
             batch_size,
             progress,
+            sink,
         )
         for checkpoint in checkpoints
     )
-    return SideBySide(evaluations, _baseline(assignment, part))
+    return SideBySide(evaluations, _baseline(assignment, part, evaluations[0].spans))
 
 
 def _plain(value: float) -> float | None:
@@ -116,11 +123,15 @@ def _plain(value: float) -> float | None:
 
 
 def _evaluate(
-    assignment: Assignment, part: Part, batch_size: int | None, progress: ProgressCallback | None
+    assignment: Assignment,
+    part: Part,
+    batch_size: int | None,
+    progress: ProgressCallback | None,
+    sink: Sink | None,
 ) -> Evaluation:
     """Measure one; a mistake names the checkpoint that it is about."""
     try:
-        return evaluate_assignment(assignment, part=part, batch_size=batch_size, progress=progress)
+        return evaluate_assignment(assignment, part=part, batch_size=batch_size, progress=progress, sink=sink)
     except UserError as error:
         name = assignment.checkpoint.name
         if name in str(error):
@@ -128,7 +139,7 @@ def _evaluate(
         raise type(error)(f"{name}: {error}") from error
 
 
-def _baseline(assignment: Assignment, part: Part) -> Baseline:
+def _baseline(assignment: Assignment, part: Part, spans: Spans) -> Baseline:
     task = ForecastTask(assignment.data.panel, assignment.spec, parts=(part,))
     name, forecaster = naive_baseline(task)
     measured = measure(
@@ -138,6 +149,12 @@ def _baseline(assignment: Assignment, part: Part) -> Baseline:
         device=torch.device("cpu"),
         batch_size=BASELINE_BATCH,
     )
-    units = UnitErrors.measured(measured.units, task.past_seasonal_error(part))
-    scaled = Errors.of(measured.scaled) if task.spec.scale != "none" else None
-    return Baseline(name, units, scaled, measured.units.per_series()["mae"])
+    scale = task.past_seasonal_error(part)
+    return Baseline(
+        name=name,
+        units=UnitErrors.measured(measured.units, scale),
+        scaled=Errors.of(measured.scaled) if task.spec.scale != "none" else None,
+        mae_by_series=measured.units.per_series()["mae"],
+        mae_by_step=measured.units.per_step()["mae"],
+        mae_by_time=measured.units.per_group(spans.group, len(spans.labels), scale)["mae"],
+    )

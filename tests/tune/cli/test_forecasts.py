@@ -212,7 +212,7 @@ def test_a_file_of_forecasts_that_cannot_be_is_one_message_before_any_work(
         (("--to", csv_folder), f"--to must name a file, and {csv_folder} is a folder"),
         (("--plot", picture_folder), f"--plot must name a file, and {picture_folder} is a folder"),
         (("--to", tmp_path / "nowhere" / "a.csv"), f"{tmp_path / 'nowhere'} must be a folder that there is"),
-        (("--to", tmp_path / "a.txt"), "--to must end in .csv, .parquet, .jsonl, got 'a.txt'"),
+        (("--to", tmp_path / "a.txt"), "--to must end in .csv, .parquet, .jsonl, .json, got 'a.txt'"),
         (("--plot", tmp_path / "a.jpg"), "--plot must end in .png, .svg, .pdf, got 'a.jpg'"),
         (("--data", two, "--to", two), f"--to must not be the file that is read, {two}"),
         (("--to", tmp_path / "b.csv", "--at", ""), "--at must be a time on the grid"),

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 STEPS_SHOWN = 12
 STEP = "horizon step"
 MEASURES = {"MASE": "mase", "WQL": "wql", "sMAPE": "smape"}  # the fields of UnitErrors by their heads
-INTERVAL = {"80 % covers": "coverage", "width": "width"}
+COVERS = "80 % covers"
+INTERVAL = {COVERS: "coverage", "width": "width"}
 
 
 def print_evaluations(console: Console, found: SideBySide, *, worst: int) -> None:
@@ -39,6 +40,7 @@ def print_evaluations(console: Console, found: SideBySide, *, worst: int) -> Non
     _print_errors(console, evaluation, found)
     _print_measures(console, found)
     _print_steps(console, evaluation)
+    _print_times(console, evaluation)
     _print_worst(console, evaluation, worst)
 
 
@@ -137,18 +139,36 @@ def _print_measures(console: Console, found: SideBySide) -> None:
 
 
 def _print_steps(console: Console, evaluation: Evaluation) -> None:
-    """MAE and MSE of some horizon steps, evenly chosen, in as many lines as the width of the console asks for."""
-    mae, mse = evaluation.mae_by_step, evaluation.mse_by_step
+    """Measures of some horizon steps, evenly chosen, in as many lines as the width of the console asks for."""
+    mae, mse, covers = evaluation.mae_by_step, evaluation.mse_by_step, evaluation.by_step["coverage"]
     steps = np.unique(np.linspace(1, len(mae), min(len(mae), STEPS_SHOWN)).round().astype(int)).tolist()
     texts, squares = ([number(float(errors[step - 1])) for step in steps] for errors in (mae, mse))
-    widest = max(map(len, (*texts, *squares)))
+    shares = [short_number(float(covers[step - 1]), 3) for step in steps] if np.isfinite(covers).any() else []
+    widest = max(map(len, (*texts, *squares, *shares)))
     room = max(1, (console.width - len(STEP) - 3) // (widest + 1))  # steps that a line has room for
     a_line = math.ceil(len(steps) / math.ceil(len(steps) / room))
     for first in range(0, len(steps), a_line):
         table = _table(STEP, *map(str, steps[first : first + a_line]), left=(STEP,))
         table.add_row("MAE", *texts[first : first + a_line])
         table.add_row("MSE", *squares[first : first + a_line])
+        if shares:
+            table.add_row(COVERS, *shares[first : first + a_line])
         console.print(table)
+
+
+def _print_times(console: Console, evaluation: Evaluation) -> None:
+    """Measures of each span of time, where there are several."""
+    spans = evaluation.spans_in_time()
+    if len(spans) < 2:
+        return
+    has_interval = any(span["coverage"] is not None for span in spans)
+    title = f"forecasts from ({evaluation.spans.unit})"
+    table = _table(title, "windows", "points", "MAE", "MASE", *([COVERS] if has_interval else []), left=(title,))
+    for span in spans:
+        measures = [span["mae"], span["mase"], *([span["coverage"]] if has_interval else [])]
+        cells = [short_number(value if isinstance(value, float) else None, 4) for value in measures]
+        table.add_row(*(str(span[name]) for name in ("from", "windows", "points")), *cells)
+    console.print(table)
 
 
 def _print_worst(console: Console, evaluation: Evaluation, count: int) -> None:
