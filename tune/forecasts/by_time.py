@@ -12,7 +12,9 @@ from data.frequencies import stamps, step_of
 from data.panel import Panel
 
 MOST = 24  # spans
-CALENDAR = ("h", "D", "W-SUN", "M", "Q", "Y")  # of pandas' periods; weeks begin on Monday
+# Of pandas' periods, the least days of a step that they are not shorter than; weeks begin on Monday.
+CALENDAR = {"h": 0, "D": 1, "W-SUN": 7, "M": 28, "Q": 89, "Y": 365}
+LONGEST = "Y"
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,8 @@ class Spans:
 
     @classmethod
     def of(cls, panel: Panel, series: NDArray[np.int64], rows: NDArray[np.int64]) -> Spans:
-        """Take the shortest of the calendar's spans of which there are no more than 24; years, whatever they are.
+        """Take the shortest of the calendar's spans, none below the series' own step, of which there are no more than
+        24; years, however many they are.
 
         series, rows: (n_windows,), each window's series, and the row that its forecast begins at.
         """
@@ -36,10 +39,12 @@ class Spans:
         if panel.freq is None or None in starts:
             return cls._of_rows(rows)
         periods = pd.DatetimeIndex(_origins(panel, series, rows))
-        for unit in CALENDAR:
+        step = np.diff(stamps(starts[0], panel.freq, 0, 2).to_numpy())[0] / np.timedelta64(1, "D")
+        own = max(days for days in CALENDAR.values() if days <= step)
+        for unit in (unit for unit, days in CALENDAR.items() if days >= own):
             numbers = periods.to_period(unit)
             first, last = numbers.min(), numbers.max()
-            if (last - first).n < MOST or unit == CALENDAR[-1]:
+            if (last - first).n < MOST or unit == LONGEST:
                 break
         known, group = np.unique(numbers.asi8, return_inverse=True)
         begins = pd.PeriodIndex([pd.Period(ordinal=number, freq=unit) for number in known.tolist()]).to_timestamp()

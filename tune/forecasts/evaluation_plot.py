@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from data.files import replace_bytes
 from data.metrics import INTERVAL
 from tune.forecasts.side_by_side import SideBySide
-from tune.report.plot_style import CARD, COLOURS, DASHES, GREY, INK, MUTED, draw_legend, make_canvas, shortened
+from tune.report.plot_style import CARD, COLOURS, DASHES, GREY, INK, RULE, draw_legend, make_canvas, shortened
 
 LINES = [COLOURS[name][0] for name in ("blue", "orange", "green", "violet", "rose", "gold")]
 MOST_SERIES = 12  # with the largest errors, a name each
@@ -76,7 +76,7 @@ def _of_series(ax: Axes, found: SideBySide, colours: list[str]) -> None:
     ax.set_yticks(places, names, parse_math=False)
     ax.set_ylim(-0.6, max(len(worst), 4) - 0.4)
     ax.set_xlim(left=0)
-    ax.grid(axis="x", color=MUTED, lw=0.3)
+    ax.grid(axis="x", color=RULE, lw=0.8)
     count = (
         "series" if len(worst) == len(known) else f"the {len(worst)} series with the largest errors, of {len(known)}"
     )

@@ -58,6 +58,31 @@ def test_a_task_scaled_by_train_rows_is_reported_in_units_and_scaled(export: Exp
     assert found.scaled.rmse == pytest.approx(sqrt((errors[0] ** 2 / 20 + errors[1] ** 2 / 20 + 10) / 4), rel=1e-6)
 
 
+def test_errors_by_time_are_of_the_forecasts_that_begin_then(export: Export, jsonl: Jsonl) -> None:
+    """Hourly, so two windows a series, at 02:00 and 04:00: errors 3, 7 and 3, 7 of a, 1, 1 and 1, 3 of b."""
+    data = jsonl(a=A, b=B, start="2024-01-01 00:00:00", freq="h")
+    found = measured(export(data, split="rows:0", **SHORT), norm="none")
+    assert found.spans.unit == "hour"
+    assert found.spans_in_time() == [
+        {
+            **{"from": "2024-01-01 02:00", "windows": 2, "points": 4, "mae": 3.0, "mse": 15.0, "rmse": sqrt(15)},
+            **{"wql": 12 / 30, "smape": pytest.approx((6 / 13 + 14 / 17 + 2 / 11 + 2 / 11) / 4)},
+            **{"coverage": None, "width": None, "mase": 5 / 4},
+        },
+        {
+            **{"from": "2024-01-01 04:00", "windows": 2, "points": 4, "mae": 3.5, "mse": 17.0, "rmse": sqrt(17)},
+            **{"wql": 14 / 52, "smape": pytest.approx((6 / 29 + 14 / 33 + 2 / 13 + 6 / 15) / 4)},
+            **{"coverage": None, "width": None, "mase": 5 / 4},
+        },
+    ]
+
+
+def test_without_times_errors_are_by_rows(export: Export, two: Path) -> None:
+    found = measured(export(two, split="rows:0", **SHORT), norm="none")
+    assert found.spans.labels == ("row 2", "row 4")
+    assert found.by_time["mae"].tolist() == [3.0, 3.5]
+
+
 def test_missing_targets_do_not_count_and_a_context_may_have_gaps(export: Export, jsonl: Jsonl) -> None:
     """Windows 0 and 2 of c: the context of the one lacks a value, the target of the other."""
     data = jsonl(a=A, c=[None, 5.0, 5.0, 7.0, 9.0, None])
@@ -107,7 +132,7 @@ def test_an_evaluation_is_strict_json(export: Export, two: Path) -> None:
     json.dumps(told, allow_nan=False)
     keys = """checkpoint trainable data content_hash part split scale norm context_length prediction_length stride
               batch_size series windows points mae mse rmse mase wql smape coverage width scaled
-              mae_by_step mse_by_step worst_series device seconds
+              mae_by_step mse_by_step wql_by_step coverage_by_step by_time worst_series device seconds
               forecasts_per_second notes"""
     assert list(told) == keys.split()
     assert (told["series"], told["windows"], told["points"]) == (2, 4, 8)
