@@ -216,9 +216,27 @@ def test_a_file_of_forecasts_that_cannot_be_is_one_message_before_any_work(
         (("--plot", tmp_path / "a.jpg"), "--plot must end in .png, .svg, .pdf, got 'a.jpg'"),
         (("--data", two, "--to", two), f"--to must not be the file that is read, {two}"),
         (("--to", tmp_path / "b.csv", "--at", ""), "--at must be a time on the grid"),
+        (("--to", two), f"--to must not be the file that is read, {two}"),  # it is what the export records
+        (("--to", folder / "foretune.json"), f"--to must not be a file of {folder}, which is read"),
     ):
         assert said in rejected("predict", folder, *arguments)
+    for flag in ("--csv", "--save-forecasts"):
+        assert f"{flag} must not be the file that is read" in rejected("evaluate", folder, flag, two)
+    assert "--plot must end in .png" in rejected("evaluate", folder, "--plot", tmp_path / "a.csv")
     assert two.read_bytes() == before
+
+
+def test_evaluate_saves_its_forecasts_and_a_picture(foretune: Foretune, folder: Path, tmp_path: Path) -> None:
+    ended = foretune(
+        "evaluate", folder, "--gpus", 0, "--save-forecasts", tmp_path / "all.csv", "--plot", tmp_path / "a.png"
+    )
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.splitlines()[-2:] == [f"forecasts: {tmp_path / 'all.csv'}", f"picture: {tmp_path / 'a.png'}"]
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 1 + 8
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+    lines = [line.split() for line in ended.out.splitlines()]
+    assert "forecasts from (hour) windows points MAE MASE".split() in lines  # noqa: SIM905
+    assert "2024-01-01 04:00 2 4 3.5 1.25".split() in lines  # noqa: SIM905
 
 
 def test_forecasts_go_through_a_link_and_those_without_values_are_counted(
