@@ -26,7 +26,8 @@ MOST_BYTES, MOST_UNPACKED_BYTES = 5_000_000, 8_000_000  # 3.9 and 6.3 MB, of whi
 STRANGER = 'raise SystemExit("a package of the user was taken for one of ours")\n'
 SMALL = ("--set", "epochs=1", "--max-windows", "20", "--max-eval-windows", "20", "--trials", "2", "--name", "n")
 # imported where they are installed, or with a message that names what installs them
-OPTIONAL = {"gluonts", "optuna_dashboard", "zstandard", "uni2ts"}
+SERVING = {"fastapi", "fastapi_offline", "starlette", "uvicorn"}
+OPTIONAL = {"gluonts", "optuna_dashboard", "zstandard", "uni2ts", *SERVING}
 # what another package promises as part of itself
 BROUGHT = {"markupsafe": "jinja2", "sqlalchemy": "optuna"}
 pytestmark = pytest.mark.skipif(UV is None, reason="needs uv")

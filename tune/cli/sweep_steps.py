@@ -23,7 +23,7 @@ from tune.cli.console import print_facts
 from tune.cli.live.progress import Lines, LogFile, PlainProgress, view_of
 from tune.cli.live.sweep_state import state_of
 from tune.cli.session_console import Output, SessionConsole, session_console
-from tune.cli.tables.sweeps import print_leaderboard, verdict_sentence
+from tune.cli.tables.sweeps import print_leaderboard
 from tune.command_text import command_text
 from tune.export.finalize import finalize
 from tune.export.live_page import LivePage
@@ -39,6 +39,7 @@ from tune.records.search_time import Ending, SearchTime
 from tune.records.spec import SweepError, Units
 from tune.records.sweep_callback import SweepCallback
 from tune.registry import own_modules
+from tune.report.leaderboard_text import verdict_sentence
 from tune.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -196,9 +197,7 @@ def finish_sweep(name: str, storage: Path) -> int:
         return _finish(sweep, console, SearchTime.read(sweep.folder).ended or Ending.INTERRUPTED)
 
 
-def report_sweep(
-    name: str, storage: Path, pictures: Mapping[str, Path | None], units: Units | None = None
-) -> int:
+def report_sweep(name: str, storage: Path, pictures: Mapping[str, Path | None], units: Units | None = None) -> int:
     """Write the leaderboard and the report of what a sweep has found so far, also of one that runs.
 
     pictures: by their format, png or svg, the folder into which they are written too; None for none. units: of errors

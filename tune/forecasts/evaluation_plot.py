@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from data.files import replace_bytes
 from data.metrics import INTERVAL
 from tune.forecasts.side_by_side import SideBySide
-from tune.report.plot_style import CARD, COLOURS, DASHES, GREY, INK, RULE, draw_legend, make_canvas, shortened
+from tune.report.charts.plot_style import CARD, COLOURS, DASHES, GREY, INK, RULE, draw_legend, make_canvas, shortened
 
 LINES = [COLOURS[name][0] for name in ("blue", "orange", "green", "violet", "rose", "gold")]
 MOST_SERIES = 12  # with the largest errors, a name each

@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 
 from data.errors import UserError
-from tests.tune.report.watched_sweep import write_sweep
+from tests.tune.report.tensorboard.watched_sweep import write_sweep
 from tune.records.sweep_folder import SweepFolder
 from tune.report import tensorboard_server
 from tune.report.tensorboard_server import serve

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tune.report.concluded_sweep import SKILL, conclude, points, text_of, write_end
-from tests.tune.report.watched_sweep import FULL, Board, Server, Session, read_space, row
+from tests.tune.report.tensorboard.concluded_sweep import SKILL, conclude, points, text_of, write_end
+from tests.tune.report.tensorboard.watched_sweep import FULL, Board, Server, Session, read_space, row
 from tests.tune.report.written_sweep import ZERO_SHOT, add_trial, make_spec, read_board, three_trials
 from trainables.trial.report import Scores
 from tune.leaderboard.standing import Standing

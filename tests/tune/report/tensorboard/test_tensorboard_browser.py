@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.tune.report.concluded_sweep import conclude
-from tests.tune.report.watched_sweep import Server
+from tests.tune.report.tensorboard.concluded_sweep import conclude
+from tests.tune.report.tensorboard.watched_sweep import Server
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="needs a Chromium browser")]

@@ -109,8 +109,8 @@ class Board:
             return json.load(response)
 
     def run_of(self, trial_id: str) -> str:
-        """The run of a trial: its name begins with the id."""
-        return next(run for run in self.tags() if run.split()[0] == trial_id)
+        """The run of a trial: its name begins with the id; or the run of that name."""
+        return next(run for run in self.tags() if trial_id in (run, run.split()[0]))
 
     def curve(self, trial_id: str, tag: str) -> dict[int, float]:
         """Steps and values; a step that is there twice is a mistake."""

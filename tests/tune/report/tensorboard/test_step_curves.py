@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from tensorboard.util.tensor_util import make_ndarray
 
 from search_spaces.library import load_space
-from tests.tune.report.watched_sweep import FULL, Board, Server, Session, read_space, row
+from tests.tune.report.tensorboard.watched_sweep import FULL, Board, Server, Session, read_space, row
 from tests.tune.reports import config
 from tune.records.journal import Journal
 from tune.records.sweep_folder import SweepFolder
@@ -108,4 +108,4 @@ def test_tensorboard_shows_steps_beside_the_epochs_of_a_trial(tmp_path: Path, te
         assert board.curve(RUN, "val_loss") == {0: 0.5, 1: 0.25, 2: 0.375}
         assert board.curve(RUN, "epoch") == pytest.approx({2: 1.4})
         assert board.curve(RUN, "train_hard") == {1: 0.125}
-        assert list(board.sessions()) == [RUN]
+        assert list(board.sessions()) == ["t0000"]

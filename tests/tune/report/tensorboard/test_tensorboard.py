@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from tensorboard.plugins.hparams import api_pb2
 
-from tests.tune.report.watched_sweep import CONSTANT, FULL, Board, Server, Session, read_space, row, write_sweep
+from tests.tune.report.tensorboard.watched_sweep import (
+    CONSTANT,
+    FULL,
+    Board,
+    Server,
+    Session,
+    read_space,
+    row,
+    write_sweep,
+)
 from trainables.trial.report import MEASURES
 from tune.report.tensorboard.hyperparameters import hyperparameter_columns
 

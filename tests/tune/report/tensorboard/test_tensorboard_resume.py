@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tune.report.watched_sweep import FFN, FULL, Board, Server, Session, read_space, row
+from tests.tune.report.tensorboard.watched_sweep import FFN, FULL, Board, Server, Session, read_space, row
 
 
 @pytest.mark.parametrize("stock", [False, True])
@@ -110,7 +110,7 @@ def test_a_killed_process_loses_nothing_it_was_told(tmp_path: Path, tensorboard_
     script = f"""
 import time
 from pathlib import Path
-from tests.tune.report.watched_sweep import FULL, Session, read_space, row
+from tests.tune.report.tensorboard.watched_sweep import FULL, Session, read_space, row
 folder = Path({str(tmp_path)!r})
 session = Session(folder, read_space(folder))
 session.start("t0000", FULL)
