@@ -12,7 +12,7 @@ from search_spaces.mistakes import Mistakes
 
 Point = dict[str, object]
 NAME = "name"  # the key in a point that is no parameter: what its trial is called
-_NAME_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+NAME_TEXT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _TAKEN = re.compile(r"t\d+(_.*)?|.*-r\d+")  # what trials without a name are called, and repeats
 
 
@@ -74,9 +74,9 @@ class InitialPointsReader:
 
     def _name(self, place: str, name: object, seen: dict[str, int], number: int) -> object:
         """Check what a trial is to be called: it becomes a part of a folder's name, whatever the system."""
-        if not isinstance(name, str) or not _NAME_TEXT.fullmatch(name):
+        if not isinstance(name, str) or not NAME_TEXT.fullmatch(name):
             rule = "must be up to 32 letters, digits, _ and -, the first a letter or a digit"
-            quoted = "; put it in quotes" if is_scalar(name) and _NAME_TEXT.fullmatch(str(name)) else "; change it"
+            quoted = "; put it in quotes" if is_scalar(name) and NAME_TEXT.fullmatch(str(name)) else "; change it"
             self._mistakes.add(f"{place}: {NAME}", f"{rule}, got {show(name)}{quoted}")
         elif _TAKEN.fullmatch(name):
             self._mistakes.add(f"{place}: {NAME}", f"{name} is what foretune calls a trial by itself; take another")

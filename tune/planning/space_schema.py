@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search_spaces.domain import KINDS
+from search_spaces.initial_points import NAME, NAME_TEXT
 from search_spaces.reader import SCALES, TASK_COUNTS, TASK_KEYS
 from trainables.hyper import Hyper
 from tune.registry import find_hyper_type, shipped_trainables
@@ -44,6 +45,7 @@ def space_schema() -> Schema:
             "domain": _domain(),
             **{f"{name}-values": _values_of(hyper_type) for name, hyper_type in models.items()},
             **{f"{name}-domains": _domains_of(hyper_type) for name, hyper_type in models.items()},
+            **{f"{name}-point": _point_of(hyper_type) for name, hyper_type in models.items()},
         },
     }
 
@@ -89,6 +91,12 @@ def _values_of(hyper_type: type[Hyper]) -> Schema:
     return {"type": "object", "additionalProperties": False, "properties": parameters_of(hyper_type)}
 
 
+def _point_of(hyper_type: type[Hyper]) -> Schema:
+    called = _described("What its trial is called.", {"type": "string", "pattern": f"^{NAME_TEXT.pattern}$"})
+    values = _values_of(hyper_type)
+    return {**values, "properties": {NAME: called, **values["properties"]}}
+
+
 def _domains_of(hyper_type: type[Hyper]) -> Schema:
     domains = dict.fromkeys(hyper_type.model_fields, _DOMAIN)
     return {"type": "object", "additionalProperties": False, "properties": domains}
@@ -96,8 +104,8 @@ def _domains_of(hyper_type: type[Hyper]) -> Schema:
 
 def _model(name: str) -> Schema:
     """Say that a file of one of our models holds this model's parameters alone."""
-    values, domains = ({"$ref": f"#/definitions/{name}-{what}"} for what in ("values", "domains"))
-    sections = _sections(values, domains, values)
+    values, domains, point = ({"$ref": f"#/definitions/{name}-{what}"} for what in ("values", "domains", "point"))
+    sections = _sections(values, domains, point)
     kept = ("fixed", "search", "conditional", "first")
     return {
         "if": {"properties": {"trainable": {"const": name}}, "required": ["trainable"]},

@@ -19,7 +19,7 @@ SPACE: dict[str, Any] = {
     "fixed": {"pretrained": "moirai-tiny", "epochs": 2, "batch_size": 32},
     "search": {"lr": {"log": [1e-6, 1e-4]}, "strategy": {"choice": ["full", "head_only"]}},
     "conditional": {"strategy": {"full": {"fixed": {"patience": 3}}, "head_only": {}}},
-    "first": [{"lr": 1e-5, "strategy": "full"}],
+    "first": [{"name": "paper", "lr": 1e-5, "strategy": "full"}],
     "task": {"context_length": 64, "scale": "standard"},
 }
 
@@ -66,6 +66,7 @@ def test_the_examples_of_the_formats_page_fit(validator: Any, tmp_path: Path) ->
         (("conditional", "strategy"), {"full": {"fixd": {}}}),
         (("first",), {"lr": 1e-5}),
         (("first",), [{"lrr": 1e-5}]),
+        (("first",), [{"name": "a paper", "lr": 1e-5}]),
         (("task", "contextlength"), 64),
         (("task", "scale"), "robust"),
     ],
