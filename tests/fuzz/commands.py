@@ -13,7 +13,8 @@ from tests.fuzz.cases import checked_message, within_limits
 from tests.tune.cli.command_line import Ended
 from tune.cli import main as cli
 from tune.cli import sweep_steps
-from tune.report import tensorboard_server
+from tune.report import study_server, tensorboard_server
+from tune.serving import server as forecast_server
 
 MOST_LINES = 45
 
@@ -32,6 +33,8 @@ def run(*arguments: object, cwd: Path, statuses: Sequence[int] = (0, 2), limited
         mock.patch.object(sys, "argv", line),
         mock.patch.object(sweep_steps, "_run", return_value=0),
         mock.patch.object(tensorboard_server, "_launch", _interrupted),
+        mock.patch.object(study_server._Server, "serve_forever", _interrupted),
+        mock.patch.object(forecast_server, "_run", _interrupted),
         within_limits(0) if limited else nullcontext(),
     ):
         try:

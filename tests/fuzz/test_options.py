@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.fuzz.cases import cases
 from tests.fuzz.commands import run
 from tests.fuzz.hostile import FREQUENCIES, NAMES, NUMBERS, TIMES, cells
-from tests.tune.cli.test_hostile_options import COMMANDS, leaves
+from tests.tune.cli.command_line import leaves
+from tests.tune.cli.test_hostile_options import COMMANDS
 from tune.cli import main as cli
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(0)]  # each case has a limit of its own

@@ -237,6 +237,7 @@ def test_rows_of_series_without_a_frequency_are_numbers_and_no_times(tmp_path: P
     assert forecast["time"].tolist() == [100, 101, 102, 103]
 
 
+@pytest.mark.slow  # of the command line: tests/tune/ray_backend/test_interruption.py
 @pytest.mark.sweeps
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 def test_an_interrupted_search_is_returned_and_goes_on(tmp_path: Path) -> None:

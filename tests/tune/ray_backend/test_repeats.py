@@ -20,12 +20,22 @@ pytestmark = pytest.mark.sweeps
 NAMES = ["t0000", "t0001", "t0000-r1", "t0001-r1", "t0000-r2", "t0001-r2"]
 
 
-def test_repeats_after_the_fact_killed_and_resumed_are_those_of_a_sweep_never_interrupted(tmp_path) -> None:
-    done = foretune(*toy_sweep("whole"), "--trials", "2", "--repeats", "2", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The leaderboard of a sweep that repeats its best at its end, and was never interrupted."""
+    cwd = tmp_path_factory.mktemp("whole")
+    done = foretune(*toy_sweep("whole"), "--trials", "2", "--repeats", "2", cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
-    whole = leaderboard_of("whole", tmp_path)
-    assert [trial["seeds"] for trial in whole["trials"]] == [2, 2]
+    return leaderboard_of("whole", cwd)
 
+
+def test_the_best_are_trained_again_with_other_seeds(whole) -> None:
+    assert [trial["seeds"] for trial in whole["trials"]] == [2, 2]
+    assert all(trial["spread"] > 0 for trial in whole["trials"])
+
+
+@pytest.mark.slow  # kills amid repeats: also in tests/chaos
+def test_repeats_after_the_fact_killed_and_resumed_are_those_of_a_sweep_never_interrupted(whole, tmp_path) -> None:
     folder = SweepFolder(tmp_path / "ray_results" / "cut")
     done = foretune(*toy_sweep("cut"), "--trials", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

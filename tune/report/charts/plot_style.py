@@ -13,7 +13,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.dates import MINUTELY, SECONDLY, AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import DAILY, HOURLY, MINUTELY, MONTHLY, SECONDLY, AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
@@ -134,14 +134,23 @@ def _canvas(
     return figure, panels
 
 
+# Of each unit, from mark to mark: up to the whole of the next one, so that three marks are enough for any span.
+STEPS = {
+    MONTHLY: [1, 2, 3, 4, 6, 12],
+    DAILY: [1, 2, 3, 4, 7, 14, 31],
+    HOURLY: [1, 2, 3, 4, 6, 12, 24],
+    MINUTELY: [1, 2, 5, 10, 15, 30, 60],
+    SECONDLY: [1, 2, 5, 10, 15, 30, 60],
+}
+
+
 def mark_times(ax: Axes, *, is_timed: bool, most: int) -> None:
     """Mark the x axis with at most so many times, each no longer than it must be, or row numbers."""
     if not is_timed:
         ax.xaxis.set_major_locator(MaxNLocator(most, integer=True))
         return
     locator = AutoDateLocator(minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
-    for unit in (MINUTELY, SECONDLY):  # from every one to every fifth is a long way
-        locator.intervald[unit] = [1, 2, 5, 10, 15, 30]
+    locator.intervald.update(STEPS)
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
