@@ -49,6 +49,7 @@ def sweep_with_cuts(cwd: Path, arguments: tuple[object, ...], *, cuts: int, seed
     assert repeatable(leaderboard_of("night", cwd)) == repeatable(leaderboard_of("night", cwd / "beside"))
 
 
+@pytest.mark.slow  # a kill is in test_kills.py
 def test_a_power_cut_costs_an_epoch_at_most(tmp_path: Path) -> None:
     arguments = (*toy_sweep("night"), "--trials", "2", "--set", "delay=0.02")
     sweep_with_cuts(tmp_path, arguments, cuts=1, seed=2)

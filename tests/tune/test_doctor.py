@@ -121,6 +121,7 @@ def test_a_sweep_that_takes_too_long_is_named() -> None:
     assert small_sweep(run).found == "not done after 180 s"
 
 
+@pytest.mark.slow  # half a minute
 @pytest.mark.sweeps
 def test_on_this_machine_a_small_sweep_comes_to_its_end() -> None:
     found = small_sweep()

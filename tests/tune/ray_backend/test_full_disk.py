@@ -42,6 +42,7 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
+@pytest.mark.slow  # three sweeps; a checkpoint and a worker without room: below
 @pytest.mark.sweeps
 def test_a_full_disk_stops_the_sweep_and_costs_nothing(small_disk: Path, tmp_path: Path) -> None:
     process = start_foretune(*SWEEP, "--storage", small_disk, cwd=tmp_path)

@@ -38,6 +38,7 @@ def test_an_interrupted_sweep_ends_in_good_order_and_can_be_extended(tmp_path):
     assert {len(list(runs[name].glob("*"))) for name in ("sweep", "zero-shot")} == {1}  # the earlier ones are replaced
 
 
+@pytest.mark.slow  # its clock alone: test_clock.py
 def test_a_time_budget_ends_the_search_in_good_order_and_what_was_found_is_exported(tmp_path):
     folder = tmp_path / "ray_results" / "a 50%?"
     done = foretune(*toy_sweep("brief"), "--trials", "200", "--time-budget", "15s", cwd=tmp_path)

@@ -62,6 +62,7 @@ def test_a_sweep_outlives_its_raylet_and_ends_in_words_when_ray_dies_again(tmp_p
     assert all(trial["status"] in ("completed", "stopped") for trial in trials)
 
 
+@pytest.mark.slow  # what outlives a kill is also looked for in tests/chaos
 def test_nothing_of_ray_outlives_a_killed_driver_and_its_folder_goes_at_the_next_start(tmp_path):
     folder = tmp_path / "ray_results" / "night"
     process = start_foretune(*toy_sweep("night"), "--trials", "2", cwd=tmp_path)

@@ -42,6 +42,7 @@ def sweep_in(folder, name, more=""):
     return done
 
 
+@pytest.mark.slow  # as test_lost_memory.py, where the kernel ends the worker
 def test_a_poisoned_process_is_replaced_and_the_trial_goes_on_from_its_checkpoint(tmp_path):
     note = tmp_path / "poisoned"
     sweep_in(tmp_path / "poisoned_one", "Poisoned", POISONED.format(note=str(note)))

@@ -118,6 +118,7 @@ def test_no_trial_keeps_its_optimiser_after_its_end(finished):
     assert list(folder.glob("t*/best_*"))
 
 
+@pytest.mark.slow  # one kill is in tests/chaos
 def test_the_same_seed_gives_the_same_leaderboard_and_a_kill_changes_nothing(finished, tmp_path):
     """SIGKILL to driver and workers in the middle of the third trial, then resume: as if nothing had been."""
     _, cwd, _ = finished
