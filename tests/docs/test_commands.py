@@ -33,6 +33,13 @@ OTHERS = {
     "--local-dir",
     "--logdir",
     "--rehearse",
+    "--build-arg",
+    "--gpus",
+    "--rm",
+    "--shm-size",
+    "--user",
+    "--network",
+    "--from",
 }  # other programs'
 MISTAKE = "foretune sweep --trails 3"  # whose message was timed
 ELSEWHERE = {"COMMAND", "…", "--help", "--version"}  # of the group, or any

@@ -52,7 +52,9 @@ def test_the_api_is_in_the_reference(site: Path) -> None:
 
 def test_every_hyperparameter_is_in_the_reference(site: Path) -> None:
     page = (site / "reference" / "parameters.html").read_text(encoding="utf-8")
-    for definition in space_schema()["definitions"].values():
+    definitions = {key: value for key, value in space_schema()["definitions"].items() if not key.endswith("-point")}
+    assert len(definitions) > 8
+    for definition in definitions.values():
         assert all(f"<code>{name}</code>" in page for name in definition.get("properties", {}))
 
 

@@ -14,6 +14,7 @@ from tests.tune.cli.command_line import Ended
 from tune.cli import main as cli
 from tune.cli import sweep_steps
 from tune.report import study_server, tensorboard_server
+from tune.report.pictures import Shown
 from tune.serving import server as forecast_server
 
 MOST_LINES = 45
@@ -33,6 +34,7 @@ def run(*arguments: object, cwd: Path, statuses: Sequence[int] = (0, 2), limited
         mock.patch.object(sys, "argv", line),
         mock.patch.object(sweep_steps, "_run", return_value=0),
         mock.patch.object(tensorboard_server, "_launch", _interrupted),
+        mock.patch.object(Shown, "pictures", lambda shown: {"curve": shown._curves()}),  # the others take seconds
         mock.patch.object(study_server._Server, "serve_forever", _interrupted),
         mock.patch.object(forecast_server, "_run", _interrupted),
         within_limits(0) if limited else nullcontext(),

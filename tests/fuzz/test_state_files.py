@@ -115,7 +115,7 @@ def _documents(text: str) -> Iterator[Any]:
                 return
 
 
-@cases(160)
+@cases(60)
 @given(data=st.data())
 def test_no_content_of_a_file_is_more_than_one_message(finished: Path, place: Path, data: st.DataObject) -> None:
     folder = fresh(finished, place)

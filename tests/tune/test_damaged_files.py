@@ -27,7 +27,7 @@ from tune.report.pictures import Shown
 pytestmark = pytest.mark.sweeps
 
 TRUST = ("--trust", f"{TOYS / 'toy_model.py'}:Toy")
-SHORT, LONG = ("junk",), ("removed", "emptied", "truncated", "list", "object", "number", "folder")
+KINDS = ("junk", "removed", "emptied", "truncated", "list", "object", "number", "folder")
 UNDRAWN = ("best/", "blends/", "data/")  # of whose files no picture of the report is made
 Ended = tuple[object, str, str]
 
@@ -114,7 +114,8 @@ def curves_alone(shown: Shown) -> dict[str, Picture]:
     return {"curve": shown._curves()}
 
 
-@pytest.mark.parametrize("kind", [*SHORT, *(pytest.param(kind, marks=pytest.mark.slow) for kind in LONG)])
+@pytest.mark.slow  # drawn content, in its short form: tests/fuzz/test_state_files.py
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_damage_to_a_file_is_more_than_one_message(
     finished: Path, tmp_path: Path, run: Callable[..., Ended], kind: str
 ) -> None:
@@ -163,6 +164,7 @@ def test_what_is_lost_is_made_again_from_the_rest_when_a_sweep_goes_on(finished:
     assert len(leaderboard_of("whole", tmp_path)["trials"]) == 3
 
 
+@pytest.mark.slow  # what is lost and made again: above
 def test_a_configuration_lost_for_good_costs_that_trial_alone(
     finished: Path, tmp_path: Path, run: Callable[..., Ended]
 ) -> None:

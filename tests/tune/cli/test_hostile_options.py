@@ -151,6 +151,7 @@ def check(run: Callable[..., Ended], line: tuple[str, ...]) -> None:
         assert "\x1b[31m" not in ended.err, line
 
 
+@pytest.mark.slow  # drawn values: tests/fuzz/test_options.py
 def test_no_value_of_an_option_is_more_than_one_message(place: Path, run: Callable[..., Ended]) -> None:
     lines = random.Random(20261127).sample(list(hostile_lines(place)), SHORT)
     for line in lines:

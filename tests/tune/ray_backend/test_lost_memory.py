@@ -127,6 +127,7 @@ def memory_group() -> Iterator[Path]:
         group.rmdir()
 
 
+@pytest.mark.slow  # two sweeps; what the worker leaves and what becomes of the trial: above
 @pytest.mark.sweeps
 def test_a_sweep_outlives_the_kernels_killer_and_comes_to_the_same_leaderboard(
     tmp_path: Path, memory_group: Path

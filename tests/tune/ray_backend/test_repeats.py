@@ -29,6 +29,7 @@ def whole(tmp_path_factory):
     return leaderboard_of("whole", cwd)
 
 
+@pytest.mark.slow  # without Ray: tests/tune/cli/sweeps/test_resumption.py
 def test_the_best_are_trained_again_with_other_seeds(whole) -> None:
     assert [trial["seeds"] for trial in whole["trials"]] == [2, 2]
     assert all(trial["spread"] > 0 for trial in whole["trials"])

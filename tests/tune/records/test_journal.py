@@ -137,12 +137,13 @@ def test_progress_csv_has_one_header_and_a_line_a_report(journal: Journal) -> No
     lines = (journal.folder.trial("t0000").progress).read_text().splitlines()
     assert lines[0] == (
         "epoch,val_loss,val_mae,val_mse,val_rmse,val_mase,val_wql,val_smape,val_coverage,val_width,"
+        "val_data_mae,val_data_mse,val_data_rmse,"
         "train_loss,gradient_norm,lr,seconds,waited_seconds,peak_memory_bytes,micro_batch_size,"
         "fall_backs,gpu_used_bytes,gpu_utilisation,"
         "gpu_temperature,gpu_power,gpu_slowed,warmup_epochs,best_epoch,best_so_far,stopped_by"
     )
-    assert lines[1] == "0,0.9,0.5,0.25,,,,,,,1.0,,1e-05,2.0,,10,,,,,,,,0.0,0,0.9,"
-    assert lines[2] == "1,,0.5,0.25,,,,,,,1.0,,1e-05,2.0,,10,,,,,,,,0.0,1,,diverged"
+    assert lines[1] == "0,0.9,0.5,0.25,,,,,,,,,,1.0,,1e-05,2.0,,10,,,,,,,,0.0,0,0.9,"
+    assert lines[2] == "1,,0.5,0.25,,,,,,,,,,1.0,,1e-05,2.0,,10,,,,,,,,0.0,1,,diverged"
 
 
 def test_progress_csv_of_before_some_measures_goes_on_with_its_columns(journal: Journal) -> None:

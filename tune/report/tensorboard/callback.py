@@ -24,7 +24,7 @@ from tune.report.tensorboard.messages import (
     session_end,
     session_start,
 )
-from tune.report.tensorboard.runs import RunFolders, step_of
+from tune.report.tensorboard.runs import RunFolders, evaluations_an_epoch, step_of
 
 CURVES = ("train_loss", "gradient_norm", "lr", "seconds", "waited_seconds", "peak_memory_bytes", *CARD_COLUMNS)
 BEST = "best/"
@@ -138,7 +138,7 @@ class _Run:
         row = report.to_row()
         parts = {name: row[name] for name in row if name.startswith(TRAIN_PART) and name not in COLUMNS}
         values = {**{name: row[name] for name in CURVES}, **parts, **scores}
-        if step != report.epoch:
+        if evaluations_an_epoch(self.hyper) > 1 or step != report.epoch:
             values["epoch"] = report.epoch
         if report.is_best:
             values |= {f"{BEST}{name}": value for name, value in scores.items()}
