@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -17,13 +16,13 @@ from typing import Any
 import pytest
 
 import tune  # noqa: F401  (sets what torch and Ray read when they are imported)
+from tests.waiting import url_in, wait_for
 
 OURS = (
     "import logging, sys, pathlib; from tune.records.sweep_folder import SweepFolder; "
     "from tune.report.tensorboard_server import serve; "
     "logging.basicConfig(); serve(SweepFolder(pathlib.Path(sys.argv[1])), port=0)"
 )
-STARTUP_SECONDS = 120
 EVENT_FILES = "events.out.tfevents.*"
 
 
@@ -50,19 +49,12 @@ def _serve(folder: Path, *, stock: bool = False) -> Iterator[str]:
     with log.open("w") as output:
         process = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=subprocess.STDOUT)
     try:
-        url = _wait_for(lambda: _url_in(log, process), "TensorBoard's URL")
-        _wait_for(lambda: _has_read(events, url), f"TensorBoard to read {events}")
+        url = wait_for(lambda: url_in(log, process, r"(http://[\w.]+:\d+/)"), "TensorBoard's URL")
+        wait_for(lambda: _has_read(events, url), f"TensorBoard to read {events}")
         yield url
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _url_in(log: Path, process: subprocess.Popen[bytes]) -> str | None:
-    text = log.read_text()
-    assert process.poll() is None, text
-    found = re.search(r"http://[\w.]+:\d+/", text)
-    return found[0] if found else None
 
 
 def _has_read(folder: Path, url: str) -> bool:
@@ -77,12 +69,3 @@ def _has_read(folder: Path, url: str) -> bool:
 def _answer(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=30) as response:
         return json.load(response)
-
-
-def _wait_for(question: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + STARTUP_SECONDS
-    while time.monotonic() < deadline:
-        if answer := question():
-            return answer
-        time.sleep(0.1)
-    raise TimeoutError(f"waited {STARTUP_SECONDS} s for {what}")

@@ -11,11 +11,8 @@ from unittest import mock
 
 from tests.fuzz.cases import checked_message, within_limits
 from tests.tune.cli.command_line import Ended
+from tests.tune.cli.stand_ins import nothing_waits
 from tune.cli import main as cli
-from tune.cli import sweep_steps
-from tune.report import study_server, tensorboard_server
-from tune.report.pictures import Shown
-from tune.serving import server as forecast_server
 
 MOST_LINES = 45
 
@@ -32,11 +29,7 @@ def run(*arguments: object, cwd: Path, statuses: Sequence[int] = (0, 2), limited
         redirect_stderr(err),
         chdir(cwd),
         mock.patch.object(sys, "argv", line),
-        mock.patch.object(sweep_steps, "_run", return_value=0),
-        mock.patch.object(tensorboard_server, "_launch", _interrupted),
-        mock.patch.object(Shown, "pictures", lambda shown: {"curve": shown._curves()}),  # the others take seconds
-        mock.patch.object(study_server._Server, "serve_forever", _interrupted),
-        mock.patch.object(forecast_server, "_run", _interrupted),
+        nothing_waits(),
         within_limits(0) if limited else nullcontext(),
     ):
         try:
@@ -51,7 +44,3 @@ def run(*arguments: object, cwd: Path, statuses: Sequence[int] = (0, 2), limited
         assert "\x1b[31m" not in ended.err, line
         assert len(ended.err.splitlines()) <= MOST_LINES, (line, ended.err)
     return ended
-
-
-def _interrupted(*_: object) -> str:
-    raise KeyboardInterrupt

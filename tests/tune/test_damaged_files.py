@@ -15,13 +15,13 @@ from unittest.mock import patch
 import pytest
 
 from tests.paths import TOYS
+from tests.tune.cli.stand_ins import curves_alone
 from tests.tune.service import foretune as in_own_process
 from tests.tune.service import leaderboard_of, toy_sweep
 from tune.cli import main as cli
 from tune.cli import sweep_steps
 from tune.records.journal import read_records
 from tune.records.sweep_folder import SweepFolder
-from tune.report.charts.plot_style import Picture
 from tune.report.pictures import Shown
 
 pytestmark = pytest.mark.sweeps
@@ -108,10 +108,6 @@ def commands(name: str, folder: Path) -> Iterator[tuple[object, ...]]:
     yield ("export", "whole", "--to", folder.with_name("out"), "--force", *storage)
     if name.startswith(("best/", "blends/", "shared/")) or "/" not in name:
         yield ("finish", "whole", *storage)  # of a trial's files, resume has done the same
-
-
-def curves_alone(shown: Shown) -> dict[str, Picture]:
-    return {"curve": shown._curves()}
 
 
 @pytest.mark.slow  # drawn content, in its short form: tests/fuzz/test_state_files.py

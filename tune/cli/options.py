@@ -44,11 +44,8 @@ def known_units(typed: str | None) -> Units | None:
     """Return what --units names; UserError for what it cannot be."""
     from tune.records.spec import Units  # pydantic
 
-    for units in get_args(Units):
-        if typed == units:
-            return units  # type: ignore[no-any-return]
-    if typed is None:
-        return None
+    if typed is None or typed in get_args(Units):
+        return typed  # type: ignore[return-value]
     raise UserError(f"--units must be scaled or data, got {typed!r}{near_names(typed, get_args(Units))}")
 
 

@@ -16,7 +16,7 @@ from rich.control import Control
 
 from data.errors import UserError
 from data.files import expand
-from tune.cli.console import make_console
+from tune.cli.console import console_options
 
 TIME = "%Y-%m-%d %H:%M:%S"
 WIDE = 10_000  # columns of the file: no line is broken
@@ -51,11 +51,6 @@ class SessionConsole(Console):
         self.output = output
         self.quiet = output.quiet
         self._lines = Console(width=WIDE, markup=False, highlight=False, emoji=False, no_color=True)
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a view can be redrawn on it."""
-        return not self.output.quiet and (self.is_terminal or self.is_jupyter)
 
     @property
     def write_line(self) -> Callable[[str], None] | None:
@@ -101,10 +96,7 @@ def session_console(output: Output) -> Iterator[SessionConsole]:
     """
     if output.log_file is not None:
         _check_log_file(output.log_file)
-    plain = make_console()
-    console = SessionConsole(
-        output, width=None if plain.is_terminal else plain.width, markup=False, highlight=False, emoji=False
-    )
+    console = SessionConsole(output, **console_options())
     handler = None if output.log_file is None else logging.FileHandler(output.log_file, encoding="utf-8", delay=True)
     if handler is not None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", TIME))

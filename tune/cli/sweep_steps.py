@@ -20,7 +20,7 @@ import psutil
 from data.samples.bundled import SAMPLES
 from trainables.timeline import Activity, Timeline
 from tune.cli.console import print_facts
-from tune.cli.live.progress import Lines, LogFile, PlainProgress, view_of
+from tune.cli.live.progress import Lines, LiveProgress, LogFile, view_of
 from tune.cli.live.sweep_state import state_of
 from tune.cli.session_console import Output, SessionConsole, session_console
 from tune.cli.tables.sweeps import print_leaderboard
@@ -197,21 +197,19 @@ def finish_sweep(name: str, storage: Path) -> int:
         return _finish(sweep, console, SearchTime.read(sweep.folder).ended or Ending.INTERRUPTED)
 
 
-def report_sweep(name: str, storage: Path, pictures: Mapping[str, Path | None], units: Units | None = None) -> int:
+def report_sweep(name: str, storage: Path, pictures: Mapping[str, Path], units: Units | None = None) -> int:
     """Write the leaderboard and the report of what a sweep has found so far, also of one that runs.
 
-    pictures: by their format, png or svg, the folder into which they are written too; None for none. units: of errors
-    in them, None for those of the sweep.
+    pictures: by their format, png or svg, the folder into which they are written too. units: of errors, None for those
+    of the sweep.
     """
     sweep = Sweep.open(storage, name)
     board = write_summary(sweep, units)
     with _console() as console:
         console.print(f"report: {sweep.folder.report}", soft_wrap=True)
-        for format, target in pictures.items():
-            if target is not None:
-                written = write_paper_pictures(sweep, board, target, format)
-                names = ", ".join(path.name for path in written)
-                console.print(f"{format}: {target}: {names}", soft_wrap=True)
+        for format, written in (write_paper_pictures(sweep, board, pictures) if pictures else {}).items():
+            names = ", ".join(path.name for path in written)
+            console.print(f"{format}: {pictures[format]}: {names}", soft_wrap=True)
     return OK
 
 
@@ -306,10 +304,10 @@ def _callbacks(sweep: Sweep, journal: Journal, console: SessionConsole) -> list[
 
 def _views(sweep: Sweep, journal: Journal, console: SessionConsole) -> list[SweepCallback]:
     """Show what happens on the console, and write it into the user's log file: beside a live view by itself."""
-    if not console.is_live:
-        return [PlainProgress(console, journal, state_of(sweep))]
     view = view_of(sweep, journal, console)
-    return [view] if (write := console.write_line) is None else [view, Lines(write, journal, state_of(sweep))]
+    is_live = isinstance(view, LiveProgress)
+    write = console.write_line if is_live else None
+    return [view] if write is None else [view, Lines(write, journal, state_of(sweep))]
 
 
 def _print_interrupted(sweep: Sweep, console: SessionConsole) -> int:

@@ -256,7 +256,8 @@ def report(
     """Write report.html and leaderboard.csv of what a sweep has found so far, also while it runs."""
     from tune.cli.sweep_steps import report_sweep
 
-    raise typer.Exit(report_sweep(name, storage, {"png": png, "svg": svg}, known_units(units)))
+    pictures = {format: target for format, target in (("png", png), ("svg", svg)) if target is not None}
+    raise typer.Exit(report_sweep(name, storage, pictures, known_units(units)))
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:

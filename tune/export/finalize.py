@@ -29,9 +29,8 @@ def finalize(sweep: Sweep) -> Leaderboard:
     """Decide, score, export and report a sweep whose search has ended; after an extension it replaces the old."""
     from tune.export.conclude import conclude, initial_standing
     from tune.export.export import export_trial
-    from tune.export.summary import write_page
+    from tune.export.summary import write_results
     from tune.export.trial_models import TrialModels
-    from tune.report.tensorboard.conclusion import write_conclusion
 
     models = TrialModels(sweep)
     ranked = sweep.leaderboard()
@@ -52,9 +51,7 @@ def finalize(sweep: Sweep) -> Leaderboard:
             logger.warning("%s; the verdict is made without it", error)
             unreadable.append(standing.trial_id)
     board = replace(board, comparison=compare_best(models, board))
-    board.write_csv(sweep.folder)
-    write_page(sweep, board)
-    write_conclusion(sweep.folder, board, sweep.spec)
+    write_results(sweep, board)
     return board
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,27 +28,36 @@ def write_page(sweep: Sweep, board: Leaderboard) -> Path:
 
 def write_summary(sweep: Sweep, units: Units | None = None) -> Leaderboard:
     """Write leaderboard.csv, report.html and TensorBoard's conclusion from what is on record; errors in these units."""
-    from tune.report.tensorboard.conclusion import write_conclusion
-
     board = sweep.leaderboard_in(units)
-    board.write_csv(sweep.folder)
-    write_page(sweep, board)
-    write_conclusion(sweep.folder, board, sweep.spec)
+    write_results(sweep, board)
     return board
 
 
-def write_paper_pictures(sweep: Sweep, board: Leaderboard, folder: Path, format: str) -> list[Path]:
-    """Write a sweep's pictures as files for a paper, and return them; SweepError where the folder cannot be written.
+def write_results(sweep: Sweep, board: Leaderboard) -> None:
+    """Write leaderboard.csv, report.html and TensorBoard's conclusion."""
+    from tune.report.tensorboard.conclusion import write_conclusion
 
-    format: png or svg.
+    board.write_csv(sweep.folder)
+    write_page(sweep, board)
+    write_conclusion(sweep.folder, board, sweep.spec)
+
+
+def write_paper_pictures(sweep: Sweep, board: Leaderboard, folders: Mapping[str, Path]) -> dict[str, list[Path]]:
+    """Write a sweep's pictures as files for a paper, and return them; SweepError where a folder cannot be written.
+
+    folders: by the format of the pictures in it, png or svg; so is what is returned.
     """
     from tune.report.pictures import Shown, write_pictures
 
-    try:
-        return write_pictures(Shown.of(sweep.folder, board, _importances(sweep, board)), folder, format)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SweepError(f"--{format} must be a folder that can be written, got {folder}: {reason}") from error
+    shown = Shown.of(sweep.folder, board, _importances(sweep, board))
+    written = {}
+    for format, folder in folders.items():
+        try:
+            written[format] = write_pictures(shown, folder, format)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise SweepError(f"--{format} must be a folder that can be written, got {folder}: {reason}") from error
+    return written
 
 
 def _importances(sweep: Sweep, board: Leaderboard) -> Importances:

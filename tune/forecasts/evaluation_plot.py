@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from data.files import replace_bytes
 from data.metrics import INTERVAL
 from tune.forecasts.side_by_side import SideBySide
-from tune.report.charts.plot_style import CARD, COLOURS, DASHES, GREY, INK, RULE, draw_legend, make_canvas, shortened
+from tune.report.charts.plot_style import (
+    COLOURS,
+    DASHES,
+    GREY,
+    INK,
+    RULE,
+    draw_legend,
+    make_canvas,
+    shortened,
+    write_picture,
+)
 
 LINES = [COLOURS[name][0] for name in ("blue", "orange", "green", "violet", "rose", "gold")]
 MOST_SERIES = 12  # with the largest errors, a name each
@@ -55,11 +62,7 @@ def plot_evaluation(found: SideBySide, path: Path) -> None:
     draw_legend(
         figure.legend, [*handles, Line2D([], [], label=found.baseline.name, **naive)], loc="outside lower center"
     )
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # of a name in a script that the font lacks: boxes say it
-        figure.savefig(content, format=path.suffix[1:].lower(), facecolor=CARD)
-    replace_bytes(path.resolve(), content.getvalue())
+    write_picture(figure, path)
 
 
 def _of_series(ax: Axes, found: SideBySide, colours: list[str]) -> None:
@@ -72,7 +75,7 @@ def _of_series(ax: Axes, found: SideBySide, colours: list[str]) -> None:
     for evaluation, colour in zip(found.evaluations, colours, strict=True):
         ax.plot(evaluation.by_series["mae"][worst], places, "o", color=colour, ms=6)
     ax.plot(found.baseline.mae_by_series[worst], places, "|", color=GREY, ms=11, mew=2)
-    names = [_short(first.assignment.data.panel.ids[i]) for i in worst]
+    names = [shortened(first.assignment.data.panel.ids[i], 20) for i in worst]
     ax.set_yticks(places, names, parse_math=False)
     ax.set_ylim(-0.6, max(len(worst), 4) - 0.4)
     ax.set_xlim(left=0)
@@ -81,11 +84,6 @@ def _of_series(ax: Axes, found: SideBySide, colours: list[str]) -> None:
         "series" if len(worst) == len(known) else f"the {len(worst)} series with the largest errors, of {len(known)}"
     )
     _title(ax, f"MAE of {count}", "")
-
-
-def _short(name: str) -> str:
-    line = " ".join(name.split())
-    return line if len(line) <= 20 else f"{line[:19]}…"
 
 
 def _title(ax: Axes, text: str, below: str) -> None:

@@ -22,7 +22,7 @@ MOST_TIMES = 4096  # of origins whose times are kept
 PICTURES = (".png", ".svg", ".pdf")
 
 
-class Forecast(Protocol):
+class ForecastShape(Protocol):
     """What is known of forecasts before they are made: of which series, how many steps, at which levels."""
 
     @property
@@ -45,7 +45,7 @@ def check_target(flag: str, path: Path, suffixes: Sequence[str]) -> None:
         raise RequestError(f"{path.parent} must be a folder that there is; make it, or name another")
 
 
-def quantile_columns(plan: Forecast) -> list[str]:
+def quantile_columns(plan: ForecastShape) -> list[str]:
     return [f"q{level:.15g}" for level in plan.levels]
 
 
@@ -56,7 +56,7 @@ class Tables:
     series have times: a column has one type.
     """
 
-    def __init__(self, plan: Forecast) -> None:
+    def __init__(self, plan: ForecastShape) -> None:
         self.plan = plan
         panel = plan.panel
         timed = [panel.freq is not None and panel.starts[i] is not None for i in plan.series.tolist()]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from data.files import replace_bytes
 from trainables.base import QUANTILE_LEVELS
 from tune.forecasts.many import Block, ForecastPlan
 from tune.forecasts.prediction import SeriesGrid
-from tune.report.charts.plot_style import CARD, COLOURS, INK, MUTED, draw_legend, make_canvas, mark_times, shortened
+from tune.report.charts.plot_style import (
+    COLOURS,
+    INK,
+    MUTED,
+    draw_legend,
+    make_canvas,
+    mark_times,
+    shortened,
+    write_picture,
+)
 
 MOST = 12  # panels in a picture
 HISTORY = 3  # lengths of a forecast that are shown before it
@@ -49,11 +55,7 @@ def plot_forecasts(plan: ForecastPlan, blocks: Sequence[Block], path: Path) -> i
         band = f"{min(plan.levels):g} to {max(plan.levels):g}"
         handles.append(Line2D([], [], color=FORECAST, alpha=0.25, lw=8, label=f"quantiles {band}"))
     draw_legend(figure.legend, handles, loc="outside lower center")
-    content = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # of a name in a script that the font lacks: boxes say it
-        figure.savefig(content, format=path.suffix[1:].lower(), facecolor=CARD)
-    replace_bytes(path.resolve(), content.getvalue())
+    write_picture(figure, path)
     return len(windows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from tune.leaderboard.standing import HYPERPARAMETERS, varying
 from tune.records.scores_on_test import name_on_test, rows_on_test
 from tune.records.spec import SweepSpec, Units
 from tune.records.sweep_folder import SweepFolder
-from tune.records.timeline import read_timeline, time_spent
+from tune.records.timeline import Span, time_spent
 from tune.records.trial_record import TrialRecord
 from tune.report.brushing import brushing_data, brushing_script, content_hash
 from tune.report.charts.importances import Importances
@@ -59,12 +59,15 @@ class Life:
     written: str = ""
 
 
+ENDED = Life()
+
+
 def write_report(
     folder: SweepFolder,
     leaderboard: Leaderboard,
     spec: SweepSpec,
     *,
-    life: Life | None = None,
+    life: Life = ENDED,
     importances: Importances | None = None,
 ) -> Path:
     """Write report.html in one step, of a finished or a running sweep; returns its path.
@@ -74,9 +77,9 @@ def write_report(
     best_folder, space = folder.best.absolute(), spec.search_space()
     shown = Shown.of(folder, leaderboard, importances)
     pictures = {name: picture.markup() for name, picture in shown.pictures().items()}
-    script = brushing_script()
+    script, on_test = brushing_script(), rows_on_test(leaderboard.test)
     page = _template().render(
-        life=life or Life(),
+        life=life,
         refresh_seconds=REFRESH_SECONDS,
         script=script,
         script_hash=content_hash(script),
@@ -92,13 +95,13 @@ def write_report(
         metric_names=METRIC_NAMES,
         colours=COLOURS,
         verdict=verdict_of(leaderboard),
-        progress=progress_of(leaderboard, spec.trials, is_running=(life or Life()).is_running),
+        progress=progress_of(leaderboard, spec.trials, is_running=life.is_running),
         lines=table_lines(leaderboard),
         extra=[name for name in varying(leaderboard.standings) if name not in TABLED],
         has_strategy=any("strategy" in s.hyper for s in leaderboard.standings),
-        time_spent=_time_spent(folder),
-        test=_test_table(rows_on_test(leaderboard.test), leaderboard.units),
-        worse_on_test=_worse_on_test(rows_on_test(leaderboard.test), leaderboard.initial_name),
+        time_spent=_time_spent(shown.timeline),
+        test=_test_table(on_test, leaderboard.units),
+        worse_on_test=_worse_on_test(on_test, leaderboard.initial_name),
         facts=facts_of(spec),
         space=space,
         domains=domains_of(space),
@@ -134,9 +137,9 @@ def _template() -> Template:
     return environment.get_template(TEMPLATE)
 
 
-def _time_spent(folder: SweepFolder) -> list[tuple[str, str, float]]:
+def _time_spent(timeline: Sequence[Span]) -> list[tuple[str, str, float]]:
     """Give what the sweep's time went to: the activity, how long, and its share of the clock."""
-    found = time_spent(read_timeline(folder.timeline))
+    found = time_spent(timeline)
     rows = [(name, seconds) for name, seconds in found.seconds.items() if seconds >= SHORTEST]
     return [(name, long_duration(seconds), seconds / found.wall) for name, seconds in rows]
 

@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +18,7 @@ from tune.leaderboard.standing import Standing
 from tune.records.journal import read_records
 from tune.records.scores_on_test import ErrorsOnTest
 from tune.records.sweep_folder import SweepFolder
-from tune.records.timeline import read_timeline
+from tune.records.timeline import Span, read_timeline
 from tune.records.trial_record import TrialRecord, of_search
 from tune.report.charts.forecast_examples import examples_figure, read_examples
 from tune.report.charts.horizon import horizon_errors, series_errors
@@ -43,11 +43,12 @@ class Shown:
     board: Leaderboard
     records: Sequence[TrialRecord]
     importances: Importances
+    timeline: Sequence[Span]
 
     @classmethod
     def of(cls, folder: SweepFolder, board: Leaderboard, importances: Importances | None = None) -> Shown:
         """Read what the leaderboard does not hold. importances: none where they were not measured."""
-        return cls(folder, board, read_records(folder), importances or Importances(0))
+        return cls(folder, board, read_records(folder), importances or Importances(0), read_timeline(folder.timeline))
 
     def pictures(self) -> dict[str, Picture]:
         """Return all pictures that there is something to draw for, by name, in the order of the page."""
@@ -57,24 +58,25 @@ class Shown:
     def _curves(self) -> Picture:
         alt = f"Line chart of {self.board.metric} over epochs, a line a trial. {verdict_of(self.board).text}"
         draw = partial(validation_curves, list(self.records), self.board)
-        return Picture("curve", alt, draw, self._titles())
+        return Picture("curve", alt, draw, self._titles)
 
     def _search(self) -> list[Picture]:
-        tried = [r for r in of_search(self.records) if r.best(self.board.metric) is not None]
+        searched = of_search(self.records)
+        tried = [record for record in searched if record.best(self.board.metric) is not None]
         if len(tried) < LEAST_TRIALS:
             return []
         best = min(tried, key=lambda record: _value(record, self.board.metric))
-        place = [r.trial_id for r in of_search(self.records)].index(best.trial_id) + 1
+        place = [record.trial_id for record in searched].index(best.trial_id) + 1
         alt = (
             f"Scatter plot of each trial's best {self.board.metric} in order of start, with the best so far. The best, "
-            f"{score_text(_value(best, self.board.metric))}, came with trial {place} of {len(of_search(self.records))}."
+            f"{score_text(_value(best, self.board.metric))}, came with trial {place} of {len(searched)}."
         )
         draw = partial(search_history, self.records, self.board)
-        return [Picture("history", alt, draw, self._titles())]
+        return [Picture("history", alt, draw, self._titles)]
 
     def _hyperparameters(self) -> list[Picture]:
         board, pictures = self.board, []
-        metric, titles = board.metric, self._titles()
+        metric, titles = board.metric, self._titles
         if (parallel := Parallel.of(board)) is not None:
             names = ", ".join(axis.name for axis in parallel.axes)
             alt = (
@@ -118,13 +120,14 @@ class Shown:
         return pictures
 
     def _time(self) -> list[Picture]:
-        lanes = Lanes.of(read_timeline(self.folder.timeline))
+        lanes = Lanes.of(self.timeline)
         if not any(bar.trial_id for bar in lanes.bars):
             return []
         alt = "Time line of the sweep: a bar a trial, from its start to its end."
         draw = partial(sweep_timeline, lanes, self.records, self.board)
-        return [Picture("timeline", alt, draw, self._titles())]
+        return [Picture("timeline", alt, draw, self._titles)]
 
+    @cached_property
     def _titles(self) -> dict[str, str]:
         return {trial.trial_id: _title(trial, self.board.metric) for trial in self.board.trials}
 

@@ -13,13 +13,10 @@ import pytest
 
 from tests.paths import TOYS
 from tests.tune.cli.command_line import Ended, leaves
+from tests.tune.cli.stand_ins import nothing_waits
 from tests.tune.service import foretune as in_own_process
 from tests.tune.service import toy_sweep
 from tune.cli import main as cli
-from tune.cli import sweep_steps
-from tune.report import study_server, tensorboard_server
-from tune.report.pictures import Shown
-from tune.serving import server as forecast_server
 
 pytestmark = pytest.mark.sweeps
 
@@ -102,7 +99,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+def run(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ended]]:
     """Run a command line in this process, without a search and without a server that waits."""
 
     def command(*arguments: str) -> Ended:
@@ -113,16 +112,8 @@ def run(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         return Ended(ended.value.code or 0, written.out, written.err)  # type: ignore[arg-type]
 
     monkeypatch.chdir(place)
-    monkeypatch.setattr(sweep_steps, "_run", lambda *_, **__: 0)
-    monkeypatch.setattr(Shown, "pictures", lambda shown: {"curve": shown._curves()})  # the others take seconds
-    monkeypatch.setattr(tensorboard_server, "_launch", _interrupted)
-    monkeypatch.setattr(study_server._Server, "serve_forever", _interrupted)
-    monkeypatch.setattr(forecast_server, "_run", _interrupted)
-    return command
-
-
-def _interrupted(*_: object) -> str:
-    raise KeyboardInterrupt
+    with nothing_waits():
+        yield command
 
 
 def hostile_lines(place: Path) -> Iterator[tuple[str, ...]]:

@@ -68,4 +68,4 @@ def test_a_folder_for_pictures_that_cannot_be_is_one_message(tmp_path: Path) -> 
     sweep = made(tmp_path / "night1")
     (tmp_path / "file").write_text("")
     with pytest.raises(SweepError, match=r"--png must be a folder that can be written, got .*file"):
-        write_paper_pictures(sweep, sweep.leaderboard(), tmp_path / "file", "png")
+        write_paper_pictures(sweep, sweep.leaderboard(), {"png": tmp_path / "file"})

@@ -256,8 +256,8 @@ def test_the_only_series_needs_no_name(export: Export, jsonl: Jsonl) -> None:
 
 
 def test_a_series_shorter_than_the_context_is_reported(hourly: Path) -> None:
-    told = rejection(hourly, context_length=7)
-    assert told == "a forecast needs 7 rows of context, and 'a' has 6; shorten --context-length"
+    message = rejection(hourly, context_length=7)
+    assert message == "a forecast needs 7 rows of context, and 'a' has 6; shorten --context-length"
 
 
 def test_a_wholly_missing_context_is_rejected(export: Export, jsonl: Jsonl) -> None:

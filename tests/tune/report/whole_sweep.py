@@ -13,7 +13,7 @@ from tune.records.sweep_folder import SweepFolder
 from tune.records.verdict import Decision, Interval, Verdict
 from tune.report.charts.forecast_examples import Drawn, Example, write_examples
 from tune.report.charts.importances import Importance, Importances
-from tune.report.page import Life, write_report
+from tune.report.page import ENDED, Life, write_report
 
 STRATEGIES = ("head_only", "freeze_ffn", "full")
 SHARES = Importances(24, {"lr": Importance(0.7, 0.5, 0.8), "epochs": Importance(0.3, 0.1, 0.5)})
@@ -81,7 +81,7 @@ def write_end(sweep: SweepFolder, winner: str) -> None:
     ).write(sweep)
 
 
-def whole_page(folder: Path, trials: int = 12, *, life: Life | None = None) -> Path:
+def whole_page(folder: Path, trials: int = 12, *, life: Life = ENDED) -> Path:
     """Write such a sweep and its page."""
     sweep = whole_sweep(folder, trials)
     return write_report(sweep, read_board(folder), make_spec(), life=life, importances=SHARES)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
 import subprocess
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,13 +17,12 @@ from typing import Any
 
 import uvicorn
 
+from tests.waiting import url_in, wait_for
 from tune.command_text import own_command, own_environment
 from tune.serving.app import Served, make_app
 from tune.serving.limits import Limits
 from tune.serving.served_model import ServedModel
 from tune.serving.server import listening
-
-STARTUP_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -94,23 +91,8 @@ def command(*arguments: object, cwd: Path) -> Iterator[tuple[subprocess.Popen[st
             stdout=log, stderr=subprocess.STDOUT, text=True, cwd=cwd, env=own_environment(),
         )  # fmt: skip
     try:
-        yield process, Client(wait_for(lambda: _url(out, process)))
+        yield process, Client(wait_for(lambda: url_in(out, process, r"at (http://\S+), described")))
     finally:
         if process.poll() is None:
             process.kill()
         process.wait(30)
-
-
-def _url(log: Path, process: subprocess.Popen[str]) -> str | None:
-    text = log.read_text()
-    assert process.poll() is None, text
-    found = re.search(r"at (http://\S+), described", text)
-    return found[1] if found else None
-
-
-def wait_for(question: Callable[[], Any], seconds: float = STARTUP_SECONDS) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (answer := question()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return answer

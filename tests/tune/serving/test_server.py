@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.tune.forecasts.measured import TOY
-from tests.tune.serving.running import Answer, command, wait_for
+from tests.tune.serving.running import Answer, command
+from tests.waiting import wait_for
 
 
 def test_a_signal_ends_it_after_what_is_at_work(

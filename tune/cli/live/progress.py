@@ -165,8 +165,8 @@ class LiveProgress(Progress):
 
 
 def view_of(sweep: Sweep, journal: Journal, console: Console, *, hint: str = CTRL_C) -> Progress:
-    """Return what shows a sweep on this console: a live view where it can be redrawn, else lines."""
-    if console.is_terminal or console.is_jupyter:
+    """Return what shows a sweep on this console: a live view where it is to be seen and can be redrawn, else lines."""
+    if (console.is_terminal or console.is_jupyter) and not console.quiet:
         return LiveProgress(console, journal, state_of(sweep), sweep.spec, hint=hint)
     return PlainProgress(console, journal, state_of(sweep))
 

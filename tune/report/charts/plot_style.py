@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -19,6 +21,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from data.files import replace_bytes
 from tune.leaderboard.leaderboard import Leaderboard
 
 # Name, on light and on dark ground: figures are drawn in the light ones, the page swaps them by name. From blue to gold
@@ -212,6 +215,15 @@ def draw_legend(draw: Any, handles: Sequence[Artist], *, layout: Layout = WIDE, 
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write it as the file that its suffix says, in one step; a link is followed."""
+    content = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")  # of a name in a script that the font lacks: boxes say it
+        figure.savefig(content, format=path.suffix[1:].lower(), facecolor=CARD)
+    replace_bytes(path.resolve(), content.getvalue())
 
 
 @dataclass(frozen=True)

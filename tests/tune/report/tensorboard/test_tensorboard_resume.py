@@ -8,15 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from search_spaces.space import SearchSpace
 from tests.tune.report.tensorboard.watched_sweep import FFN, FULL, Board, Server, Session, read_space, row
+
+
+def begun(folder: Path) -> tuple[SearchSpace, Session]:
+    """A session whose only trial has reported its first epoch."""
+    space = read_space(folder)
+    session = Session(folder, space)
+    session.start("t0000", FULL)
+    session.report("t0000", row(0, 0.5), row(1, 0.25, best_epoch=1))
+    return space, session
 
 
 @pytest.mark.parametrize("stock", [False, True])
 def test_a_resumed_trial_goes_on_in_its_run(tmp_path: Path, tensorboard_server: Server, stock: bool) -> None:
-    space = read_space(tmp_path)
-    first = Session(tmp_path, space)
-    first.start("t0000", FULL)
-    first.report("t0000", row(0, 0.5), row(1, 0.25, best_epoch=1))
+    space, first = begun(tmp_path)
     first.close()
     second = first.next(space)
     second.start("t0000", {**FULL, "lr": 1e-6})  # were it told twice, the first would still hold
@@ -91,10 +98,7 @@ def test_a_trial_that_begins_anew_keeps_its_hyperparameters(
 
 @pytest.mark.parametrize("stock", [False, True])
 def test_a_half_written_report_is_written_again(tmp_path: Path, tensorboard_server: Server, stock: bool) -> None:
-    space = read_space(tmp_path)
-    first = Session(tmp_path, space)
-    first.start("t0000", FULL)
-    first.report("t0000", row(0, 0.5), row(1, 0.25, best_epoch=1))
+    space, first = begun(tmp_path)
     first.close()
     (file,) = (tmp_path / "tensorboard").glob("t0000 */events.out.tfevents.*")
     file.write_bytes(file.read_bytes()[:-10])
